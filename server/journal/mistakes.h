@@ -1,0 +1,42 @@
+/* Deliberate mistakes of docs/journal.md section 7, so that the simulator can prove that it would
+ * notice them. In an ordinary build MISTAKE(x) is the constant false and the branch disappears;
+ * with SLUICE_MISTAKES defined (tests/sim only) one of them can be switched on. */
+#ifndef SLUICE_JOURNAL_MISTAKES_H
+#define SLUICE_JOURNAL_MISTAKES_H
+
+#define MISTAKES(X)                                                                                \
+    X(no_prev_id_check, "1 an entry is applied without looking at prev_id")                        \
+    X(repropose_only_lost, "2 after a lost race only the lost entry is proposed again")            \
+    X(no_resolve, "3 a time-out is taken as a failure, and the batch proposed again elsewhere")    \
+    X(ack_out_of_order, "4 entry n is acknowledged before n-1 is known")                           \
+    X(no_verify, "5 no R4 at all: what was applied is trusted")                                    \
+    X(verify_own_only, "6 R4 only for keys this broker created")                                   \
+    X(window_from_end, "7 the window counts from the end of the manifest read")                    \
+    X(sample_after_read, "8 u is sampled after the manifest read")                                 \
+    X(apply_above_safe,                                                                            \
+      "9a 9c 9d state is applied, hence served, rolled, snapshotted, above safe")                  \
+    X(dup_above_safe, "9b a duplicate is answered from state above safe")                          \
+    X(every_412_lost, "10 every 412 counts as lost")                                               \
+    X(void_keeps_number, "11 a void entry does not use up its number")                             \
+    X(snapshot_without_id, "12 the snapshot does not record the last valid id")                    \
+    X(no_grace, "13 entries are deleted without grace")                                            \
+    X(first_sequence_any, "17 a non-zero first sequence is accepted from an unknown producer")     \
+    X(absent_is_tail, "19 a removed middle entry is taken as the tail")                            \
+    X(visible_before_durable, "20 the store shows what power loss takes back")
+
+enum mistake {
+    MISTAKE_NONE = 0,
+#define MISTAKE_ENUM(id, text) MISTAKE_##id,
+    MISTAKES(MISTAKE_ENUM)
+#undef MISTAKE_ENUM
+        MISTAKE_COUNT
+};
+
+#ifdef SLUICE_MISTAKES
+extern enum mistake mistake_on;
+#define MISTAKE(id) (mistake_on == MISTAKE_##id)
+#else
+#define MISTAKE(id) false
+#endif
+
+#endif

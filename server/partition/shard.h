@@ -1,0 +1,136 @@
+/* One journal with its state and the partitions that live in it, as the rest of the server uses
+ * them.
+ *
+ * Joins journal/ (order, durability) and state/ (meaning): it is the journal_app. Appends and reads
+ * are structs that the caller embeds and sends to the shard's loop; answers come back on the
+ * caller's loop.
+ *
+ * Threads:  shard_post from any loop; everything else on the shard's loop.
+ * Lifetime: new -> open -> close -> is_idle -> destroy. */
+#ifndef SLUICE_PARTITION_SHARD_H
+#define SLUICE_PARTITION_SHARD_H
+
+#include "journal/journal.h"
+#include "state/state.h"
+#include "wire/batch.h"
+
+struct shard;
+struct block_cache;
+
+/* Events of S that others follow (the topic directory, the broker). May be NULL. */
+struct shard_events {
+    void (*topic_changed)(void *arg, struct topic_state *t);
+    void (*mode_changed)(void *arg, struct shard *sh, enum journal_mode mode, const char *why);
+};
+
+struct shard_options {
+    struct journal_options journal; /* app and app_arg are filled by shard_new */
+    struct block_cache *cache;      /* borrowed; NULL: every read goes to the store */
+    size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
+    const struct shard_events *events;
+    void *events_arg;
+};
+
+struct shard *shard_new(const struct shard_options *opts);
+void shard_open(struct shard *sh);
+void shard_close(struct shard *sh, int64_t deadline_ns);
+bool shard_is_idle(const struct shard *sh);
+void shard_destroy(struct shard **sh);
+
+struct state *shard_state(struct shard *sh);
+struct journal *shard_journal(struct shard *sh);
+struct sched *shard_sched(struct shard *sh);
+
+/* --- append one batch
+ * --------------------------------------------------------------------------------- */
+
+struct append {
+    /* filled by the caller */
+    struct uuid topic_id;
+    int32_t partition;
+    struct span batch; /* validated; copied during stage; lives until done */
+    struct batch_info info;
+    int64_t deadline_ns;
+    bool is_log_append_time;        /* stamp with the broker's wall clock */
+    void (*done)(struct append *a); /* on the shard's loop, never from within append_submit */
+    void *arg;
+    /* filled by the shard */
+    enum sl_err rc;
+    bool is_duplicate;
+    int64_t base_offset, log_append_time_ms, log_start;
+    /* the shard's */
+    struct shard *shard;
+    struct part_state *part;
+    struct journal_item item;
+};
+/* On the shard's loop. Appends of one caller to one partition keep their order. */
+void append_submit(struct shard *sh, struct append *a);
+
+/* --- propose an op
+ * ------------------------------------------------------------------------------------- */
+
+struct op_proposal {
+    enum item_kind kind;
+    struct bytes payload; /* filled by the caller (op_encode_...); freed by the caller after done */
+    int64_t deadline_ns;
+    /* Checked again each time it is staged, against S; NULL = nothing to check. May rewrite
+     * payload. */
+    enum sl_err (*check)(struct op_proposal *op, const struct state *st);
+    void (*done)(struct op_proposal *op, enum sl_err rc);
+    void *arg;
+    struct shard *shard;
+    struct journal_item item;
+};
+void op_submit(struct shard *sh, struct op_proposal *op);
+
+/* --- read
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* A piece of the log: whole batches, from one entry. */
+struct read_piece {
+    struct buf *owner; /* pins bytes */
+    struct span bytes;
+};
+
+enum { READ_PIECES_MAX = 64 };
+
+struct part_read {
+    /* filled by the caller */
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t offset;
+    size_t max_bytes;     /* whole batches up to here ... */
+    bool is_at_least_one; /* ... but the first batch even if it is larger */
+    bool is_tail_ok;      /* false: R8 is done first, so that "nothing there" is the truth */
+    void (*done)(struct part_read *r); /* on the shard's loop; may run within part_read_submit */
+    void *arg;
+    /* filled by the shard; pieces are given to the caller (part_read_fini) */
+    enum sl_err rc;
+    int64_t high_watermark, log_start;
+    struct read_piece pieces[READ_PIECES_MAX];
+    size_t piece_count, total_bytes;
+    /* the shard's */
+    struct part_state *part;
+    struct shard *shard;
+    struct journal_waiter waiter;
+    void *impl;
+};
+void part_read_submit(struct shard *sh, struct part_read *r);
+/* Drops the pieces. */
+void part_read_fini(struct part_read *r);
+
+/* Sleeps until a partition's end moves beyond `offset` (or the partition goes away or its journal
+ * changes its mode). */
+struct part_waiter {
+    struct list node;
+    int64_t offset;
+    void (*wake)(struct part_waiter *w); /* on the shard's loop, once; not within part_wait */
+    void *arg;
+};
+/* False, and no wait, when there is something to read already. */
+bool part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition,
+               struct part_waiter *w);
+void part_wait_cancel(struct shard *sh, struct part_waiter *w);
+
+#endif
