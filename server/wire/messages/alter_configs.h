@@ -1,0 +1,40 @@
+/* AlterConfigs (key 33), versions 0 to 2, flexible from 2. Threads: plain values; lifetime:
+ * schema.h. */
+#ifndef SLUICE_WIRE_MESSAGES_ALTER_CONFIGS_H
+#define SLUICE_WIRE_MESSAGES_ALTER_CONFIGS_H
+
+#include "wire/schema.h"
+
+struct alter_configs_request_config {
+    struct span name;
+    struct span value; /* nullable */
+};
+
+struct alter_configs_request_resource {
+    int8_t resource_type;
+    struct span resource_name;
+    WIRE_LIST(struct alter_configs_request_config) configs;
+};
+
+struct alter_configs_request {
+    WIRE_LIST(struct alter_configs_request_resource) resources;
+    bool validate_only;
+};
+
+extern const struct wire_message alter_configs_request_schema;
+
+struct alter_configs_response_resource {
+    int16_t error_code;
+    struct span error_message; /* nullable */
+    int8_t resource_type;
+    struct span resource_name;
+};
+
+struct alter_configs_response {
+    int32_t throttle_time_ms;
+    WIRE_LIST(struct alter_configs_response_resource) responses;
+};
+
+extern const struct wire_message alter_configs_response_schema;
+
+#endif
