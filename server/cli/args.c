@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Options of all commands in one table: `--name VALUE`, `--name=VALUE`, and a letter where one is
+ * customary. */
+#include "base/span.h"
+#include "cli/cli_int.h"
+
+struct option {
+    unsigned id;
+    const char *letter, *name, *value; /* value: how help calls it; NULL: the option takes none */
+    const char *help;
+};
+static const struct option options[] = {
+    {CLI__CONFIG, "-c", "--config", "FILE", "the configuration file; without it, the defaults"},
+    {CLI__SET, NULL, "--set", "SECTION.KEY=VALUE", "one option, on top of the file; repeatable"},
+    {CLI__ADDRESS, NULL, "--address", "HOST:PORT", "the broker to ask (127.0.0.1:9092)"},
+    {CLI__MARKDOWN, NULL, "--markdown", NULL, "as a Markdown page"},
+};
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+static bool
+is_option_name(const struct option *o, struct span name)
+{
+    return span_eq(span_cstr(o->name), name) ||
+           (o->letter != NULL && span_eq(span_cstr(o->letter), name));
+}
+
+/* Gives the option that arg names, whether or not `=VALUE` follows. */
+static const struct option *
+option_find(const struct cli__command *cmd, const char *arg)
+{
+    struct span name = span_of(arg, strcspn(arg, "="));
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((cmd->options & options[i].id) && is_option_name(&options[i], name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+unknown_option(const struct cli__command *cmd, const char *arg)
+{
+    struct nearest near;
+    nearest_init(&near, arg);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (cmd->options & options[i].id) {
+            nearest_offer(&near, options[i].name);
+        }
+    }
+    (void)fprintf(stderr, "sluice %s: no option %s%s%s; `sluice help %s` lists them\n", cmd->name,
+                  arg, near.best == NULL ? "" : "; did you mean ",
+                  near.best == NULL ? "" : near.best, cmd->name);
+    return false;
+}
+
+static bool
+option_store(const struct option *o, const char *value, struct cli__args *ret)
+{
+    switch (o->id) {
+    case CLI__CONFIG:
+        ret->config_path = value;
+        return true;
+    case CLI__SET:
+        if (ret->set_count == CLI__SETS_MAX) {
+            (void)fprintf(stderr, "sluice: at most %d --set\n", CLI__SETS_MAX);
+            return false;
+        }
+        ret->sets[ret->set_count++] = value;
+        return true;
+    case CLI__ADDRESS:
+        ret->address = value;
+        return true;
+    default:
+        ret->is_markdown = true;
+        return true;
+    }
+}
+
+/* Reads the option at argv[*i], and moves *i onto its last word. */
+static bool
+option_parse(const struct cli__command *cmd, int argc, char *const *argv, int *i,
+             struct cli__args *ret)
+{
+    const char *arg = argv[*i];
+    const struct option *o = option_find(cmd, arg);
+    const char *value = strchr(arg, '=');
+    if (o == NULL) {
+        return unknown_option(cmd, arg);
+    }
+    if (o->value == NULL && value != NULL) {
+        (void)fprintf(stderr, "sluice %s: %s takes no value\n", cmd->name, o->name);
+        return false;
+    }
+    if (value != NULL) {
+        value++;
+    } else if (o->value != NULL && *i + 1 < argc) {
+        value = argv[++*i];
+    } else if (o->value != NULL) {
+        (void)fprintf(stderr, "sluice %s: %s needs %s\n", cmd->name, o->name, o->value);
+        return false;
+    }
+    return option_store(o, value, ret);
+}
+
+bool
+cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv, struct cli__args *ret)
+{
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!option_parse(cmd, argc, argv, &i, ret)) {
+                return false;
+            }
+        } else if (cmd->word != NULL && ret->word == NULL) {
+            ret->word = argv[i];
+        } else {
+            (void)fprintf(stderr, "sluice %s: what is \"%s\"? See `sluice help %s`\n", cmd->name,
+                          argv[i], cmd->name);
+            return false;
+        }
+    }
+    if (cmd->is_word_needed && ret->word == NULL) {
+        (void)fprintf(stderr, "sluice %s: %s is missing; see `sluice help %s`\n", cmd->name,
+                      cmd->word, cmd->name);
+        return false;
+    }
+    return true;
+}
+
+void
+cli__args_help(const struct cli__command *cmd, FILE *out)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *o = &options[i];
+        if (cmd->options & o->id) {
+            (void)fprintf(out, "  %s%s%s %-*s %s\n", o->letter == NULL ? "" : o->letter,
+                          o->letter == NULL ? "    " : ", ", o->name, (int)(26 - strlen(o->name)),
+                          o->value == NULL ? "" : o->value, o->help);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Folder-private: a parsed command line, and the commands. Threads: the main thread. */
+#ifndef SLUICE_CLI_CLI_INT_H
+#define SLUICE_CLI_CLI_INT_H
+
+#include "cli/cli.h"
+
+/* Which options a command takes. */
+enum { CLI__CONFIG = 1, CLI__SET = 2, CLI__ADDRESS = 4, CLI__MARKDOWN = 8 };
+
+enum { CLI__SETS_MAX = 256 };
+
+struct cli__args {
+    const struct cli_hooks *hooks;
+    const char *config_path;
+    const char *sets[CLI__SETS_MAX];
+    size_t set_count;
+    const char *address;
+    bool is_markdown;
+    const char *word; /* the one argument that is no option; NULL: none */
+};
+
+struct cli__command {
+    const char *name;
+    unsigned options; /* CLI__... */
+    const char *word; /* how help calls its one argument; NULL: it takes none */
+    bool is_word_needed;
+    const char *summary; /* one line */
+    const char *details; /* a paragraph */
+    int (*run)(const struct cli__args *args);
+};
+extern const struct cli__command cli__commands[]; /* ends with name NULL */
+
+const struct cli__command *cli__command_find(const char *name);
+/* Fills *ret from what follows the command's name; false after telling what is wrong. */
+bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv,
+                     struct cli__args *ret);
+/* Prints one command's options for help. */
+void cli__args_help(const struct cli__command *cmd, FILE *out);
+
+int cli__status(const struct cli__args *args);
+
+#endif
