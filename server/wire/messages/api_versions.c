@@ -1,6 +1,8 @@
 /* Schema tables of ApiVersions; the columns are explained in wire/schema.h. */
 #include "wire/messages/api_versions.h"
 
+#include "wire/errors.h"
+
 static const struct wire_field request_rows[] = {
     WIRE_ROW(WIRE_STRING, struct api_versions_request, client_software_name, 3, WIRE_FOREVER),
     WIRE_ROW(WIRE_STRING, struct api_versions_request, client_software_version, 3, WIRE_FOREVER),
@@ -58,3 +60,43 @@ static const struct wire_schema response = WIRE_SCHEMA(struct api_versions_respo
 
 const struct wire_message api_versions_response_schema = {
     "ApiVersionsResponse", 18, true, 0, 4, 3, &response};
+
+void
+api_versions_response_init(struct api_versions_response *ret)
+{
+    wire_defaults(&response, ret);
+}
+
+enum sl_err
+api_versions_unsupported_encode(int16_t min_version, int16_t max_version, struct bytes *out)
+{
+    struct api_versions_response_api self = {
+        .api_key = api_versions_request_schema.api_key,
+        .min_version = min_version,
+        .max_version = max_version,
+    };
+    struct api_versions_response resp = {.error_code = KAFKA_UNSUPPORTED_VERSION};
+    resp.api_keys.items = &self;
+    resp.api_keys.count = 1;
+    return wire_encode(&api_versions_response_schema, 0, &resp, out);
+}
+
+static bool
+is_alnum(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool
+api_versions_software_is_valid(struct span s)
+{
+    if (s.len == 0 || !is_alnum(s.ptr[0]) || !is_alnum(s.ptr[s.len - 1])) {
+        return false;
+    }
+    for (size_t i = 1; i + 1 < s.len; i++) {
+        if (!is_alnum(s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '.') {
+            return false;
+        }
+    }
+    return true;
+}

@@ -41,6 +41,8 @@ struct api_versions_response {
 };
 
 extern const struct wire_message api_versions_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void api_versions_response_init(struct api_versions_response *ret);
 
 /* The reply to a version we do not know, whatever it was: body in v0 layout, UNSUPPORTED_VERSION,
  * and ApiVersions (key 18) with min..max as the only entry, so that the client can try again. */

@@ -39,6 +39,12 @@ static const struct wire_schema request = WIRE_SCHEMA(struct create_topics_reque
 const struct wire_message create_topics_request_schema = {
     "CreateTopicsRequest", 19, false, 2, 7, 5, &request};
 
+void
+create_topics_request_init(struct create_topics_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_config_rows[] = {
     WIRE_ROW(WIRE_STRING, struct create_topics_response_config, name, 5, WIRE_FOREVER),
     WIRE_ROW_NULLABLE(WIRE_STRING, struct create_topics_response_config, value, 5, WIRE_FOREVER, 5),
@@ -78,3 +84,15 @@ static const struct wire_schema response =
 
 const struct wire_message create_topics_response_schema = {
     "CreateTopicsResponse", 19, true, 2, 7, 5, &response};
+
+void
+create_topics_response_config_init(struct create_topics_response_config *ret)
+{
+    wire_defaults(&response_config, ret);
+}
+
+void
+create_topics_response_topic_init(struct create_topics_response_topic *ret)
+{
+    wire_defaults(&response_topic, ret);
+}

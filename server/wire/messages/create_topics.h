@@ -30,6 +30,8 @@ struct create_topics_request {
 };
 
 extern const struct wire_message create_topics_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void create_topics_request_init(struct create_topics_request *ret);
 
 struct create_topics_response_config {
     struct span name;     /* v5+ */
@@ -56,5 +58,8 @@ struct create_topics_response {
 };
 
 extern const struct wire_message create_topics_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void create_topics_response_config_init(struct create_topics_response_config *ret);
+void create_topics_response_topic_init(struct create_topics_response_topic *ret);
 
 #endif

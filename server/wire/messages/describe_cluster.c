@@ -12,6 +12,12 @@ static const struct wire_schema request =
 const struct wire_message describe_cluster_request_schema = {
     "DescribeClusterRequest", 60, false, 0, 1, 0, &request};
 
+void
+describe_cluster_request_init(struct describe_cluster_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_broker_rows[] = {
     WIRE_ROW(WIRE_I32, struct describe_cluster_response_broker, broker_id, 0, WIRE_FOREVER),
     WIRE_ROW(WIRE_STRING, struct describe_cluster_response_broker, host, 0, WIRE_FOREVER),
@@ -41,3 +47,9 @@ static const struct wire_schema response =
 
 const struct wire_message describe_cluster_response_schema = {
     "DescribeClusterResponse", 60, true, 0, 1, 0, &response};
+
+void
+describe_cluster_response_init(struct describe_cluster_response *ret)
+{
+    wire_defaults(&response, ret);
+}

@@ -11,6 +11,8 @@ struct describe_cluster_request {
 };
 
 extern const struct wire_message describe_cluster_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void describe_cluster_request_init(struct describe_cluster_request *ret);
 
 struct describe_cluster_response_broker {
     int32_t broker_id;
@@ -31,5 +33,7 @@ struct describe_cluster_response {
 };
 
 extern const struct wire_message describe_cluster_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void describe_cluster_response_init(struct describe_cluster_response *ret);
 
 #endif

@@ -71,3 +71,9 @@ static const struct wire_schema response =
 
 const struct wire_message describe_configs_response_schema = {
     "DescribeConfigsResponse", 32, true, 1, 4, 4, &response};
+
+void
+describe_configs_response_config_init(struct describe_configs_response_config *ret)
+{
+    wire_defaults(&response_config, ret);
+}

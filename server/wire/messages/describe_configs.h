@@ -50,5 +50,7 @@ struct describe_configs_response {
 };
 
 extern const struct wire_message describe_configs_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void describe_configs_response_config_init(struct describe_configs_response_config *ret);
 
 #endif

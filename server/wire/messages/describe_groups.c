@@ -50,3 +50,9 @@ static const struct wire_schema response =
 
 const struct wire_message describe_groups_response_schema = {
     "DescribeGroupsResponse", 15, true, 0, 6, 5, &response};
+
+void
+describe_groups_response_group_init(struct describe_groups_response_group *ret)
+{
+    wire_defaults(&response_group, ret);
+}

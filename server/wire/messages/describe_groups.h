@@ -38,5 +38,7 @@ struct describe_groups_response {
 };
 
 extern const struct wire_message describe_groups_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void describe_groups_response_group_init(struct describe_groups_response_group *ret);
 
 #endif

@@ -65,6 +65,24 @@ static const struct wire_schema request = WIRE_SCHEMA(struct fetch_request, requ
 
 const struct wire_message fetch_request_schema = {"FetchRequest", 1, false, 4, 17, 12, &request};
 
+void
+fetch_request_replica_state_init(struct fetch_request_replica_state *ret)
+{
+    wire_defaults(&request_replica_state, ret);
+}
+
+void
+fetch_request_partition_init(struct fetch_request_partition *ret)
+{
+    wire_defaults(&request_partition, ret);
+}
+
+void
+fetch_request_init(struct fetch_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_diverging_epoch_rows[] = {
     WIRE_ROW_DEFAULT(WIRE_I32, struct fetch_response_diverging_epoch, epoch, 12, WIRE_FOREVER, -1),
     WIRE_ROW_DEFAULT(WIRE_I64, struct fetch_response_diverging_epoch, end_offset, 12, WIRE_FOREVER,
@@ -148,3 +166,27 @@ static const struct wire_field response_rows[] = {
 static const struct wire_schema response = WIRE_SCHEMA(struct fetch_response, response_rows);
 
 const struct wire_message fetch_response_schema = {"FetchResponse", 1, true, 4, 17, 12, &response};
+
+void
+fetch_response_diverging_epoch_init(struct fetch_response_diverging_epoch *ret)
+{
+    wire_defaults(&response_diverging_epoch, ret);
+}
+
+void
+fetch_response_leader_init(struct fetch_response_leader *ret)
+{
+    wire_defaults(&response_leader, ret);
+}
+
+void
+fetch_response_snapshot_id_init(struct fetch_response_snapshot_id *ret)
+{
+    wire_defaults(&response_snapshot_id, ret);
+}
+
+void
+fetch_response_partition_init(struct fetch_response_partition *ret)
+{
+    wire_defaults(&response_partition, ret);
+}

@@ -47,6 +47,10 @@ struct fetch_request {
 };
 
 extern const struct wire_message fetch_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void fetch_request_replica_state_init(struct fetch_request_replica_state *ret);
+void fetch_request_partition_init(struct fetch_request_partition *ret);
+void fetch_request_init(struct fetch_request *ret);
 
 struct fetch_response_diverging_epoch {
     int32_t epoch;      /* v12+, default -1 */
@@ -105,6 +109,11 @@ struct fetch_response {
 };
 
 extern const struct wire_message fetch_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void fetch_response_diverging_epoch_init(struct fetch_response_diverging_epoch *ret);
+void fetch_response_leader_init(struct fetch_response_leader *ret);
+void fetch_response_snapshot_id_init(struct fetch_response_snapshot_id *ret);
+void fetch_response_partition_init(struct fetch_response_partition *ret);
 
 /* Straight code for the hot direction; the same structs, bytes and errors as the interpreter. */
 MUST_CHECK enum sl_err fetch_request_decode(struct span body, int16_t version, struct arena *arena,

@@ -15,6 +15,12 @@ static const struct wire_schema request =
 const struct wire_message init_producer_id_request_schema = {
     "InitProducerIdRequest", 22, false, 0, 5, 2, &request};
 
+void
+init_producer_id_request_init(struct init_producer_id_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_rows[] = {
     WIRE_ROW(WIRE_I32, struct init_producer_id_response, throttle_time_ms, 0, WIRE_FOREVER),
     WIRE_ROW(WIRE_I16, struct init_producer_id_response, error_code, 0, WIRE_FOREVER),
@@ -26,3 +32,9 @@ static const struct wire_schema response =
 
 const struct wire_message init_producer_id_response_schema = {
     "InitProducerIdResponse", 22, true, 0, 5, 2, &response};
+
+void
+init_producer_id_response_init(struct init_producer_id_response *ret)
+{
+    wire_defaults(&response, ret);
+}

@@ -13,6 +13,8 @@ struct init_producer_id_request {
 };
 
 extern const struct wire_message init_producer_id_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void init_producer_id_request_init(struct init_producer_id_request *ret);
 
 struct init_producer_id_response {
     int32_t throttle_time_ms;
@@ -22,5 +24,7 @@ struct init_producer_id_response {
 };
 
 extern const struct wire_message init_producer_id_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void init_producer_id_response_init(struct init_producer_id_response *ret);
 
 #endif

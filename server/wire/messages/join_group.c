@@ -26,6 +26,12 @@ static const struct wire_schema request = WIRE_SCHEMA(struct join_group_request,
 const struct wire_message join_group_request_schema = {
     "JoinGroupRequest", 11, false, 0, 9, 6, &request};
 
+void
+join_group_request_init(struct join_group_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_member_rows[] = {
     WIRE_ROW(WIRE_STRING, struct join_group_response_member, member_id, 0, WIRE_FOREVER),
     WIRE_ROW_NULLABLE(WIRE_STRING, struct join_group_response_member, group_instance_id, 5,
@@ -51,3 +57,9 @@ static const struct wire_schema response = WIRE_SCHEMA(struct join_group_respons
 
 const struct wire_message join_group_response_schema = {
     "JoinGroupResponse", 11, true, 0, 9, 6, &response};
+
+void
+join_group_response_init(struct join_group_response *ret)
+{
+    wire_defaults(&response, ret);
+}

@@ -22,6 +22,8 @@ struct join_group_request {
 };
 
 extern const struct wire_message join_group_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void join_group_request_init(struct join_group_request *ret);
 
 struct join_group_response_member {
     struct span member_id;
@@ -42,5 +44,7 @@ struct join_group_response {
 };
 
 extern const struct wire_message join_group_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void join_group_response_init(struct join_group_response *ret);
 
 #endif

@@ -29,6 +29,12 @@ static const struct wire_schema request = WIRE_SCHEMA(struct list_offsets_reques
 const struct wire_message list_offsets_request_schema = {
     "ListOffsetsRequest", 2, false, 1, 9, 6, &request};
 
+void
+list_offsets_request_partition_init(struct list_offsets_request_partition *ret)
+{
+    wire_defaults(&request_partition, ret);
+}
+
 static const struct wire_field response_partition_rows[] = {
     WIRE_ROW(WIRE_I32, struct list_offsets_response_partition, partition_index, 1, WIRE_FOREVER),
     WIRE_ROW(WIRE_I16, struct list_offsets_response_partition, error_code, 1, WIRE_FOREVER),
@@ -58,3 +64,9 @@ static const struct wire_schema response = WIRE_SCHEMA(struct list_offsets_respo
 
 const struct wire_message list_offsets_response_schema = {
     "ListOffsetsResponse", 2, true, 1, 9, 6, &response};
+
+void
+list_offsets_response_partition_init(struct list_offsets_response_partition *ret)
+{
+    wire_defaults(&response_partition, ret);
+}

@@ -23,6 +23,8 @@ struct list_offsets_request {
 };
 
 extern const struct wire_message list_offsets_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void list_offsets_request_partition_init(struct list_offsets_request_partition *ret);
 
 struct list_offsets_response_partition {
     int32_t partition_index;
@@ -43,5 +45,7 @@ struct list_offsets_response {
 };
 
 extern const struct wire_message list_offsets_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void list_offsets_response_partition_init(struct list_offsets_response_partition *ret);
 
 #endif

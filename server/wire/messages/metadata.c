@@ -21,6 +21,12 @@ static const struct wire_schema request = WIRE_SCHEMA(struct metadata_request, r
 const struct wire_message metadata_request_schema = {"MetadataRequest", 3, false, 0, 13, 9,
                                                      &request};
 
+void
+metadata_request_init(struct metadata_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_broker_rows[] = {
     WIRE_ROW(WIRE_I32, struct metadata_response_broker, node_id, 0, WIRE_FOREVER),
     WIRE_ROW(WIRE_STRING, struct metadata_response_broker, host, 0, WIRE_FOREVER),
@@ -75,3 +81,21 @@ static const struct wire_schema response = WIRE_SCHEMA(struct metadata_response,
 
 const struct wire_message metadata_response_schema = {"MetadataResponse", 3, true, 0, 13, 9,
                                                       &response};
+
+void
+metadata_response_partition_init(struct metadata_response_partition *ret)
+{
+    wire_defaults(&response_partition, ret);
+}
+
+void
+metadata_response_topic_init(struct metadata_response_topic *ret)
+{
+    wire_defaults(&response_topic, ret);
+}
+
+void
+metadata_response_init(struct metadata_response *ret)
+{
+    wire_defaults(&response, ret);
+}

@@ -18,6 +18,8 @@ struct metadata_request {
 };
 
 extern const struct wire_message metadata_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void metadata_request_init(struct metadata_request *ret);
 
 struct metadata_response_broker {
     int32_t node_id;
@@ -56,6 +58,10 @@ struct metadata_response {
 };
 
 extern const struct wire_message metadata_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void metadata_response_partition_init(struct metadata_response_partition *ret);
+void metadata_response_topic_init(struct metadata_response_topic *ret);
+void metadata_response_init(struct metadata_response *ret);
 
 /* Straight code for a reply that may name every partition of the cluster; the same bytes as the
  * interpreter's. */

@@ -36,6 +36,18 @@ static const struct wire_schema request = WIRE_SCHEMA(struct offset_commit_reque
 const struct wire_message offset_commit_request_schema = {
     "OffsetCommitRequest", 8, false, 2, 9, 8, &request};
 
+void
+offset_commit_request_partition_init(struct offset_commit_request_partition *ret)
+{
+    wire_defaults(&request_partition, ret);
+}
+
+void
+offset_commit_request_init(struct offset_commit_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_partition_rows[] = {
     WIRE_ROW(WIRE_I32, struct offset_commit_response_partition, partition_index, 2, WIRE_FOREVER),
     WIRE_ROW(WIRE_I16, struct offset_commit_response_partition, error_code, 2, WIRE_FOREVER),

@@ -27,6 +27,9 @@ struct offset_commit_request {
 };
 
 extern const struct wire_message offset_commit_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void offset_commit_request_partition_init(struct offset_commit_request_partition *ret);
+void offset_commit_request_init(struct offset_commit_request *ret);
 
 struct offset_commit_response_partition {
     int32_t partition_index;

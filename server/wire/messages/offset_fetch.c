@@ -40,6 +40,12 @@ static const struct wire_schema request = WIRE_SCHEMA(struct offset_fetch_reques
 const struct wire_message offset_fetch_request_schema = {
     "OffsetFetchRequest", 9, false, 1, 9, 6, &request};
 
+void
+offset_fetch_request_group_init(struct offset_fetch_request_group *ret)
+{
+    wire_defaults(&request_group, ret);
+}
+
 static const struct wire_field response_partition_rows[] = {
     WIRE_ROW(WIRE_I32, struct offset_fetch_response_partition, partition_index, 1, 7),
     WIRE_ROW(WIRE_I64, struct offset_fetch_response_partition, committed_offset, 1, 7),
@@ -102,3 +108,16 @@ static const struct wire_schema response = WIRE_SCHEMA(struct offset_fetch_respo
 
 const struct wire_message offset_fetch_response_schema = {
     "OffsetFetchResponse", 9, true, 1, 9, 6, &response};
+
+void
+offset_fetch_response_partition_init(struct offset_fetch_response_partition *ret)
+{
+    wire_defaults(&response_partition, ret);
+}
+
+void
+offset_fetch_response_group_topic_partition_init(
+    struct offset_fetch_response_group_topic_partition *ret)
+{
+    wire_defaults(&response_group_topic_partition, ret);
+}

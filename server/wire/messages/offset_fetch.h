@@ -30,6 +30,8 @@ struct offset_fetch_request {
 };
 
 extern const struct wire_message offset_fetch_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void offset_fetch_request_group_init(struct offset_fetch_request_group *ret);
 
 struct offset_fetch_response_partition {
     int32_t partition_index;        /* v1-7 */
@@ -71,5 +73,9 @@ struct offset_fetch_response {
 };
 
 extern const struct wire_message offset_fetch_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void offset_fetch_response_partition_init(struct offset_fetch_response_partition *ret);
+void offset_fetch_response_group_topic_partition_init(
+    struct offset_fetch_response_group_topic_partition *ret);
 
 #endif

@@ -32,6 +32,19 @@ static const struct wire_schema request =
 const struct wire_message offset_for_leader_epoch_request_schema = {
     "OffsetForLeaderEpochRequest", 23, false, 2, 4, 4, &request};
 
+void
+offset_for_leader_epoch_request_partition_init(
+    struct offset_for_leader_epoch_request_partition *ret)
+{
+    wire_defaults(&request_partition, ret);
+}
+
+void
+offset_for_leader_epoch_request_init(struct offset_for_leader_epoch_request *ret)
+{
+    wire_defaults(&request, ret);
+}
+
 static const struct wire_field response_partition_rows[] = {
     WIRE_ROW(WIRE_I16, struct offset_for_leader_epoch_response_partition, error_code, 2,
              WIRE_FOREVER),
@@ -63,3 +76,10 @@ static const struct wire_schema response =
 
 const struct wire_message offset_for_leader_epoch_response_schema = {
     "OffsetForLeaderEpochResponse", 23, true, 2, 4, 4, &response};
+
+void
+offset_for_leader_epoch_response_partition_init(
+    struct offset_for_leader_epoch_response_partition *ret)
+{
+    wire_defaults(&response_partition, ret);
+}

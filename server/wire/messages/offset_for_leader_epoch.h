@@ -22,6 +22,10 @@ struct offset_for_leader_epoch_request {
 };
 
 extern const struct wire_message offset_for_leader_epoch_request_schema;
+/* All fields at their defaults, which are not all zero. */
+void offset_for_leader_epoch_request_partition_init(
+    struct offset_for_leader_epoch_request_partition *ret);
+void offset_for_leader_epoch_request_init(struct offset_for_leader_epoch_request *ret);
 
 struct offset_for_leader_epoch_response_partition {
     int16_t error_code;
@@ -41,5 +45,8 @@ struct offset_for_leader_epoch_response {
 };
 
 extern const struct wire_message offset_for_leader_epoch_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void offset_for_leader_epoch_response_partition_init(
+    struct offset_for_leader_epoch_response_partition *ret);
 
 #endif

@@ -65,6 +65,9 @@ struct produce_response {
 };
 
 extern const struct wire_message produce_response_schema;
+/* All fields at their defaults, which are not all zero. */
+void produce_response_leader_init(struct produce_response_leader *ret);
+void produce_response_partition_init(struct produce_response_partition *ret);
 
 /* Straight code for the hot direction; the same structs, bytes and errors as the interpreter. */
 MUST_CHECK enum sl_err produce_request_decode(struct span body, int16_t version,

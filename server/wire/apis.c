@@ -1,0 +1,96 @@
+/* The one table of APIs. Versions live in the schema tables; here they are only repeated, and a
+ * test holds the two together. */
+#include "wire/frame.h"
+#include "wire/messages/alter_configs.h"
+#include "wire/messages/api_versions.h"
+#include "wire/messages/create_partitions.h"
+#include "wire/messages/create_topics.h"
+#include "wire/messages/delete_groups.h"
+#include "wire/messages/delete_records.h"
+#include "wire/messages/delete_topics.h"
+#include "wire/messages/describe_cluster.h"
+#include "wire/messages/describe_configs.h"
+#include "wire/messages/describe_groups.h"
+#include "wire/messages/fetch.h"
+#include "wire/messages/find_coordinator.h"
+#include "wire/messages/heartbeat.h"
+#include "wire/messages/incremental_alter_configs.h"
+#include "wire/messages/init_producer_id.h"
+#include "wire/messages/join_group.h"
+#include "wire/messages/leave_group.h"
+#include "wire/messages/list_groups.h"
+#include "wire/messages/list_offsets.h"
+#include "wire/messages/metadata.h"
+#include "wire/messages/offset_commit.h"
+#include "wire/messages/offset_fetch.h"
+#include "wire/messages/offset_for_leader_epoch.h"
+#include "wire/messages/produce.h"
+#include "wire/messages/sasl_handshake.h"
+#include "wire/messages/sync_group.h"
+
+static const struct api_info apis[] = {
+    {API_PRODUCE, "Produce", 3, 13, 9, &produce_request_schema, &produce_response_schema},
+    {API_FETCH, "Fetch", 4, 17, 12, &fetch_request_schema, &fetch_response_schema},
+    {API_LIST_OFFSETS, "ListOffsets", 1, 9, 6, &list_offsets_request_schema,
+     &list_offsets_response_schema},
+    {API_METADATA, "Metadata", 0, 13, 9, &metadata_request_schema, &metadata_response_schema},
+    {API_OFFSET_COMMIT, "OffsetCommit", 2, 9, 8, &offset_commit_request_schema,
+     &offset_commit_response_schema},
+    {API_OFFSET_FETCH, "OffsetFetch", 1, 9, 6, &offset_fetch_request_schema,
+     &offset_fetch_response_schema},
+    {API_FIND_COORDINATOR, "FindCoordinator", 0, 4, 3, &find_coordinator_request_schema,
+     &find_coordinator_response_schema},
+    {API_JOIN_GROUP, "JoinGroup", 0, 9, 6, &join_group_request_schema, &join_group_response_schema},
+    {API_HEARTBEAT, "Heartbeat", 0, 4, 4, &heartbeat_request_schema, &heartbeat_response_schema},
+    {API_LEAVE_GROUP, "LeaveGroup", 0, 5, 4, &leave_group_request_schema,
+     &leave_group_response_schema},
+    {API_SYNC_GROUP, "SyncGroup", 0, 5, 4, &sync_group_request_schema, &sync_group_response_schema},
+    {API_DESCRIBE_GROUPS, "DescribeGroups", 0, 6, 5, &describe_groups_request_schema,
+     &describe_groups_response_schema},
+    {API_LIST_GROUPS, "ListGroups", 0, 5, 3, &list_groups_request_schema,
+     &list_groups_response_schema},
+    {API_SASL_HANDSHAKE, "SaslHandshake", 0, 1, WIRE_NEVER, &sasl_handshake_request_schema,
+     &sasl_handshake_response_schema},
+    {API_API_VERSIONS, "ApiVersions", 0, 4, 3, &api_versions_request_schema,
+     &api_versions_response_schema},
+    {API_CREATE_TOPICS, "CreateTopics", 2, 7, 5, &create_topics_request_schema,
+     &create_topics_response_schema},
+    {API_DELETE_TOPICS, "DeleteTopics", 1, 6, 4, &delete_topics_request_schema,
+     &delete_topics_response_schema},
+    {API_DELETE_RECORDS, "DeleteRecords", 0, 2, 2, &delete_records_request_schema,
+     &delete_records_response_schema},
+    {API_INIT_PRODUCER_ID, "InitProducerId", 0, 5, 2, &init_producer_id_request_schema,
+     &init_producer_id_response_schema},
+    {API_OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2, 4, 4,
+     &offset_for_leader_epoch_request_schema, &offset_for_leader_epoch_response_schema},
+    {API_DESCRIBE_CONFIGS, "DescribeConfigs", 1, 4, 4, &describe_configs_request_schema,
+     &describe_configs_response_schema},
+    {API_ALTER_CONFIGS, "AlterConfigs", 0, 2, 2, &alter_configs_request_schema,
+     &alter_configs_response_schema},
+    {API_CREATE_PARTITIONS, "CreatePartitions", 0, 3, 2, &create_partitions_request_schema,
+     &create_partitions_response_schema},
+    {API_DELETE_GROUPS, "DeleteGroups", 0, 2, 2, &delete_groups_request_schema,
+     &delete_groups_response_schema},
+    {API_INCREMENTAL_ALTER_CONFIGS, "IncrementalAlterConfigs", 0, 1, 1,
+     &incremental_alter_configs_request_schema, &incremental_alter_configs_response_schema},
+    {API_DESCRIBE_CLUSTER, "DescribeCluster", 0, 1, 0, &describe_cluster_request_schema,
+     &describe_cluster_response_schema},
+};
+
+const struct api_info *
+api_info_table(size_t *ret_count)
+{
+    *ret_count = sizeof(apis) / sizeof(apis[0]);
+    return apis;
+}
+
+const struct api_info *
+api_info_find(int16_t key)
+{
+    for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+        if (apis[i].key == key) {
+            return &apis[i];
+        }
+    }
+    return NULL;
+}
