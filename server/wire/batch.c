@@ -22,11 +22,12 @@
  * (last delta = count - 1), no control and no transactional batch, timestamps of type CreateTime,
  * a sequence with every producer id and none without. Records are not looked into here: that would
  * mean decompressing every byte that passes. An uncompressed record takes at least 7 bytes
- * (length, attributes, three deltas and lengths, header count), which bounds the count from the
- * size alone. */
+ * (length, attributes, two deltas, two lengths, header count), which bounds the count from the size
+ * alone: a batch may not eat 2^31 offsets with a hundred bytes. */
 #include "wire/batch.h"
 
 #include "base/crc32c.h"
+#include "wire/records.h"
 
 enum at {
     AT_BASE_OFFSET = 0,
@@ -135,8 +136,11 @@ check_counts(const struct batch_info *b)
     if (b->last_offset_delta != b->count - 1) {
         return invalid("record count does not match the last offset delta");
     }
-    uint32_t body = b->size_bytes - BATCH_HEADER_BYTES;
-    if (batch_codec_of(b) == BATCH_CODEC_NONE && (uint32_t)b->count > body / MIN_RECORD_BYTES) {
+    uint64_t body = b->size_bytes - BATCH_HEADER_BYTES;
+    if (batch_codec_of(b) != BATCH_CODEC_NONE) {
+        body = RECORDS_FREE_BYTES + body * RECORDS_MAX_RATIO; /* the most it may grow to */
+    }
+    if ((uint64_t)b->count > body / MIN_RECORD_BYTES) {
         return invalid("record batch is too small for its record count");
     }
     return sound;

@@ -8,8 +8,9 @@
 #include "base/buf.h"
 #include "wire/batch.h"
 
-/* A batch may grow to at most this many times its compressed size (plus 64 KiB), and never beyond
- * the scratch's ceiling. */
+/* A batch may grow to this much whatever its compressed size, and beyond that to this many times
+ * its compressed size, but never past the scratch's ceiling. */
+#define RECORDS_FREE_BYTES (16u << 20)
 #define RECORDS_MAX_RATIO 2048u
 
 struct record {
