@@ -42,8 +42,9 @@ enum wire_type {
 
 struct wire_schema;
 
-/* {type, is_list, since, until, null_since, tag_since, tag, offset, sub, default} */
+/* {name, type, is_list, since, until, null_since, tag_since, tag, offset, sub, default} */
 struct wire_field {
+    const char *name; /* of the C field: Kafka's in snake_case */
     enum wire_type type;
     bool is_list; /* a WIRE_LIST of the type */
     int16_t since, until;
@@ -70,31 +71,28 @@ struct wire_message {
     const struct wire_schema *root;
 };
 
-/* Row makers. WIRE_ROW is a plain field; the others say in their name what is added. */
+/* clang-format off */
+/* Row makers. WIRE_ROW is a plain field; the others say in their name what is added; the few tagged
+ * fields are written out. */
+#define WIRE_PLACE(st, f) .name = #f, .offset = (uint16_t)offsetof(st, f)
+#define WIRE_FROM_TO(v0, v1, null0)                                                                \
+    .since = (v0), .until = (v1), .null_since = (null0), .tag_since = WIRE_NEVER
 #define WIRE_ROW(t, st, f, v0, v1)                                                                 \
-    {                                                                                              \
-        (t), false, (v0), (v1), WIRE_NEVER, WIRE_NEVER, 0, (uint16_t)offsetof(st, f), NULL, 0      \
-    }
+    {WIRE_PLACE(st, f), .type = (t), WIRE_FROM_TO(v0, v1, WIRE_NEVER)}
 #define WIRE_ROW_DEFAULT(t, st, f, v0, v1, dflt)                                                   \
-    {                                                                                              \
-        (t), false, (v0), (v1), WIRE_NEVER, WIRE_NEVER, 0, (uint16_t)offsetof(st, f), NULL, (dflt) \
-    }
+    {WIRE_PLACE(st, f), .type = (t), WIRE_FROM_TO(v0, v1, WIRE_NEVER), .fallback = (dflt)}
 #define WIRE_ROW_NULLABLE(t, st, f, v0, v1, null0)                                                 \
-    {                                                                                              \
-        (t), false, (v0), (v1), (null0), WIRE_NEVER, 0, (uint16_t)offsetof(st, f), NULL, 0         \
-    }
+    {WIRE_PLACE(st, f), .type = (t), WIRE_FROM_TO(v0, v1, null0)}
 #define WIRE_ROW_LIST(t, st, f, v0, v1, null0)                                                     \
-    {                                                                                              \
-        (t), true, (v0), (v1), (null0), WIRE_NEVER, 0, (uint16_t)offsetof(st, f), NULL, 0          \
-    }
+    {WIRE_PLACE(st, f), .type = (t), .is_list = true, WIRE_FROM_TO(v0, v1, null0)}
 #define WIRE_ROW_STRUCTS(sc, st, f, v0, v1, null0)                                                 \
-    {                                                                                              \
-        WIRE_STRUCT, true, (v0), (v1), (null0), WIRE_NEVER, 0, (uint16_t)offsetof(st, f), (sc), 0  \
-    }
+    {WIRE_PLACE(st, f), .type = WIRE_STRUCT, .sub = (sc), .is_list = true,                         \
+     WIRE_FROM_TO(v0, v1, null0)}
 #define WIRE_SCHEMA(st, rows)                                                                      \
-    {                                                                                              \
-        (rows), (uint16_t)(sizeof(rows) / sizeof((rows)[0])), (uint16_t)sizeof(st)                 \
-    }
+    {.fields = (rows),                                                                             \
+     .nfields = (uint16_t)(sizeof(rows) / sizeof((rows)[0])),                                      \
+     .size = (uint16_t)sizeof(st)}
+/* clang-format on */
 
 /* Sets every field of the message's C struct to its default; what a client or a handler does
  * before it fills one in. */

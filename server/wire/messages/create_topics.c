@@ -62,7 +62,7 @@ static const struct wire_field response_topic_rows[] = {
     WIRE_ROW(WIRE_I16, struct create_topics_response_topic, error_code, 2, WIRE_FOREVER),
     WIRE_ROW_NULLABLE(WIRE_STRING, struct create_topics_response_topic, error_message, 2,
                       WIRE_FOREVER, 2),
-    {WIRE_I16, false, 5, WIRE_FOREVER, WIRE_NEVER, 5, 0,
+    {"topic_config_error_code", WIRE_I16, false, 5, WIRE_FOREVER, WIRE_NEVER, 5, 0,
      (uint16_t)offsetof(struct create_topics_response_topic, topic_config_error_code), NULL, 0},
     WIRE_ROW_DEFAULT(WIRE_I32, struct create_topics_response_topic, num_partitions, 5, WIRE_FOREVER,
                      -1),

@@ -20,7 +20,7 @@ static const struct wire_field request_partition_rows[] = {
     WIRE_ROW_DEFAULT(WIRE_I64, struct fetch_request_partition, log_start_offset, 5, WIRE_FOREVER,
                      -1),
     WIRE_ROW(WIRE_I32, struct fetch_request_partition, partition_max_bytes, 4, WIRE_FOREVER),
-    {WIRE_UUID, false, 17, WIRE_FOREVER, WIRE_NEVER, 17, 0,
+    {"replica_directory_id", WIRE_UUID, false, 17, WIRE_FOREVER, WIRE_NEVER, 17, 0,
      (uint16_t)offsetof(struct fetch_request_partition, replica_directory_id), NULL, 0},
 };
 static const struct wire_schema request_partition =
@@ -45,10 +45,10 @@ static const struct wire_schema request_forgotten_topic =
     WIRE_SCHEMA(struct fetch_request_forgotten_topic, request_forgotten_topic_rows);
 
 static const struct wire_field request_rows[] = {
-    {WIRE_STRING, false, 12, WIRE_FOREVER, 12, 12, 0,
+    {"cluster_id", WIRE_STRING, false, 12, WIRE_FOREVER, 12, 12, 0,
      (uint16_t)offsetof(struct fetch_request, cluster_id), NULL, 0},
     WIRE_ROW_DEFAULT(WIRE_I32, struct fetch_request, replica_id, 4, 14, -1),
-    {WIRE_STRUCT, false, 15, WIRE_FOREVER, WIRE_NEVER, 15, 1,
+    {"replica_state", WIRE_STRUCT, false, 15, WIRE_FOREVER, WIRE_NEVER, 15, 1,
      (uint16_t)offsetof(struct fetch_request, replica_state), &request_replica_state, 0},
     WIRE_ROW(WIRE_I32, struct fetch_request, max_wait_ms, 4, WIRE_FOREVER),
     WIRE_ROW(WIRE_I32, struct fetch_request, min_bytes, 4, WIRE_FOREVER),
@@ -120,12 +120,12 @@ static const struct wire_field response_partition_rows[] = {
                      -1),
     WIRE_ROW_DEFAULT(WIRE_I64, struct fetch_response_partition, log_start_offset, 5, WIRE_FOREVER,
                      -1),
-    {WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 0,
+    {"diverging_epoch", WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 0,
      (uint16_t)offsetof(struct fetch_response_partition, diverging_epoch),
      &response_diverging_epoch, 0},
-    {WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 1,
+    {"current_leader", WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 1,
      (uint16_t)offsetof(struct fetch_response_partition, current_leader), &response_leader, 0},
-    {WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 2,
+    {"snapshot_id", WIRE_STRUCT, false, 12, WIRE_FOREVER, WIRE_NEVER, 12, 2,
      (uint16_t)offsetof(struct fetch_response_partition, snapshot_id), &response_snapshot_id, 0},
     WIRE_ROW_STRUCTS(&response_aborted_transaction, struct fetch_response_partition,
                      aborted_transactions, 4, WIRE_FOREVER, 4),
@@ -160,7 +160,7 @@ static const struct wire_field response_rows[] = {
     WIRE_ROW(WIRE_I32, struct fetch_response, session_id, 7, WIRE_FOREVER),
     WIRE_ROW_STRUCTS(&response_topic, struct fetch_response, responses, 4, WIRE_FOREVER,
                      WIRE_NEVER),
-    {WIRE_STRUCT, true, 16, WIRE_FOREVER, WIRE_NEVER, 16, 0,
+    {"node_endpoints", WIRE_STRUCT, true, 16, WIRE_FOREVER, WIRE_NEVER, 16, 0,
      (uint16_t)offsetof(struct fetch_response, node_endpoints), &response_node_endpoint, 0},
 };
 static const struct wire_schema response = WIRE_SCHEMA(struct fetch_response, response_rows);

@@ -58,7 +58,7 @@ static const struct wire_field response_partition_rows[] = {
                      WIRE_FOREVER, WIRE_NEVER),
     WIRE_ROW_NULLABLE(WIRE_STRING, struct produce_response_partition, error_message, 8,
                       WIRE_FOREVER, 8),
-    {WIRE_STRUCT, false, 10, WIRE_FOREVER, WIRE_NEVER, 10, 0,
+    {"current_leader", WIRE_STRUCT, false, 10, WIRE_FOREVER, WIRE_NEVER, 10, 0,
      (uint16_t)offsetof(struct produce_response_partition, current_leader), &response_leader, 0},
 };
 static const struct wire_schema response_partition =
@@ -87,7 +87,7 @@ static const struct wire_field response_rows[] = {
     WIRE_ROW_STRUCTS(&response_topic, struct produce_response, responses, 3, WIRE_FOREVER,
                      WIRE_NEVER),
     WIRE_ROW(WIRE_I32, struct produce_response, throttle_time_ms, 3, WIRE_FOREVER),
-    {WIRE_STRUCT, true, 10, WIRE_FOREVER, WIRE_NEVER, 10, 0,
+    {"node_endpoints", WIRE_STRUCT, true, 10, WIRE_FOREVER, WIRE_NEVER, 10, 0,
      (uint16_t)offsetof(struct produce_response, node_endpoints), &response_node_endpoint, 0},
 };
 static const struct wire_schema response = WIRE_SCHEMA(struct produce_response, response_rows);
