@@ -1,0 +1,135 @@
+/* Private to the file store.
+ *
+ * One instance is one directory. `lock` guards everything that is not marked otherwise; it is held
+ * for memory work only, never across a system call that may wait for a disk. */
+#ifndef SLUICE_STORAGE_FS_INT_H
+#define SLUICE_STORAGE_FS_INT_H
+
+#include "storage-fs/fs_io.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <sluice/storage.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FS_MUST_CHECK __attribute__((warn_unused_result))
+#define FS_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+enum { FS_KEY_MAX = 512, FS_WHY_MAX = 200, FS_PART_MAX = 255 };
+
+/* Names that no key can have: '+' is outside the alphabet of keys. */
+#define FS_TMP_DIR "+tmp"
+
+/* A key that somebody works on. Whoever finds it waits for its end; it is made on the stack of the
+ * call that works. */
+struct fs_claim {
+    struct fs_claim *next;
+    const char *key;
+    bool is_new;    /* a plain file that did not exist before is being published */
+    bool is_doomed; /* its fsync failed: neither stored nor not; stays claimed until restart */
+};
+
+struct sluice_instance {
+    const sluice_host *host;
+    const struct fs_io *io;
+
+    /* set by configure, constant afterwards */
+    char *path;
+    bool is_fsync; /* durability = fsync */
+
+    int root_fd, tmp_fd;
+    _Atomic uint64_t next_tmp;
+    _Atomic bool is_poisoned;
+    char poison_why[FS_WHY_MAX]; /* written once, before is_poisoned is set */
+
+    pthread_mutex_t lock;
+    pthread_cond_t claims_changed;
+    struct fs_claim *claims;
+
+    pthread_mutex_t dirs_lock; /* "is the directory there, else make it durable" is one step */
+};
+
+const struct fs_io *fs__io_current(void);
+
+/* ---- alloc.c: small allocations, which do not come back NULL ---- */
+void *fs__alloc(size_t n); /* zeroed */
+void *fs__realloc(void *p, size_t n);
+char *fs__strdup(const char *s);
+
+/* ---- fail.c: sentences ---- */
+
+/* Says why on the current call and gives status back. */
+sluice_status fs__fail(sluice_instance *fs, sluice_status status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for a system call that failed with sys_errno while doing `what` to `name`; chooses the
+ * status. */
+sluice_status fs__fail_sys(sluice_instance *fs, int sys_errno, const char *what, const char *name);
+/* A sync failed: nothing may be stored until restart. Gives SLUICE_EUNKNOWN. */
+sluice_status fs__poison(sluice_instance *fs, int sys_errno, const char *what, const char *name);
+/* SLUICE_OK, or the refusal of a poisoned store. */
+sluice_status fs__poison_check(sluice_instance *fs);
+void fs__log(sluice_instance *fs, int32_t level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- key.c ---- */
+
+/* Copies a key into out[FS_KEY_MAX + 1] after checking it. */
+FS_MUST_CHECK sluice_status fs__key_copy(sluice_instance *fs, sluice_slice key, char *out);
+
+/* ---- claim.c: one writer per key ---- */
+
+/* Waits until nobody works on key, then claims it. SLUICE_EIO for a doomed one. Holds the lock. */
+FS_MUST_CHECK sluice_status fs__claim_take(sluice_instance *fs, struct fs_claim *c,
+                                           const char *key);
+void fs__claim_give(sluice_instance *fs, struct fs_claim *c);
+/* Gives the claim on key, NULL when there is none. Holds the lock. */
+struct fs_claim *fs__claim_find(const sluice_instance *fs, const char *key);
+/* Keeps the key claimed until restart. Holds the lock. */
+void fs__claim_doom(sluice_instance *fs, struct fs_claim *c);
+
+/* ---- plain.c: one file per object ---- */
+
+struct fs_put {
+    const char *key;
+    const sluice_slice *parts;
+    size_t count;
+    uint64_t len;
+    uint32_t flags; /* SLUICE_PUT_* */
+    uint32_t crc32c;
+    struct fs_claim *claim;
+};
+
+/* The key is claimed by the caller. */
+FS_MUST_CHECK sluice_status fs__plain_put(sluice_instance *fs, const struct fs_put *put);
+FS_MUST_CHECK sluice_status fs__plain_del(sluice_instance *fs, const char *key);
+/* Opens the object's file for reading once its name is known to be durable. */
+FS_MUST_CHECK sluice_status fs__plain_open(sluice_instance *fs, const char *key, int *ret_fd,
+                                           uint64_t *ret_size);
+/* Is there a file of that name? Follows no promise about durability. */
+bool fs__plain_exists(const sluice_instance *fs, const char *key);
+/* Reads exactly len bytes at `at` into a buffer of the host's. */
+FS_MUST_CHECK sluice_status fs__read_exact(sluice_instance *fs, int fd, void *out, size_t len,
+                                           uint64_t at, const char *name);
+
+/* ---- list.c ---- */
+
+struct fs_listed {
+    char *key;
+    uint64_t size;
+    int64_t modified_ms;
+};
+struct fs_listing {
+    struct fs_listed *items;
+    size_t count, cap;
+    size_t max;
+    const char *prefix, *after;
+};
+FS_MUST_CHECK sluice_status fs__listing_add(struct fs_listing *l, const char *key, uint64_t size,
+                                            int64_t modified_ms);
+void fs__listing_fini(struct fs_listing *l);
+/* Gathers up to l->max plain files that match, ascending. */
+FS_MUST_CHECK sluice_status fs__plain_list(sluice_instance *fs, struct fs_listing *l);
+
+#endif

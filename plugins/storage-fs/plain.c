@@ -1,0 +1,321 @@
+/* One file per object: manifests, snapshots, segments, cluster.json.
+ *
+ * A put writes +tmp/N, syncs it, renames it to its name (RENAME_NOREPLACE when the object must not
+ * exist) and syncs the directory. Directories on the way are made first and each is synced into its
+ * parent before anything is put into it.
+ *
+ * Visible implies durable. Between the rename and the sync of the directory the name is there but
+ * may vanish with the power. During that time the key is claimed: a reader that opened the file
+ * looks at the claims afterwards, and waits if it finds one. A claim is given back only after the
+ * sync, so a name that was open while no claim was there is durable. If the sync fails the claim
+ * stays for ever and the key answers an error until restart.
+ *
+ * A crash of the process alone can leave a name that nobody synced. Opening a store therefore syncs
+ * its file system before it shows anything (plugin.c). */
+#include "storage-fs/fs_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REOPEN_MAX = 100, WRITE_PARTS = 64, FILE_MODE = 0644, DIR_MODE = 0755 };
+
+/* ---- directories ---- */
+
+/* Length of the directory part of key, 0 when it lies in the root. */
+static size_t
+dir_length(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return slash == NULL ? 0 : (size_t)(slash - key);
+}
+
+static int
+dir_open(sluice_instance *fs, const char *key, size_t len)
+{
+    char dir[FS_KEY_MAX + 1];
+    if (len == 0) {
+        return openat(fs->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    memcpy(dir, key, len);
+    dir[len] = '\0';
+    return openat(fs->root_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Makes the directory of key durable as it is now. */
+static sluice_status
+dir_sync(sluice_instance *fs, const char *key, size_t len)
+{
+    if (!fs->is_fsync) {
+        return SLUICE_OK;
+    }
+    int fd = dir_open(fs, key, len);
+    if (fd < 0) {
+        return fs__poison(fs, errno, "opening the directory", key);
+    }
+    int failed = fs->io->fsync(fd) != 0 ? errno : 0;
+    (void)close(fd);
+    return failed != 0 ? fs__poison(fs, failed, "fsync of the directory", key) : SLUICE_OK;
+}
+
+static sluice_status
+dir_make(sluice_instance *fs, const char *key, size_t len)
+{
+    char dir[FS_KEY_MAX + 1];
+    memcpy(dir, key, len);
+    dir[len] = '\0';
+    if (fs->io->mkdirat(fs->root_fd, dir, DIR_MODE) == 0) {
+        return dir_sync(fs, dir, dir_length(dir));
+    }
+    return errno == EEXIST ? SLUICE_OK : fs__fail_sys(fs, errno, "make the directory", dir);
+}
+
+/* Makes every directory on the way to key. One at a time, so that nobody uses a directory that
+ * somebody else made but has not synced. */
+static sluice_status
+dirs_make(sluice_instance *fs, const char *key)
+{
+    sluice_status rc = SLUICE_OK;
+    pthread_mutex_lock(&fs->dirs_lock);
+    for (const char *p = strchr(key, '/'); p != NULL && rc == SLUICE_OK; p = strchr(p + 1, '/')) {
+        rc = dir_make(fs, key, (size_t)(p - key));
+    }
+    pthread_mutex_unlock(&fs->dirs_lock);
+    return rc == SLUICE_EUNKNOWN ? SLUICE_EIO : rc; /* the object itself was not touched */
+}
+
+/* ---- writing ---- */
+
+/* Drops `done` bytes from the front of iov. */
+static void
+iov_advance(struct iovec **iov, int *count, size_t done)
+{
+    while (*count > 0 && done >= (*iov)->iov_len) {
+        done -= (*iov)->iov_len;
+        (*iov)++;
+        (*count)--;
+    }
+    if (*count > 0) {
+        (*iov)->iov_base = (char *)(*iov)->iov_base + done;
+        (*iov)->iov_len -= done;
+    }
+}
+
+static int
+iov_write(sluice_instance *fs, int fd, struct iovec *iov, int count, off_t *at)
+{
+    iov_advance(&iov, &count, 0);
+    while (count > 0) {
+        ssize_t n = fs->io->pwritev(fd, iov, count, *at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? errno : EIO;
+        }
+        *at += n;
+        iov_advance(&iov, &count, (size_t)n);
+    }
+    return 0;
+}
+
+/* Writes all parts; gives 0 or errno. */
+static int
+parts_write(sluice_instance *fs, int fd, const struct fs_put *put)
+{
+    off_t at = 0;
+    int failed = 0;
+    for (size_t i = 0; i < put->count && failed == 0; i += WRITE_PARTS) {
+        struct iovec iov[WRITE_PARTS];
+        size_t n = put->count - i < WRITE_PARTS ? put->count - i : WRITE_PARTS;
+        for (size_t k = 0; k < n; k++) {
+            iov[k].iov_base = (void *)(uintptr_t)put->parts[i + k].ptr;
+            iov[k].iov_len = put->parts[i + k].len;
+        }
+        failed = iov_write(fs, fd, iov, (int)n, &at);
+    }
+    return failed;
+}
+
+/* Writes and syncs the temporary file `tmp`. */
+static sluice_status
+tmp_write(sluice_instance *fs, const char *tmp, const struct fs_put *put)
+{
+    int fd = fs->io->openat(fs->tmp_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+    if (fd < 0) {
+        return fs__fail_sys(fs, errno, "create a file for", put->key);
+    }
+    sluice_status rc = SLUICE_OK;
+    int failed = parts_write(fs, fd, put);
+    if (failed != 0) {
+        rc = fs__fail_sys(fs, failed, "write", put->key);
+    } else if (fs->is_fsync && fs->io->fsync(fd) != 0) {
+        failed = errno;
+        rc = fs__fail_sys(fs, failed, "sync", put->key);
+        if (failed != ENOSPC && failed != EDQUOT) {
+            (void)fs__poison(fs, failed, "fsync", put->key);
+            rc = SLUICE_EIO; /* it has no name yet: nothing was stored */
+        }
+    }
+    (void)fs->io->close(fd);
+    return rc;
+}
+
+static sluice_status
+publish_failed(sluice_instance *fs, const struct fs_put *put, int sys_errno)
+{
+    struct stat st;
+    bool is_dir =
+        fstatat(fs->root_fd, put->key, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    if (is_dir || sys_errno == ENOTDIR) {
+        return fs__fail(
+            fs, SLUICE_EINVAL,
+            "%s: %.100s cannot be an object and the beginning of another's name at once", fs->path,
+            put->key);
+    }
+    if (sys_errno == EEXIST) {
+        return SLUICE_EEXIST;
+    }
+    return fs__fail_sys(fs, sys_errno, "put in place", put->key);
+}
+
+static sluice_status
+publish(sluice_instance *fs, const char *tmp, const struct fs_put *put)
+{
+    unsigned flags = (put->flags & SLUICE_PUT_IF_ABSENT) != 0 ? RENAME_NOREPLACE : 0;
+    pthread_mutex_lock(&fs->lock);
+    put->claim->is_new = !fs__plain_exists(fs, put->key);
+    pthread_mutex_unlock(&fs->lock);
+    if (fs->io->renameat2(fs->tmp_fd, tmp, fs->root_fd, put->key, flags) != 0) {
+        return publish_failed(fs, put, errno);
+    }
+    return dir_sync(fs, put->key, dir_length(put->key));
+}
+
+sluice_status
+fs__plain_put(sluice_instance *fs, const struct fs_put *put)
+{
+    char tmp[32];
+    (void)snprintf(tmp, sizeof(tmp), "%llu.%ld",
+                   (unsigned long long)atomic_fetch_add(&fs->next_tmp, 1), (long)getpid());
+    sluice_status rc = dirs_make(fs, put->key);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = tmp_write(fs, tmp, put);
+    if (rc == SLUICE_OK) {
+        rc = publish(fs, tmp, put);
+    }
+    if (rc != SLUICE_OK) {
+        (void)fs->io->unlinkat(fs->tmp_fd, tmp, 0);
+    }
+    return rc;
+}
+
+sluice_status
+fs__plain_del(sluice_instance *fs, const char *key)
+{
+    if (fs->io->unlinkat(fs->root_fd, key, 0) != 0) {
+        bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == EISDIR || errno == EPERM;
+        bool is_file = errno == EPERM && fs__plain_exists(fs, key);
+        return is_absent && !is_file ? SLUICE_OK : fs__fail_sys(fs, errno, "delete", key);
+    }
+    sluice_status rc = dir_sync(fs, key, dir_length(key));
+    return rc == SLUICE_EUNKNOWN ? SLUICE_EIO : rc;
+}
+
+/* ---- reading ---- */
+
+bool
+fs__plain_exists(const sluice_instance *fs, const char *key)
+{
+    struct stat st;
+    return fstatat(fs->root_fd, key, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Waits for whoever works on key. True when nobody did, so that what was opened before is durable.
+ */
+static sluice_status
+claim_wait(sluice_instance *fs, const char *key, bool *was_free)
+{
+    sluice_status rc = SLUICE_OK;
+    const struct fs_claim *c;
+    *was_free = true;
+    pthread_mutex_lock(&fs->lock);
+    while (rc == SLUICE_OK && (c = fs__claim_find(fs, key)) != NULL) {
+        *was_free = false;
+        if (c->is_doomed) {
+            rc = fs__fail(fs, SLUICE_EIO, "%s", fs->poison_why);
+        } else {
+            pthread_cond_wait(&fs->claims_changed, &fs->lock);
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
+}
+
+static sluice_status
+open_once(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
+{
+    struct stat st;
+    int fd = openat(fs->root_fd, key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+        return is_absent ? SLUICE_ENOENT : fs__fail_sys(fs, errno, "open", key);
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return SLUICE_ENOENT;
+    }
+    *ret_fd = fd;
+    *ret_size = (uint64_t)st.st_size;
+    return SLUICE_OK;
+}
+
+sluice_status
+fs__plain_open(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
+{
+    for (int i = 0; i < REOPEN_MAX; i++) {
+        int fd = -1;
+        bool was_free;
+        sluice_status found = open_once(fs, key, &fd, ret_size);
+        sluice_status rc = claim_wait(fs, key, &was_free);
+        if (rc == SLUICE_OK && was_free) {
+            *ret_fd = fd;
+            return found;
+        }
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        if (rc != SLUICE_OK) {
+            return rc;
+        }
+    }
+    return fs__fail(fs, SLUICE_EAGAIN, "%s: %.100s is being replaced all the time", fs->path, key);
+}
+
+sluice_status
+fs__read_exact(sluice_instance *fs, int fd, void *out, size_t len, uint64_t at, const char *name)
+{
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, (char *)out + done, len - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fs__fail_sys(fs, errno, "read", name);
+        }
+        if (n == 0) {
+            return fs__fail(fs, SLUICE_ECORRUPT, "%s: %.100s ends at byte %llu, before its length",
+                            fs->path, name, (unsigned long long)(at + done));
+        }
+        done += (size_t)n;
+    }
+    return SLUICE_OK;
+}

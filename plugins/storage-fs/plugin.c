@@ -1,0 +1,400 @@
+/* The file store as a sluice.storage/1 plugin: its table, its options, its life.
+ *
+ * See docs/file-store.md for what lies on disk. */
+#include "storage-fs/fs_int.h"
+#include "storage-fs/storage_fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const sluice_conf_key conf_keys[] = {
+    {"path", SLUICE_CONF_STR, SLUICE_CONF_REQUIRED, NULL, NULL,
+     "Directory that holds the data; made if it does not exist", 0, 0},
+    {"durability", SLUICE_CONF_ENUM, 0, "fsync", "fsync|os",
+     "fsync: on disk before it is acknowledged; os: in the page cache, lost with the power", 0, 0},
+    {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+
+/* ---- life ---- */
+
+static sluice_status
+fs_create(const sluice_host *host, sluice_instance **out)
+{
+    sluice_instance *fs = (sluice_instance *)fs__alloc(sizeof(*fs));
+    fs->host = host;
+    fs->io = fs__io_current();
+    fs->root_fd = fs->tmp_fd = -1;
+    (void)pthread_mutex_init(&fs->lock, NULL);
+    (void)pthread_mutex_init(&fs->dirs_lock, NULL);
+    (void)pthread_cond_init(&fs->claims_changed, NULL);
+    *out = fs;
+    return SLUICE_OK;
+}
+
+static sluice_status
+fs_configure(sluice_instance *fs, const sluice_conf *conf)
+{
+    const char *path = fs->host->conf_str(conf, "path");
+    if (path == NULL || path[0] == '\0') {
+        return fs__fail(fs, SLUICE_EINVAL, "path is empty");
+    }
+    free(fs->path);
+    fs->path = fs__strdup(path);
+    fs->is_fsync = fs->host->conf_int(conf, "durability") == 0;
+    return SLUICE_OK;
+}
+
+static sluice_status
+subdir_open(sluice_instance *fs, const char *name, int *ret)
+{
+    if (fs->io->mkdirat(fs->root_fd, name, 0755) != 0 && errno != EEXIST) {
+        return fs__fail_sys(fs, errno, "make the directory", name);
+    }
+    *ret = openat(fs->root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret < 0 ? fs__fail_sys(fs, errno, "open the directory", name) : SLUICE_OK;
+}
+
+static sluice_status
+root_open(sluice_instance *fs)
+{
+    if (fs->io->mkdirat(AT_FDCWD, fs->path, 0755) != 0 && errno != EEXIST) {
+        return fs__fail_sys(fs, errno, "make the directory", fs->path);
+    }
+    fs->root_fd = open(fs->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fs->root_fd < 0) {
+        return fs__fail_sys(fs, errno, "open the directory", fs->path);
+    }
+    int parent = openat(fs->root_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent >= 0) {
+        (void)fs->io->fsync(parent); /* a parent we may not read was not made by us */
+        (void)close(parent);
+    }
+    return SLUICE_OK;
+}
+
+static void
+tmp_clean(sluice_instance *fs)
+{
+    int fd = openat(fs->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d == NULL) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return;
+    }
+    const struct dirent *e;
+    while ((e = readdir(d)) != NULL) {
+        if (e->d_name[0] != '.') {
+            (void)fs->io->unlinkat(fs->tmp_fd, e->d_name, 0);
+        }
+    }
+    (void)closedir(d);
+}
+
+static sluice_status
+fs_start(sluice_instance *fs)
+{
+    sluice_status rc = root_open(fs);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = subdir_open(fs, FS_TMP_DIR, &fs->tmp_fd);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    if (fs->is_fsync && fs->io->syncfs(fs->root_fd) != 0) {
+        return fs__fail_sys(fs, errno, "sync the file system of", fs->path);
+    }
+    tmp_clean(fs);
+    return SLUICE_OK;
+}
+
+static sluice_status
+fs_quiesce(sluice_instance *fs)
+{
+    (void)fs;
+    return SLUICE_OK;
+}
+
+static void
+fs_stop(sluice_instance *fs)
+{
+    (void)fs;
+}
+
+static void
+doomed_free(sluice_instance *fs)
+{
+    while (fs->claims != NULL) {
+        struct fs_claim *c = fs->claims;
+        fs->claims = c->next;
+        free((char *)(uintptr_t)c->key);
+        free(c);
+    }
+}
+
+static void
+fs_destroy(sluice_instance *fs)
+{
+    if (fs->tmp_fd >= 0) {
+        (void)close(fs->tmp_fd);
+    }
+    if (fs->root_fd >= 0) {
+        (void)close(fs->root_fd);
+    }
+    doomed_free(fs);
+    (void)pthread_cond_destroy(&fs->claims_changed);
+    (void)pthread_mutex_destroy(&fs->dirs_lock);
+    (void)pthread_mutex_destroy(&fs->lock);
+    free(fs->path);
+    free(fs);
+}
+
+/* ---- data calls ---- */
+
+static sluice_status
+put_init(sluice_instance *fs, struct fs_put *put, const sluice_put_opts *opts)
+{
+    uint32_t known = SLUICE_PUT_IF_ABSENT | SLUICE_PUT_CRC32C | SLUICE_PUT_SEQUENCE;
+    put->flags = opts == NULL ? 0 : opts->flags;
+    put->crc32c = opts == NULL ? 0 : opts->crc32c;
+    if ((put->flags & ~known) != 0) {
+        return fs__fail(fs, SLUICE_ENOTSUP, "%s: this store has no conditional replace", fs->path);
+    }
+    for (size_t i = 0; i < put->count; i++) {
+        put->len += put->parts[i].len;
+    }
+    return SLUICE_OK;
+}
+
+static sluice_status
+put_claimed(sluice_instance *fs, const struct fs_put *put)
+{
+    bool is_if_absent = (put->flags & SLUICE_PUT_IF_ABSENT) != 0;
+    if (is_if_absent && fs__plain_exists(fs, put->key)) {
+        return SLUICE_EEXIST;
+    }
+    return fs__plain_put(fs, put);
+}
+
+static sluice_status
+fs_put(sluice_instance *fs, sluice_slice key, const sluice_slice *parts, size_t count,
+       const sluice_put_opts *opts, sluice_put_result *result, sluice_op *op)
+{
+    (void)op;
+    char name[FS_KEY_MAX + 1];
+    struct fs_claim claim;
+    struct fs_put put = {.key = name, .parts = parts, .count = count, .claim = &claim};
+    sluice_status rc = fs__key_copy(fs, key, name);
+    if (rc == SLUICE_OK) {
+        rc = put_init(fs, &put, opts);
+    }
+    if (rc == SLUICE_OK) {
+        rc = fs__poison_check(fs);
+    }
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    pthread_mutex_lock(&fs->lock);
+    rc = fs__claim_take(fs, &claim, name);
+    pthread_mutex_unlock(&fs->lock);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = put_claimed(fs, &put);
+    pthread_mutex_lock(&fs->lock);
+    if (rc == SLUICE_EUNKNOWN) {
+        fs__claim_doom(fs, &claim);
+    } else {
+        fs__claim_give(fs, &claim);
+    }
+    pthread_mutex_unlock(&fs->lock);
+    if (result != NULL) {
+        result->version[0] = '\0';
+    }
+    return rc;
+}
+
+static sluice_status
+get_range(sluice_instance *fs, int fd, const char *key, uint64_t size, uint64_t offset,
+          uint64_t length, sluice_get_result *result)
+{
+    uint64_t left = offset < size ? size - offset : 0;
+    uint64_t want = length == 0 || length > left ? left : length;
+    uint8_t *out;
+    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)want, &out);
+    if (body == NULL) {
+        return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
+                        (unsigned long long)want, key);
+    }
+    sluice_status rc = fs__read_exact(fs, fd, out, (size_t)want, offset, key);
+    if (rc != SLUICE_OK) {
+        body->release(body);
+        return rc;
+    }
+    result->body = body;
+    result->object_size = size;
+    return SLUICE_OK;
+}
+
+static sluice_status
+fs_get(sluice_instance *fs, sluice_slice key, uint64_t offset, uint64_t length,
+       sluice_get_result *result, sluice_op *op)
+{
+    (void)op;
+    char name[FS_KEY_MAX + 1];
+    int fd = -1;
+    uint64_t size = 0;
+    sluice_status rc = fs__key_copy(fs, key, name);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__plain_open(fs, name, &fd, &size);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = get_range(fs, fd, name, size, offset, length, result);
+    (void)close(fd);
+    return rc;
+}
+
+static sluice_status
+fs_head(sluice_instance *fs, sluice_slice key, sluice_get_result *result, sluice_op *op)
+{
+    (void)op;
+    char name[FS_KEY_MAX + 1];
+    int fd = -1;
+    sluice_status rc = fs__key_copy(fs, key, name);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__plain_open(fs, name, &fd, &result->object_size);
+    if (rc == SLUICE_OK) {
+        (void)close(fd);
+    }
+    return rc;
+}
+
+static sluice_status
+fs_del(sluice_instance *fs, sluice_slice key, sluice_op *op)
+{
+    (void)op;
+    char name[FS_KEY_MAX + 1];
+    struct fs_claim claim;
+    sluice_status rc = fs__key_copy(fs, key, name);
+    if (rc == SLUICE_OK) {
+        rc = fs__poison_check(fs);
+    }
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    pthread_mutex_lock(&fs->lock);
+    rc = fs__claim_take(fs, &claim, name);
+    pthread_mutex_unlock(&fs->lock);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__plain_del(fs, name);
+    pthread_mutex_lock(&fs->lock);
+    fs__claim_give(fs, &claim);
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
+}
+
+static sluice_status
+slice_copy(sluice_instance *fs, sluice_slice s, char *out)
+{
+    if (s.len > FS_KEY_MAX) {
+        return fs__fail(fs, SLUICE_EINVAL, "prefix or start of a list is longer than %d bytes",
+                        FS_KEY_MAX);
+    }
+    if (s.len > 0) {
+        memcpy(out, s.ptr, s.len);
+    }
+    out[s.len] = '\0';
+    return SLUICE_OK;
+}
+
+static sluice_status
+listing_send(const struct fs_listing *l, sluice_list_sink *sink)
+{
+    sluice_status rc = SLUICE_OK;
+    for (size_t i = 0; i < l->count && rc == SLUICE_OK; i++) {
+        const struct fs_listed *item = &l->items[i];
+        sluice_list_entry e = {
+            {(const uint8_t *)item->key, strlen(item->key)}, item->size, item->modified_ms};
+        rc = sink->add(sink, &e);
+    }
+    return rc;
+}
+
+static sluice_status
+fs_list(sluice_instance *fs, sluice_slice prefix, sluice_slice after, uint32_t max,
+        sluice_list_sink *sink, sluice_op *op)
+{
+    (void)op;
+    char from[FS_KEY_MAX + 1];
+    char begin[FS_KEY_MAX + 1];
+    struct fs_listing l = {.prefix = begin, .after = from, .max = max};
+    sluice_status rc = slice_copy(fs, prefix, begin);
+    if (rc == SLUICE_OK) {
+        rc = slice_copy(fs, after, from);
+    }
+    if (rc == SLUICE_OK) {
+        rc = fs__plain_list(fs, &l);
+    }
+    if (rc == SLUICE_OK) {
+        rc = listing_send(&l, sink);
+    }
+    fs__listing_fini(&l);
+    return rc;
+}
+
+static const void *
+fs_extension(sluice_instance *fs, const char *id)
+{
+    static const sluice_storage storage = {
+        .size = sizeof(storage),
+        .capabilities = SLUICE_STORE_IF_ABSENT | SLUICE_STORE_LOCAL,
+        .put = fs_put,
+        .get = fs_get,
+        .head = fs_head,
+        .del = fs_del,
+        .list = fs_list,
+    };
+    (void)fs;
+    return strcmp(id, SLUICE_STORAGE_V1) == 0 ? &storage : NULL;
+}
+
+sluice_status
+storage_fs_plugin_open(const sluice_host *host, const sluice_plugin **out)
+{
+    static const sluice_plugin plugin = {
+        .size = sizeof(plugin),
+        .abi_major = SLUICE_ABI_MAJOR,
+        .needs_minor = SLUICE_ABI_MINOR,
+        .id = "org.sluice.storage-fs",
+        .version = "0.1.0",
+        .license = "Apache-2.0",
+        .summary = "Objects in a local directory: preallocated volumes and plain files",
+        .flags = SLUICE_F_MAY_BLOCK | SLUICE_F_CONCURRENT,
+        .conf_keys = conf_keys,
+        .create = fs_create,
+        .configure = fs_configure,
+        .start = fs_start,
+        .quiesce = fs_quiesce,
+        .stop = fs_stop,
+        .destroy = fs_destroy,
+        .extension = fs_extension,
+    };
+    (void)host;
+    *out = &plugin;
+    return SLUICE_OK;
+}

@@ -1,0 +1,52 @@
+/* One plugin, opened, checked, configured and started: built-in ones through the very table that an
+ * external .so fills.
+ *
+ * Threads:  open and close on the main thread; the host table that the plugin gets works on any.
+ * Lifetime: open (create, configure, start) -> calls -> close (quiesce, stop, destroy). Whoever
+ *           calls the plugin's capability tables stops doing so before close. */
+#ifndef SLUICE_PLUGIN_INSTANCE_H
+#define SLUICE_PLUGIN_INSTANCE_H
+
+#include "base/err.h"
+
+#include <sluice/plugin.h>
+
+/* Where the plugin's function comes from. */
+struct plugin_source {
+    sluice_status (*open)(const sluice_host *host, const sluice_plugin **out); /* a built-in */
+    const char *path; /* a shared object, when open is NULL (loader.c, with the next issue) */
+};
+
+/* Key and value as they stand in the configuration; references are resolved already. */
+struct plugin_conf_pair {
+    const char *key, *value;
+};
+struct plugin_conf {
+    const struct plugin_conf_pair *pairs;
+    size_t count;
+    const char *section; /* for messages: "storage" */
+    bool is_dry_run;     /* stop after configure: `sluice check` */
+};
+
+struct plugin_instance; /* opaque */
+
+/* Opens, checks the handshake and every key, creates, configures and starts. Borrows src and conf
+ * for the call. On failure *ret is untouched and *err says what is wrong and what to do. */
+MUST_CHECK enum sl_err plugin_instance_open(const struct plugin_source *src, const char *name,
+                                            const struct plugin_conf *conf,
+                                            struct plugin_instance **ret, struct sl_error *err);
+/* NULL-safe; sets *p to NULL. */
+void plugin_instance_close(struct plugin_instance **p);
+
+/* Gives the capability table for a versioned id, NULL when the plugin has none. */
+const void *plugin_instance_extension(const struct plugin_instance *p, const char *id);
+/* What a caller of the capability tables needs. */
+sluice_instance *plugin_instance_self(const struct plugin_instance *p);
+uint64_t plugin_instance_flags(const struct plugin_instance *p);
+const char *plugin_instance_id(const struct plugin_instance *p);
+
+/* Asks a source for its option table without making an instance (config doc, plugin inspect).
+ * Gives NULL when the handshake fails. */
+const struct sluice_conf_key *plugin_source_keys(const struct plugin_source *src);
+
+#endif

@@ -1,0 +1,30 @@
+/* struct store over a sluice.storage/1 plugin.
+ *
+ * Threads:  open and close on the main thread. A plugin that may block is called on a bounded pool,
+ *           any other on the loop that submits. done() always runs on the caller's loop, later.
+ * Lifetime: open -> submit* -> close. close waits for the calls in flight and posts their results;
+ *           the loops must still run what was posted. Borrows table and instance until then. */
+#ifndef SLUICE_STORE_PLUGIN_STORE_H
+#define SLUICE_STORE_PLUGIN_STORE_H
+
+#include "store/store.h"
+
+#include <sluice/storage.h>
+
+struct plugin_store_options {
+    const char *name;            /* for messages: "file store ./sluice-data" */
+    const sluice_storage *table; /* its extension("sluice.storage/1") */
+    sluice_instance *instance;
+    uint64_t plugin_flags; /* sluice_plugin.flags */
+    uint32_t threads;      /* of the pool; 0 = 8 */
+    uint32_t queue_max;    /* calls that may wait for a thread; 0 = 1024 */
+};
+
+MUST_CHECK enum sl_err plugin_store_open(const struct plugin_store_options *o, struct store **ret,
+                                         struct sl_error *err);
+/* NULL-safe; sets *st to NULL. */
+void plugin_store_close(struct store **st);
+/* The name it was opened with. */
+const char *plugin_store_name(const struct store *st);
+
+#endif
