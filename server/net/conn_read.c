@@ -1,0 +1,538 @@
+/* The read side: bytes become frames, frames become requests.
+ *
+ * Where bytes go. A loop has one receive buffer of 64 KiB that all its connections read into in
+ * turn, so that an idle connection owns none. Frames that arrive whole are slices of it (a
+ * reference each; the loop takes a new buffer when this one is full and still referenced), or small
+ * copies, because a fetch that sleeps for minutes must not pin 64 KiB. A frame that arrived in part
+ * gets a buf of its exact size, and the rest is read from the socket straight into it, with the
+ * receive buffer behind it for what follows. A connection whose frames are large reads only
+ * RX_HEAD_BYTES ahead of the size, so that next to nothing of a large frame is copied.
+ * A frame above FRAME_EAGER_MAX gets its whole buf only when that much has arrived: an announced
+ * size costs a peer nothing and must cost us nothing, address space included.
+ *
+ * What is charged. Before reading, the room to be read is taken from the budget (a grant); after
+ * reading, each frame is charged for the bytes that arrived, and the grant is given back. So the
+ * budget covers bytes that are here, not announcements, and cannot be overrun by many sockets
+ * becoming readable at once. Small requests draw on a reserve of their own, which producers cannot
+ * touch; which of the two a connection reads from goes by its current frame, or its last one.
+ *
+ * When there is no room, the connection stops reading and stands in line on its loop; the loop
+ * waits at the budget, once for all.
+ *
+ * The express lane. Many half-received frames can hold the whole budget, and none can be completed:
+ * a deadlock. When no request that holds bulk budget is in dispatch (so that nothing will be given
+ * back by itself), one connection per server may overrun until its frame is complete, or until
+ * frame_stall_ms is over and it is closed. The overrun is at most one frame.
+ *
+ * When a request may not be dispatched yet (too many outstanding, replies not taken, throttled),
+ * its complete frame stays in `in.frame`, and what was read behind it in `in.stash`; reading stops
+ * until both are gone. */
+#include "base/counters.h"
+#include "net/net_int.h"
+
+enum { RETRY_MAX = 64 };
+
+bool
+net__conn_has_partial(const struct conn *conn)
+{
+    return conn->in.head_len > 0 || (conn->in.frame != NULL && conn->in.have < conn->in.size);
+}
+
+bool
+net__conn_has_pending(const struct conn *conn)
+{
+    return (conn->in.frame != NULL && conn->in.have == conn->in.size) || conn->in.stash != NULL;
+}
+
+static struct budget *
+pool_of(struct conn *conn, enum pool pool)
+{
+    return &conn->nl->server->budgets[pool];
+}
+
+/* ---- the express lane ---- */
+
+static bool
+express_enter(struct conn *conn)
+{
+    struct server *server = conn->nl->server;
+    if (atomic_load(&server->express) == conn) {
+        return true;
+    }
+    struct conn *nobody = NULL;
+    if (atomic_load(&server->bulk_in_flight) > 0 ||
+        !atomic_compare_exchange_strong(&server->express, &nobody, conn)) {
+        return false;
+    }
+    conn->express_until_ns = sched_now(conn->nl->sched) + server->opts.frame_stall_ms * SCHED_MS;
+    return true;
+}
+
+static void
+express_leave(struct conn *conn)
+{
+    struct server *server = conn->nl->server;
+    if (atomic_load_explicit(&server->express, memory_order_relaxed) != conn) {
+        return;
+    }
+    atomic_store(&server->express, NULL);
+    conn->express_until_ns = 0;
+    for (int i = 0; i < POOL_COUNT; i++) {
+        budget_kick(&server->budgets[i]);
+    }
+}
+
+/* ---- frames ---- */
+
+static void
+frame_charge(struct conn *conn, size_t n)
+{
+    budget_force(pool_of(conn, conn->in.pool), n);
+    conn->in.charged += n;
+}
+
+static int16_t
+peek_key(const struct conn *conn)
+{
+    return conn->in.have >= 2 ? get_i16(conn->in.body) : -1;
+}
+
+/* Dispatches the complete frame, if that is allowed now. */
+static bool
+frame_dispatch(struct conn *conn)
+{
+    int16_t key = peek_key(conn);
+    if (!net__conn_may_dispatch(conn, key)) {
+        return false;
+    }
+    struct net_req *nr = net__req_new(conn);
+    nr->peeked_key = key;
+    nr->pool = conn->in.pool;
+    nr->charged = conn->in.charged;
+    nr->req.frame = conn->in.frame;
+    nr->req.body = span_of(conn->in.body, conn->in.size);
+    conn->in.frame = NULL;
+    conn->in.charged = 0;
+    conn->in.size = conn->in.have = 0;
+    express_leave(conn);
+    net__req_dispatch(nr);
+    return true;
+}
+
+static void
+frame_refuse(struct conn *conn, int32_t size, size_t max)
+{
+    counter_add(C_net_frames_bad, 1);
+    if (diag_limit_ok(&conn->nl->server->log_limit, 10)) {
+        SL_WARN(&conn->listener->log, "net.frame.refused", KV_STR("peer", conn->info.peer),
+                KV_I64("size", size), KV_U64("max", max));
+    }
+    net__conn_close(conn, "frame size");
+}
+
+static bool
+frame_size_ok(struct conn *conn, int32_t size)
+{
+    const struct server_opts *opts = &conn->nl->server->opts;
+    size_t max = conn->is_authenticated ? opts->frame_max_bytes : opts->frame_max_unauth_bytes;
+    if (size < 0 || (size_t)size > max) {
+        frame_refuse(conn, size, max);
+        return false;
+    }
+    return true;
+}
+
+/* Begins a frame of size bytes, of which the first len are at p, inside src. */
+static void
+frame_begin(struct conn *conn, size_t size, struct buf *src, struct span at)
+{
+    size_t len = at.len < size ? at.len : size;
+    bool is_produce = len >= 2 && get_i16(at.ptr) == API_KEY_PRODUCE;
+    conn->in.size = size;
+    conn->in.have = len;
+    conn->in.pool = size > FRAME_SMALL_MAX || is_produce ? POOL_BULK : POOL_SMALL;
+    conn->in.is_large = size > RX_BYTES / 2;
+    conn->in.mark_ns = conn->last_read_ns;
+    conn->in.mark_have = len;
+    if (len == size && size > FRAME_COPY_MAX) {
+        conn->in.frame = buf_ref(src);
+        conn->in.body = at.ptr;
+    } else {
+        conn->in.frame = buf_new(size < FRAME_EAGER_MAX ? size : FRAME_EAGER_MAX);
+        conn->in.body = conn->in.frame->data;
+        if (len > 0) {
+            memcpy(conn->in.frame->data, at.ptr, len);
+        }
+        conn->in.frame->len = len;
+    }
+    frame_charge(conn, len + sizeof(struct net_req));
+}
+
+/* Gives the room for direct reading into the frame in progress; makes it larger when it is due. */
+static size_t
+frame_room(struct conn *conn)
+{
+    if (conn->in.frame == NULL) {
+        return 0;
+    }
+    if (conn->in.have == conn->in.frame->cap && conn->in.have < conn->in.size) {
+        struct buf *whole = buf_new(conn->in.size);
+        memcpy(whole->data, conn->in.frame->data, conn->in.have);
+        buf_unref(&conn->in.frame);
+        conn->in.frame = whole;
+        conn->in.body = whole->data;
+    }
+    size_t cap = conn->in.frame->cap < conn->in.size ? conn->in.frame->cap : conn->in.size;
+    return cap - conn->in.have;
+}
+
+static void
+frame_arrived(struct conn *conn, size_t n)
+{
+    conn->in.have += n;
+    conn->in.frame->len = conn->in.have;
+    frame_charge(conn, n);
+}
+
+static size_t
+frame_fill(struct conn *conn, struct span from)
+{
+    size_t room = frame_room(conn);
+    size_t n = from.len < room ? from.len : room;
+    memcpy(conn->in.frame->data + conn->in.have, from.ptr, n);
+    frame_arrived(conn, n);
+    return n;
+}
+
+/* Reads the size that stands before a frame. Gives how many bytes it used; *ret_size is set when it
+ * is complete, which head_len == 0 says. */
+static size_t
+head_parse(struct conn *conn, struct span from, int32_t *ret_size)
+{
+    if (conn->in.head_len == 0 && from.len >= FRAME_HEAD_BYTES) {
+        *ret_size = get_i32(from.ptr);
+        return FRAME_HEAD_BYTES;
+    }
+    size_t n = FRAME_HEAD_BYTES - (size_t)conn->in.head_len;
+    n = n < from.len ? n : from.len;
+    memcpy(conn->in.head + conn->in.head_len, from.ptr, n);
+    if (conn->in.head_len == 0) {
+        conn->in.mark_ns = conn->last_read_ns;
+        conn->in.mark_have = 0;
+    }
+    conn->in.head_len = (uint8_t)(conn->in.head_len + n);
+    if (conn->in.head_len == FRAME_HEAD_BYTES) {
+        *ret_size = get_i32(conn->in.head);
+        conn->in.head_len = 0;
+    }
+    return n;
+}
+
+/* Takes one step: the rest of a frame in progress, or a size and what follows it. */
+static size_t
+parse_step(struct conn *conn, struct buf *src, struct span from)
+{
+    if (conn->in.frame != NULL) {
+        return frame_fill(conn, from);
+    }
+    int32_t size = 0;
+    size_t used = head_parse(conn, from, &size);
+    if (conn->in.head_len > 0) {
+        return used;
+    }
+    if (!frame_size_ok(conn, size)) {
+        return from.len;
+    }
+    frame_begin(conn, (size_t)size, src, span_of(from.ptr + used, from.len - used));
+    return used + conn->in.have;
+}
+
+/* Gives how many of the bytes were used: all, unless a frame may not be dispatched now. */
+static size_t
+parse(struct conn *conn, struct buf *src, struct span from)
+{
+    size_t pos = 0;
+    while (pos < from.len && !conn->is_closed) {
+        if (conn->is_closing) {
+            return from.len; /* nobody will read it */
+        }
+        pos += parse_step(conn, src, span_of(from.ptr + pos, from.len - pos));
+        bool is_whole = conn->in.frame != NULL && conn->in.have == conn->in.size;
+        if (is_whole && !frame_dispatch(conn)) {
+            break;
+        }
+    }
+    return pos;
+}
+
+/* ---- what may not be dispatched yet ---- */
+
+static void
+stash_drop(struct conn *conn)
+{
+    if (conn->in.stash != NULL) {
+        budget_give(pool_of(conn, POOL_SMALL), conn->in.stash->len);
+        buf_unref(&conn->in.stash);
+    }
+}
+
+static void
+stash_keep(struct conn *conn, struct span rest)
+{
+    budget_force(pool_of(conn, POOL_SMALL), rest.len);
+    conn->in.stash = buf_copy(rest);
+    conn->in.stash_pos = 0;
+}
+
+/* Dispatches what was held back, as far as it is allowed now. */
+void
+net__conn_pump(struct conn *conn)
+{
+    if (conn->in.frame != NULL && conn->in.have == conn->in.size && !frame_dispatch(conn)) {
+        return;
+    }
+    struct buf *stash = conn->in.stash;
+    if (stash == NULL) {
+        return;
+    }
+    size_t pos = conn->in.stash_pos;
+    pos += parse(conn, stash, span_of(stash->data + pos, stash->len - pos));
+    if (conn->is_closed) {
+        return; /* which dropped the stash */
+    }
+    conn->in.stash_pos = pos;
+    if (pos == stash->len) {
+        stash_drop(conn);
+    }
+}
+
+void
+net__conn_drop_input(struct conn *conn)
+{
+    budget_give(pool_of(conn, conn->in.pool), conn->in.charged);
+    conn->in.charged = 0;
+    conn->in.size = conn->in.have = 0;
+    conn->in.head_len = 0;
+    buf_unref(&conn->in.frame);
+    stash_drop(conn);
+    express_leave(conn);
+}
+
+/* ---- the socket ---- */
+
+/* Gives the end of the receive buffer with at least RX_ROOM_MIN bytes of room. */
+static struct iovec
+rx_room(struct net_loop *nl)
+{
+    if (nl->rx != NULL && atomic_load_explicit(&nl->rx->refs, memory_order_acquire) == 1) {
+        nl->rx_used = 0; /* nobody but us */
+    } else if (nl->rx != NULL && nl->rx->cap - nl->rx_used < RX_ROOM_MIN) {
+        buf_unref(&nl->rx);
+    }
+    if (nl->rx == NULL) {
+        nl->rx = buf_new(RX_BYTES);
+        nl->rx_used = 0;
+    }
+    return (struct iovec){nl->rx->data + nl->rx_used, nl->rx->cap - nl->rx_used};
+}
+
+struct read_plan {
+    struct iovec iov[2]; /* into the frame; into the receive buffer */
+    struct budget *from;
+    size_t granted;
+};
+
+/* Takes up to want bytes for reading. Gives 0 when there is no room. */
+static size_t
+grant(struct conn *conn, size_t want, struct budget **ret)
+{
+    struct budget *own = pool_of(conn, conn->in.pool);
+    struct budget *bulk = pool_of(conn, POOL_BULK);
+    size_t least = want < READ_STEP ? want : READ_STEP;
+    *ret = own;
+    if (budget_take(own, want)) {
+        return want;
+    }
+    if (budget_take(own, least)) {
+        return least;
+    }
+    *ret = bulk;
+    if (own != bulk && budget_take(bulk, least)) {
+        return least;
+    }
+    if (express_enter(conn)) {
+        budget_force(bulk, want);
+        return want;
+    }
+    return 0;
+}
+
+static bool
+read_plan_make(struct conn *conn, struct read_plan *plan)
+{
+    size_t direct = frame_room(conn);
+    bool is_last = conn->in.have + direct == conn->in.size;
+    if (direct > READ_MAX) {
+        direct = READ_MAX;
+        is_last = false;
+    }
+    struct iovec rx = {NULL, 0};
+    if (is_last) {
+        rx = rx_room(conn->nl);
+        rx.iov_len = conn->in.is_large && rx.iov_len > RX_HEAD_BYTES ? RX_HEAD_BYTES : rx.iov_len;
+    }
+    plan->granted = grant(conn, direct + rx.iov_len, &plan->from);
+    direct = direct < plan->granted ? direct : plan->granted;
+    rx.iov_len = rx.iov_len < plan->granted - direct ? rx.iov_len : plan->granted - direct;
+    plan->iov[0].iov_base = direct > 0 ? conn->in.frame->data + conn->in.have : NULL;
+    plan->iov[0].iov_len = direct;
+    plan->iov[1] = rx;
+    return plan->granted > 0;
+}
+
+static void
+starve(struct conn *conn)
+{
+    struct net_loop *nl = conn->nl;
+    counter_add(C_net_read_paused, 1);
+    list_append(&nl->starved[conn->in.pool], &conn->starved_node);
+    if (!nl->is_retrying) {
+        net__loop_schedule_retry(nl);
+    }
+}
+
+/* Sorts n bytes that were read into the frame in progress and new ones. */
+static void
+digest(struct conn *conn, const struct read_plan *plan, size_t n)
+{
+    size_t direct = n < plan->iov[0].iov_len ? n : plan->iov[0].iov_len;
+    bool is_held = false;
+    if (direct > 0) {
+        frame_arrived(conn, direct);
+        is_held = conn->in.have == conn->in.size && !frame_dispatch(conn);
+    }
+    if (n == direct) {
+        return;
+    }
+    struct net_loop *nl = conn->nl;
+    struct span fresh = span_of(plan->iov[1].iov_base, n - direct);
+    nl->rx_used += fresh.len;
+    struct buf *rx = buf_ref(nl->rx); /* a handler may run the loop's receive buffer out */
+    size_t used = is_held ? 0 : parse(conn, rx, fresh);
+    if (used < fresh.len && !conn->is_closed && !conn->is_closing) {
+        stash_keep(conn, span_of(fresh.ptr + used, fresh.len - used));
+    }
+    buf_unref(&rx);
+}
+
+static void
+read_ended(struct conn *conn, struct io io)
+{
+    if (io.state == IO_EOF) {
+        conn->is_eof = true;
+    } else if (io.state == IO_ERROR) {
+        net__conn_close(conn, "the peer went away");
+    }
+}
+
+/* Gives true when a large frame has just begun and its body should be read at once. */
+static bool
+read_once(struct conn *conn)
+{
+    struct read_plan plan;
+    if (!read_plan_make(conn, &plan)) {
+        starve(conn);
+        return false;
+    }
+    bool is_fresh = conn->in.frame == NULL;
+    int first = plan.iov[0].iov_len == 0 ? 1 : 0;
+    int count = (plan.iov[1].iov_len == 0 ? 1 : 2) - first;
+    struct io io = conn->transport.ops->readv(&conn->transport, plan.iov + first, count);
+    if (io.state == IO_OK) {
+        counter_add(C_net_bytes_in, (int64_t)io.bytes);
+        conn->last_read_ns = sched_now(conn->nl->sched);
+        digest(conn, &plan, io.bytes);
+    } else {
+        read_ended(conn, io);
+    }
+    budget_give(plan.from, plan.granted);
+    if (!conn->is_closed && !net__conn_has_partial(conn)) {
+        express_leave(conn);
+    }
+    return is_fresh && io.state == IO_OK && !conn->is_closed && conn->in.frame != NULL &&
+           conn->in.is_large && conn->in.have < conn->in.size;
+}
+
+/* The peer was told that we are done; what it still sends is thrown away, so that the kernel does
+ * not answer with a reset that would overtake our last reply. */
+static void
+read_linger(struct conn *conn)
+{
+    struct iovec rx = rx_room(conn->nl);
+    struct io io = conn->transport.ops->readv(&conn->transport, &rx, 1);
+    if (io.state == IO_OK) {
+        conn->linger_bytes += io.bytes;
+    }
+    if (io.state == IO_EOF || io.state == IO_ERROR || conn->linger_bytes > LINGER_MAX_BYTES) {
+        net__conn_close(conn, "done");
+    }
+}
+
+void
+net__conn_readable(struct conn *conn)
+{
+    if (conn->is_lingering) {
+        read_linger(conn);
+        return;
+    }
+    if (!net__conn_wants_read(conn)) {
+        return;
+    }
+    conn->is_settling = true;
+    if (read_once(conn)) {
+        (void)read_once(conn);
+    }
+    conn->is_settling = false;
+    if (!conn->is_closed) {
+        net__conn_settle(conn);
+    }
+}
+
+/* Reads from those who stood in one line, until there is no room again. Gives true when some are
+ * left only because others on the loop want their turn. */
+static bool
+line_retry(struct list *line)
+{
+    for (int i = 0; i < RETRY_MAX; i++) {
+        struct list *node = list_pop(line);
+        if (node == NULL) {
+            return false;
+        }
+        struct conn *conn = SL_CONTAINER_OF(node, struct conn, starved_node);
+        net__conn_readable(conn);
+        if (!list_is_empty(&conn->starved_node)) {
+            return false; /* no room again; the budget will tell */
+        }
+    }
+    return !list_is_empty(line);
+}
+
+void
+net__starved_retry(struct net_loop *nl)
+{
+    bool is_more = false;
+    nl->is_retrying = true;
+    for (int i = 0; i < POOL_COUNT; i++) {
+        if (list_is_empty(&nl->starved[i])) {
+            continue;
+        }
+        for (int j = 0; j < POOL_COUNT; j++) {
+            budget_wait(&nl->server->budgets[j], &nl->waiters[j]); /* before trying */
+        }
+        is_more = line_retry(&nl->starved[i]) || is_more;
+    }
+    nl->is_retrying = false;
+    if (is_more) {
+        net__loop_schedule_retry(nl);
+    }
+}

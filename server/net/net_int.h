@@ -1,0 +1,214 @@
+/* What the files of net/ share: the server, its part on each loop, and the connection.
+ *
+ * Who may touch what: struct server is constant after start except for atomics, the budgets and
+ * what `lock` guards. Struct net_loop and struct conn belong to their loop. */
+#ifndef SLUICE_NET_NET_INT_H
+#define SLUICE_NET_NET_INT_H
+
+#include "api/request.h"
+#include "base/budget.h"
+#include "base/diag.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/server.h"
+#include "net/transport.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Which budget a request is charged to. */
+enum pool { POOL_SMALL, POOL_BULK, POOL_COUNT };
+
+enum {
+    FRAME_HEAD_BYTES = 4,
+    RX_BYTES = 64 * 1024,         /* the receive buffer of a loop */
+    RX_ROOM_MIN = 16 * 1024,      /* below that a new one is taken */
+    RX_HEAD_BYTES = 4 * 1024,     /* read beyond the frame where large frames follow each other */
+    FRAME_COPY_MAX = 4 * 1024,    /* frames up to here get a buf of their own */
+    FRAME_SMALL_MAX = 16 * 1024,  /* frames up to here draw on the reserve */
+    FRAME_EAGER_MAX = 4 << 20,    /* larger frames get their whole buf when so much has arrived */
+    READ_MAX = 1 << 20,           /* bytes per readiness event */
+    READ_STEP = 16 * 1024,        /* the least that is worth reading when memory is short */
+    STALL_PROGRESS_BYTES = 65536, /* less than that per frame_stall_ms is no progress */
+    LINGER_MAX_BYTES = 1 << 20,
+    API_KEY_PRODUCE = 0,
+    API_KEY_FETCH = 1,
+    IOV_PIECES = 1024
+};
+
+struct server;
+struct net_loop;
+
+struct listener {
+    struct server *server;
+    struct net_loop *nl; /* accepts there */
+    char *name;
+    bool needs_auth;
+    struct address bound;
+    char text[64];
+    int fd;
+    struct diag log;
+    struct diag_kv log_kv[1];
+
+    struct {
+        struct event event;
+        struct sched_timer retry; /* accepting was stopped for want of descriptors */
+        bool is_open;
+    } owned; /* only on ->nl */
+};
+
+struct server {
+    struct server_opts opts; /* loops, listeners: see below */
+    struct net_loop *loops;
+    unsigned loop_count;
+    struct listener *listeners;
+    unsigned listener_count;
+
+    struct budget budgets[POOL_COUNT];
+    struct budget replies;
+    _Atomic uint32_t conn_count;
+    _Atomic uint32_t next_loop;      /* round robin */
+    _Atomic uint32_t bulk_in_flight; /* requests in dispatch that hold bulk budget */
+    _Atomic(struct conn *) express;  /* may overrun the bulk budget; essay in conn_read.c */
+    struct diag_limit log_limit;
+
+    /* The one thread that starts and stops waits here for the loops; loops never wait. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_stopping;
+};
+
+struct net_loop {
+    struct server *server;
+    struct loop *loop;
+    struct sched *sched;
+
+    struct buf *rx; /* shared by the frames that were read into it; NULL until needed */
+    size_t rx_used;
+    struct list conns;
+    struct list dirty;               /* replies to write or reading to resume */
+    struct list starved[POOL_COUNT]; /* reading waits for budget */
+    struct list dead;                /* to be freed by the flush task */
+    struct list spare_requests;
+    uint32_t spare_count;
+    struct sched_task flush_task;
+    bool is_flush_posted;
+    struct budget_waiter waiters[POOL_COUNT];
+    struct sched_task starved_task;
+    bool is_starved_posted, is_retrying;
+    struct sched_timer sweep;
+    bool is_draining;
+};
+
+/* A request and what net/ remembers of it. */
+struct net_req {
+    struct request req;
+    struct conn *conn;
+    size_t charged;
+    enum pool pool;
+    int16_t peeked_key;
+    bool is_finished;
+    size_t sent_pieces, sent_bytes; /* how far the reply is written; bytes of that piece */
+    size_t unsent_bytes;
+};
+
+struct conn {
+    struct net_loop *nl;
+    struct listener *listener;
+    struct transport transport;
+    struct conn_info info;
+    char *principal;
+    struct event read_event, write_event;
+    struct sched_task attach_task;
+    struct sched_timer throttle;
+    struct list node, dirty_node, starved_node;
+
+    struct list requests; /* struct net_req by req.node, in order */
+    uint32_t outstanding, fetches;
+    size_t unsent_bytes; /* of finished requests */
+
+    struct {
+        uint8_t head[FRAME_HEAD_BYTES]; /* of a size that has arrived in part */
+        uint8_t head_len;
+        enum pool pool;      /* of the frame in progress, or of the last one */
+        bool is_large;       /* the same: too large for the receive buffer */
+        struct buf *frame;   /* in progress, or complete and not dispatched yet */
+        const uint8_t *body; /* where it begins in that buf */
+        size_t size, have;
+        size_t charged;
+        struct buf *stash; /* bytes that were read but may not be dispatched yet */
+        size_t stash_pos;
+        int64_t mark_ns; /* when progress was last seen, and how much there was */
+        size_t mark_have;
+    } in;
+
+    int64_t last_read_ns;
+    int64_t last_write_ns; /* progress of writing */
+    int64_t linger_until_ns;
+    size_t linger_bytes;
+    int64_t express_until_ns;
+
+    bool is_authenticated;
+    bool is_eof;       /* the peer sends no more */
+    bool is_closing;   /* a request said so: no more reading, close behind it */
+    bool is_lingering; /* our end is shut; reading what the peer sent, to throw it away */
+    bool is_closed;    /* descriptor gone; lives until its last request has finished */
+    bool is_full;      /* too much outstanding; reading resumes at half */
+    bool is_throttled;
+    bool is_reading;  /* read_event is registered */
+    bool is_writing;  /* write_event is registered */
+    bool is_settling; /* somebody up the stack will settle it */
+    bool is_touched;  /* meanwhile a request finished */
+};
+
+/* listener.c */
+MUST_CHECK enum sl_err net__listener_bind(struct listener *l, const char *address,
+                                          struct sl_error *err);
+void net__listener_open(struct listener *l);  /* [its loop] begins to accept */
+void net__listener_close(struct listener *l); /* [its loop] idempotent */
+void net__listener_fini(struct listener *l);
+
+/* conn.c */
+void net__conn_accepted(struct listener *l, int fd, const struct sockaddr_storage *peer);
+void net__conn_close(struct conn *conn, const char *why);
+void net__conn_close_gently(struct conn *conn);
+void net__conn_bury(struct conn *conn);
+void net__conn_free(struct conn *conn);
+bool net__conn_wants_read(const struct conn *conn);
+void net__conn_settle(struct conn *conn);
+void net__conn_touch(struct conn *conn);
+bool net__conn_may_dispatch(struct conn *conn, int16_t api_key);
+void net__conn_update_events(struct conn *conn);
+void net__conn_drain(struct conn *conn);
+void net__conn_throttle(struct conn *conn, int32_t throttle_ms);
+
+/* conn_read.c */
+void net__conn_readable(struct conn *conn);
+void net__conn_pump(struct conn *conn);
+void net__conn_drop_input(struct conn *conn);
+bool net__conn_has_partial(const struct conn *conn);
+bool net__conn_has_pending(const struct conn *conn);
+void net__starved_retry(struct net_loop *nl);
+
+/* conn_write.c */
+void net__conn_flush(struct conn *conn);
+void net__conn_writable(struct conn *conn);
+
+/* net_req.c */
+struct net_req *net__req_new(struct conn *conn);
+void net__req_dispatch(struct net_req *nr);
+void net__req_free(struct net_req *nr);
+
+/* net_loop.c */
+void net__loop_init(struct net_loop *nl, struct server *server, struct loop *loop);
+void net__loop_fini(struct net_loop *nl);
+void net__loop_schedule_flush(struct net_loop *nl);
+void net__loop_schedule_retry(struct net_loop *nl);
+void net__loop_arm_sweep(struct net_loop *nl);
+void net__loop_attach(struct net_loop *nl, struct conn *conn);
+void net__loop_drain(struct net_loop *nl);
+void net__loop_abort(struct net_loop *nl);
+
+#endif

@@ -1,0 +1,77 @@
+#include "net/transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct io
+io_from(ssize_t n)
+{
+    if (n > 0) {
+        return (struct io){IO_OK, (size_t)n, 0};
+    }
+    if (n == 0) {
+        return (struct io){IO_EOF, 0, 0};
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return (struct io){IO_AGAIN, 0, 0};
+    }
+    return (struct io){IO_ERROR, 0, errno};
+}
+
+static struct io
+tcp_readv(struct transport *t, const struct iovec *iov, int count)
+{
+    ssize_t n;
+    do {
+        n = readv(t->fd, iov, count);
+    } while (n < 0 && errno == EINTR);
+    return io_from(n);
+}
+
+/* sendmsg and not writev, for MSG_NOSIGNAL: a peer that went away must not raise SIGPIPE. */
+static struct io
+tcp_writev(struct transport *t, const struct iovec *iov, int count)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+    ssize_t n;
+    do {
+        n = sendmsg(t->fd, &msg, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return io_from(n);
+}
+
+static bool
+tcp_has_buffered(const struct transport *t)
+{
+    (void)t;
+    return false;
+}
+
+static void
+tcp_end(struct transport *t)
+{
+    (void)shutdown(t->fd, SHUT_WR);
+}
+
+static void
+tcp_close(struct transport *t)
+{
+    (void)close(t->fd);
+    t->fd = -1;
+}
+
+static const struct transport_ops tcp_ops = {
+    .name = "tcp",
+    .readv = tcp_readv,
+    .writev = tcp_writev,
+    .has_buffered = tcp_has_buffered,
+    .end = tcp_end,
+    .close = tcp_close,
+};
+
+void
+transport_tcp_init(struct transport *t, int fd)
+{
+    *t = (struct transport){.ops = &tcp_ops, .fd = fd};
+}
