@@ -96,6 +96,9 @@ class Env:
         raw = client or self.client()
         expect(raw.create(name, partitions, configs), 0, f"creating {name}")
         raw.wait_ready(name)
+        if self.is_kafka:  # its Metadata runs ahead of its logs
+            for p in range(partitions):
+                eventually(lambda p=p: raw.list_offset(name, p, -1)["error"] == 0, 10, f"{name}/{p}")
         return name
 
     def logs(self):
