@@ -87,13 +87,13 @@ struct journal_options {
     uint32_t max_in_flight; /* k */
     int64_t linger_ns;
     size_t entry_max_bytes;
-    bool is_paranoid;          /* check before every acknowledgement */
-    int64_t safe_window_ns;    /* T_safe, 20 s */
-    int64_t check_interval_ns; /* 7 s */
-    int64_t grace_ns;          /* G, 1 h */
-    uint32_t snapshot_entries; /* write a snapshot after so many entries; 0 = never */
-    uint64_t snapshot_bytes;   /* or so many bytes; 0 = no limit */
-    size_t queue_max_bytes;    /* above it propose refuses with SL_EAGAIN */
+    bool is_paranoid;             /* check before every acknowledgement */
+    int64_t safe_window_ns;       /* T_safe, 20 s */
+    int64_t check_interval_ns;    /* 7 s */
+    int64_t grace_ns;             /* G, 1 h */
+    uint32_t snapshot_entries;    /* write a snapshot after so many entries; 0 = never */
+    int64_t snapshot_interval_ns; /* but not more often than this */
+    size_t queue_max_bytes;       /* above it propose refuses with SL_EAGAIN */
 };
 
 struct journal *journal_new(const struct journal_options *opts);

@@ -186,9 +186,10 @@ uint64_t state_collectable(const struct state *st, uint64_t at_most);
 struct topic_spec {
     struct uuid id;
     struct span name;
+    uint32_t incarnation;
     int32_t partition_count;
-    const uint32_t *journals; /* partition_count of them */
-    const struct topic_config *configs;
+    uint32_t *journals; /* partition_count of them; read only */
+    struct topic_config *configs;
     size_t config_count;
 };
 /* SL_ETOPIC_EXISTS or SL_EINVALID_TOPIC (the name collides with another in '.' and '_'). */

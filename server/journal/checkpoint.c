@@ -1,0 +1,225 @@
+/* Snapshots, manifests, and R5: collecting what no reader needs.
+ *
+ * A snapshot is written after so many entries, but only when the entries since the last one weigh
+ * at least as much as the last one did: a large state is not written over and over, and reading it
+ * back plus the entries after it costs at most about twice the state.
+ *
+ * Publishing a manifest with a boundary makes entries up to it collectable; they are deleted G
+ * later, by a clock that keeps counting while the machine sleeps. Whoever opens a journal waits G
+ * from then, because it cannot know when the boundary was published. */
+#include "base/counters.h"
+#include "journal/journal_int.h"
+
+#include <stdio.h>
+
+static void snapshot_put(struct jcall *c);
+static void manifest_put(struct jcall *c);
+static void collect_fire(struct sched_timer *t);
+static void collect_listed(struct jcall *c);
+
+/* --- snapshot
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void
+encode_snapshot(struct journal *jn, struct bytes *out)
+{
+    static const struct uuid none;
+    struct bytes content;
+    struct snapshot_header h = {.cluster = jn->o.cluster,
+                                .journal = jn->o.index,
+                                .n = jn->safe,
+                                .last_id = MISTAKE(snapshot_without_id) ? none : jn->safe_id};
+    bytes_init(&content, (size_t)1 << 32);
+    jn->o.app->snapshot(jn->o.app_arg, &content);
+    snapshot_encode(&h, bytes_span(&content), out);
+    bytes_fini(&content);
+}
+
+static uint64_t
+next_boundary(struct journal *jn)
+{
+    uint64_t b = jn->o.app->collectable == NULL ? 0 : jn->o.app->collectable(jn->o.app_arg);
+    b = b < jn->safe ? b : jn->safe;
+    return b > jn->manifest.gc_boundary ? b : jn->manifest.gc_boundary;
+}
+
+static void
+snapshot_start(struct journal *jn)
+{
+    struct jcall *c = journal__call_new(jn, STORE_PUT, snapshot_put);
+    jn->is_snapshotting = true;
+    jn->is_snapshot_wanted = false;
+    jn->pending_snapshot_n = jn->safe;
+    jn->pending_boundary = next_boundary(jn);
+    int len = snprintf(jn->pending_snapshot_key, sizeof(jn->pending_snapshot_key),
+                       "%s%020llu-%016llx", jn->snapshot_prefix, (unsigned long long)jn->safe,
+                       (unsigned long long)sched_random(jn->o.sched));
+    SL_ASSERT(len > 0 && (size_t)len < sizeof(jn->pending_snapshot_key));
+    encode_snapshot(jn, &c->body);
+    jn->entries_since_snapshot = jn->bytes_since_snapshot = 0;
+    jn->last_snapshot_bytes = c->body.len;
+    jn->last_snapshot_ns = sched_now(jn->o.sched);
+    (void)snprintf(c->call.key, sizeof(c->call.key), "%s", jn->pending_snapshot_key);
+    c->call.parts[0] = bytes_span(&c->body);
+    c->call.part_count = 1;
+    c->call.if_absent = true;
+    journal__call_submit(c);
+}
+
+void
+journal__checkpoint_maybe(struct journal *jn)
+{
+    if (jn->is_snapshotting || jn->mode != JOURNAL_LIVE || jn->is_closing) {
+        return;
+    }
+    int64_t now = sched_now(jn->o.sched);
+    bool is_due = jn->o.snapshot_entries > 0 &&
+                  jn->entries_since_snapshot >= jn->o.snapshot_entries &&
+                  jn->bytes_since_snapshot >= jn->last_snapshot_bytes &&
+                  now - jn->last_snapshot_ns >= jn->o.snapshot_interval_ns;
+    if (is_due || jn->is_snapshot_wanted) {
+        snapshot_start(jn);
+    }
+}
+
+void
+journal_snapshot_now(struct journal *jn)
+{
+    jn->is_snapshot_wanted = jn->safe > jn->manifest.snapshot_n;
+    journal__checkpoint_maybe(jn);
+}
+
+static void
+snapshot_put(struct jcall *c)
+{
+    struct journal *jn = c->jn;
+    if (c->generation != jn->generation) {
+        return;
+    }
+    if (c->call.outcome != STORE_DONE) {
+        SL_WARN(&jn->log, "journal.snapshot_failed", KV_STR("object", c->call.key),
+                KV_ERR(c->call.rc), KV_STR("why", c->call.why));
+        jn->is_snapshotting = false; /* the next one is due after as many entries again */
+        return;
+    }
+    struct jcall *put = journal__call_new(jn, STORE_PUT, manifest_put);
+    struct manifest m = {.cluster = jn->o.cluster,
+                         .journal = jn->o.index,
+                         .version = jn->manifest.version + 1,
+                         .snapshot_n = jn->pending_snapshot_n,
+                         .gc_boundary = jn->pending_boundary,
+                         .acked_through = jn->safe,
+                         .time_ms = sched_wall_ms(jn->o.sched),
+                         .writer = jn->o.node_id};
+    (void)snprintf(m.snapshot_key, sizeof(m.snapshot_key), "%s", jn->pending_snapshot_key);
+    manifest_encode(&m, &put->body);
+    (void)snprintf(put->call.key, sizeof(put->call.key), "%s%020llu", jn->manifest_prefix,
+                   (unsigned long long)m.version);
+    put->call.parts[0] = bytes_span(&put->body);
+    put->call.part_count = 1;
+    put->call.if_absent = true;
+    put->n = m.version;
+    journal__call_submit(put);
+}
+
+static void
+manifest_put(struct jcall *c)
+{
+    struct journal *jn = c->jn;
+    struct manifest m;
+    struct sl_error err = SL_ERROR_INIT;
+    if (c->generation != jn->generation) {
+        return;
+    }
+    jn->is_snapshotting = false;
+    if (c->call.outcome != STORE_DONE) {
+        journal__check_soon(
+            jn); /* somebody was first, or nobody knows: the check reads what is there */
+        return;
+    }
+    if (manifest_decode(bytes_span(&c->body), &m, &err) == SL_OK) {
+        counter_add(C_journal_snapshots, 1);
+        (void)journal__saw_manifest(jn, &m);
+    }
+}
+
+/* --- collection
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+void
+journal__collect_later(struct journal *jn, uint64_t boundary)
+{
+    if (boundary <= jn->deletable && jn->manifest.version <= jn->doomed_version + 1) {
+        return;
+    }
+    if (jn->collect_timer.heap_pos != 0) {
+        return; /* the next round takes it along */
+    }
+    jn->deletable = boundary;
+    jn->doomed_version = jn->manifest.version > 0 ? jn->manifest.version - 1 : 0;
+    jn->doomed_snapshot_n = jn->manifest.snapshot_n;
+    jn->collect_timer.fire = collect_fire;
+    sched_timer_after(jn->o.sched, &jn->collect_timer, MISTAKE(no_grace) ? 0 : jn->o.grace_ns);
+}
+
+static void
+collect_fire(struct sched_timer *t)
+{
+    struct journal *jn = SL_CONTAINER_OF(t, struct journal, collect_timer);
+    if (jn->mode == JOURNAL_FAILED || jn->mode == JOURNAL_CLOSED) {
+        return;
+    }
+    struct jcall *c = journal__call_new(jn, STORE_LIST, collect_listed);
+    jn->is_collecting = true;
+    (void)snprintf(c->call.key, sizeof(c->call.key), "%s", jn->prefix);
+    journal__call_submit(c);
+}
+
+static void
+deleted(struct jcall *c)
+{
+    (void)c; /* what is left over is found by the next LIST */
+}
+
+static bool
+is_doomed(const struct journal *jn, const char *key)
+{
+    uint64_t n;
+    if (entry_key_parse(key, jn->prefix, &n)) {
+        return n <= jn->deletable;
+    }
+    if (entry_key_parse(key, jn->manifest_prefix, &n)) {
+        return n <= jn->doomed_version;
+    }
+    size_t skip = strlen(jn->snapshot_prefix);
+    char digits[JOURNAL_KEY_MAX];
+    if (strncmp(key, jn->snapshot_prefix, skip) != 0 || strlen(key) < skip + 20) {
+        return false;
+    }
+    int len = snprintf(digits, sizeof(digits), "%s%.20s", jn->snapshot_prefix, key + skip);
+    if (len < 0 || (size_t)len >= sizeof(digits)) {
+        return false;
+    }
+    return entry_key_parse(digits, jn->snapshot_prefix, &n) && n < jn->doomed_snapshot_n;
+}
+
+static void
+collect_listed(struct jcall *c)
+{
+    struct journal *jn = c->jn;
+    if (c->generation != jn->generation) {
+        return;
+    }
+    const struct store_listing *l = c->call.listing;
+    for (size_t i = 0; c->call.outcome == STORE_DONE && l != NULL && i < l->count; i++) {
+        if (is_doomed(jn, l->items[i].key)) {
+            struct jcall *del = journal__call_new(jn, STORE_DEL, deleted);
+            (void)snprintf(del->call.key, sizeof(del->call.key), "%s", l->items[i].key);
+            journal__call_submit(del);
+        }
+    }
+    jn->is_collecting = false;
+    journal__collect_later(jn, jn->manifest.gc_boundary); /* what was published meanwhile */
+}
