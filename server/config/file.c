@@ -3,16 +3,17 @@
  * The two sources of keys: the INI file and --set.
  *
  * libinih splits lines and trims; but it cuts section names at 49 bytes, continues long lines as if
- * they were new ones, takes indented lines for continuations, and tells only the first bad line.
- * So the reader that feeds it looks at each line first: it counts lines, takes out indentation and
- * comments, keeps the section itself, and reports what inih would swallow. */
+ * they were new ones, takes indented lines for continuations, cuts a value at a blank and a
+ * semicolon, and tells only the first bad line. So the reader that feeds it looks at each line
+ * first: it counts lines, takes out indentation and comments, keeps the section and the value
+ * itself, and reports what inih would swallow. */
 #include "config/config_int.h"
 
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 
-enum { LINES_MAX = 100000, KEY_MAX = 49, WHERE_MAX = 600 };
+enum { LINES_MAX = 100000, LINE_BYTES = 512, KEY_MAX = 49, WHERE_MAX = 600 };
 
 struct reader {
     struct config__sections *all;
@@ -22,6 +23,7 @@ struct reader {
     int line;
     struct config__section *section; /* NULL: before the first one, or in one that is wrong */
     bool is_skipping;                /* the section was wrong, and that was said */
+    char value[LINE_BYTES];          /* of the line that inih is looking at */
     char where[WHERE_MAX];
 };
 
@@ -111,6 +113,30 @@ cut_comment(char *line)
     }
 }
 
+/* Checks a line that should be `key = value`, and keeps the value. */
+static bool
+key_line(struct reader *r, char *line)
+{
+    char *equals = strchr(line, '=');
+    if (equals == NULL) {
+        config__problem(r->rep, "a line is a [section], a key = value, or a # comment");
+        return false;
+    }
+    if (r->section == NULL) {
+        if (!r->is_skipping) {
+            config__problem(r->rep, "a key before the first [section]");
+        }
+        return false;
+    }
+    size_t n = strcspn(line, "= \t");
+    if (n == 0 || n > KEY_MAX || strcspn(line, ":;") < n) {
+        config__problem(r->rep, "a key is 1 to %d letters, digits, dots or dashes", KEY_MAX);
+        return false;
+    }
+    (void)snprintf(r->value, sizeof(r->value), "%s", trim(equals + 1));
+    return true;
+}
+
 /* Leaves in buf what inih may see, possibly nothing. */
 static void
 look_at_line(struct reader *r, char *buf)
@@ -121,16 +147,7 @@ look_at_line(struct reader *r, char *buf)
     if (line[0] == '[') {
         header_line(r, line);
         n = 0;
-    } else if (n > 0 && strchr(line, '=') == NULL) {
-        config__problem(r->rep, "a line is a [section], a key = value, or a # comment");
-        n = 0;
-    } else if (n > 0 && r->section == NULL) {
-        if (!r->is_skipping) {
-            config__problem(r->rep, "a key before the first [section]");
-        }
-        n = 0;
-    } else if (strcspn(line, "= \t") > KEY_MAX) {
-        config__problem(r->rep, "a key is at most %d bytes long", KEY_MAX);
+    } else if (n > 0 && !key_line(r, line)) {
         n = 0;
     }
     memmove(buf, line, n);
@@ -153,6 +170,7 @@ static char *
 read_line(char *buf, int cap, void *arg)
 {
     struct reader *r = (struct reader *)arg;
+    cap = cap < LINE_BYTES ? cap : LINE_BYTES;
     if (r->line >= LINES_MAX || fgets(buf, cap, r->in) == NULL) {
         return NULL;
     }
@@ -177,8 +195,9 @@ static int
 on_key(void *arg, const char *section, const char *key, const char *value)
 {
     struct reader *r = (struct reader *)arg;
-    (void)section; /* the reader keeps it, at full length */
-    const char *key_value[2] = {key, value};
+    (void)section; /* the reader keeps both, whole */
+    (void)value;
+    const char *key_value[2] = {key, r->value};
     config__assign(r->all, r->section, key_value, r->rep);
     return 1;
 }
