@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line, and `status` against a broker made of canned bytes. */
+#include "../unit.h"
+#include "base/buf.h"
+#include "cli/cli.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { WORDS_MAX = 12, OUTPUT_MAX = 65536, SERVE_STATUS = 42 };
+
+static int served;
+static int64_t served_node_id;
+static enum sl_err check_answer;
+static char output[OUTPUT_MAX]; /* of the last run: what it said on both streams */
+
+static int
+fake_serve(const struct config *cfg)
+{
+    served++;
+    served_node_id = cfg->server.node_id;
+    return SERVE_STATUS;
+}
+
+static enum sl_err
+fake_check(const struct config *cfg, const struct config_args *args, struct sl_error *err)
+{
+    (void)cfg;
+    (void)args;
+    return check_answer == SL_OK ? SL_OK : sl_error_set(err, check_answer, "the plugin objects");
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    served = 0;
+    check_answer = SL_OK;
+    return 0;
+}
+
+/* Runs one command line, split at blanks, with both streams in `output`. */
+static int
+run(const char *line)
+{
+    static const struct cli_hooks hooks = {.serve = fake_serve, .check = fake_check};
+    char text[512];
+    char *words[WORDS_MAX + 1] = {NULL};
+    int count = 0;
+    (void)snprintf(text, sizeof(text), "%s", line);
+    char *rest = text;
+    for (char *w; (w = strsep(&rest, " ")) != NULL && count < WORDS_MAX;) {
+        words[count++] = w;
+    }
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    (void)fflush(NULL);
+    int out = dup(STDOUT_FILENO);
+    int err = dup(STDERR_FILENO);
+    assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    int status = cli_main(&hooks, count, words);
+    (void)fflush(NULL);
+    assert_true(dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0);
+    (void)close(out);
+    (void)close(err);
+    rewind(file);
+    output[fread(output, 1, sizeof(output) - 1, file)] = '\0';
+    (void)fclose(file);
+    return status;
+}
+
+static void
+serve__options__reach_the_configuration(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice serve --set server.node.id=5 --set=server.threads=2"),
+                     SERVE_STATUS);
+    assert_int_equal(served, 1);
+    assert_int_equal(served_node_id, 5);
+}
+
+static void
+serve__wrong_configuration__starts_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice serve --set server.nodeid=5"), 2);
+    assert_int_equal(served, 0);
+    assert_string_equal(output, "sluice: --set server.nodeid: no key nodeid in [server]; did you "
+                                "mean node.id?\n");
+    assert_int_equal(run("sluice serve -c /nonexistent"), 2);
+    assert_int_equal(served, 0);
+}
+
+static void
+serve__the_check_hook_objects__starts_nothing(void **state)
+{
+    (void)state;
+    check_answer = SL_EINVAL;
+    assert_int_equal(run("sluice serve"), 2);
+    assert_int_equal(served, 0);
+    assert_string_equal(output, "sluice: the plugin objects\n");
+}
+
+static void
+check__good__prints_what_differs_and_starts_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice check --set storage.path=/x"), 0);
+    assert_int_equal(served, 0);
+    assert_string_equal(output, "defaults: ok\nstorage.path = /x\n");
+    assert_int_equal(run("sluice check --set storage.durability=maybe"), 2);
+}
+
+static void
+unknown_command__names_the_nearest(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice srve"), 2);
+    assert_string_equal(output, "sluice: no command srve; did you mean serve?\n");
+    assert_int_equal(run("sluice produce"), 2);
+    assert_string_equal(output, "sluice: no command produce; `sluice help` lists them\n");
+    assert_int_equal(run("sluice help srve"), 2);
+}
+
+static void
+unknown_option__names_the_nearest(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice serve --confg x"), 2);
+    assert_non_null(strstr(output, "no option --confg; did you mean --config"));
+    assert_int_equal(run("sluice serve -x"), 2);
+    assert_int_equal(run("sluice status --set a.b=c"), 2); /* not one of this command's */
+    assert_int_equal(served, 0);
+}
+
+static void
+missing_and_surplus_words__are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice"), 2);
+    assert_int_equal(run("sluice serve --config"), 2);
+    assert_non_null(strstr(output, "--config needs FILE"));
+    assert_int_equal(run("sluice serve now"), 2);
+    assert_int_equal(run("sluice config"), 2);
+    assert_int_equal(run("sluice config dog"), 2);
+    assert_int_equal(run("sluice config doc --markdown=yes"), 2);
+    assert_int_equal(served, 0);
+}
+
+static void
+help_and_version__by_any_of_their_names(void **state)
+{
+    (void)state;
+    static const char *const helps[] = {"sluice help", "sluice --help", "sluice -h"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(run(helps[i]), 0);
+        assert_non_null(strstr(output, "sluice serve"));
+    }
+    assert_int_equal(run("sluice serve --help"), 0);
+    assert_non_null(strstr(output, "--config FILE"));
+    assert_null(strstr(output, "--markdown"));
+    assert_int_equal(served, 0);
+    assert_int_equal(run("sluice --version"), 0);
+    assert_string_equal(output, "sluice " SLUICE_VERSION "\n");
+}
+
+static void
+config_doc__prints_the_table(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice config doc"), 0);
+    assert_non_null(strstr(output, "\n  node.id = 1\n"));
+    assert_int_equal(run("sluice config doc --markdown"), 0);
+    assert_non_null(strstr(output, "| `node.id` | integer | `1` |"));
+}
+
+/* A broker that accepts once, reads the request and sends `answer`. */
+struct canned {
+    int listener;
+    uint16_t port;
+    struct span answer;
+    uint8_t request[64];
+    ssize_t request_len;
+    pthread_t thread;
+};
+
+static void *
+canned_run(void *arg)
+{
+    struct canned *c = (struct canned *)arg;
+    int fd = accept(c->listener, NULL, NULL);
+    c->request_len = recv(fd, c->request, sizeof(c->request), 0);
+    (void)send(fd, c->answer.ptr, c->answer.len, MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    (void)close(fd);
+    return NULL;
+}
+
+static int
+status_of(struct canned *c, struct span answer)
+{
+    char line[100];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    *c = (struct canned){.answer = answer, .listener = socket(AF_INET, SOCK_STREAM, 0)};
+    assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(c->listener, 1), 0);
+    assert_int_equal(getsockname(c->listener, (struct sockaddr *)&a, &len), 0);
+    assert_int_equal(pthread_create(&c->thread, NULL, canned_run, c), 0);
+    (void)snprintf(line, sizeof(line), "sluice status --address 127.0.0.1:%u", ntohs(a.sin_port));
+    int status = run(line);
+    assert_int_equal(pthread_join(c->thread, NULL), 0);
+    (void)close(c->listener);
+    return status;
+}
+
+static void
+put_str(struct bytes *b, const char *s)
+{
+    bytes_u16(b, (uint16_t)strlen(s));
+    bytes_append(b, s, strlen(s));
+}
+
+/* Metadata v2: one broker, two topics of 2 and 1 partitions. */
+static void
+answer_make(struct bytes *b)
+{
+    bytes_init(b, 4096);
+    bytes_u32(b, 0);
+    bytes_u32(b, 1); /* correlation */
+    bytes_u32(b, 1);
+    bytes_u32(b, 7);
+    put_str(b, "host.example");
+    bytes_u32(b, 9092);
+    bytes_u16(b, UINT16_MAX); /* no rack */
+    put_str(b, "cluster-x");
+    bytes_u32(b, 7);
+    bytes_u32(b, 2);
+    for (uint32_t topic = 0; topic < 2; topic++) {
+        bytes_u16(b, 0);
+        put_str(b, topic == 0 ? "orders" : "events");
+        bytes_u8(b, 0);
+        bytes_u32(b, 2 - topic);
+        for (uint32_t p = 0; p < 2 - topic; p++) {
+            bytes_u16(b, 0);
+            bytes_u32(b, p);
+            bytes_u32(b, 7);
+            bytes_u32(b, 1);
+            bytes_u32(b, 7);
+            bytes_u32(b, 1);
+            bytes_u32(b, 7);
+        }
+    }
+    put_u32(b->data, (uint32_t)(b->len - 4));
+}
+
+static void
+status__a_broker_answers__prints_it(void **state)
+{
+    (void)state;
+    struct canned c;
+    struct bytes b;
+    answer_make(&b);
+    assert_int_equal(status_of(&c, bytes_span(&b)), 0);
+    assert_string_equal(output, "broker 7: host.example:9092\ncluster cluster-x, controller 7\n"
+                                "topic orders: 2 partitions\ntopic events: 1 partitions\n"
+                                "2 topics, 3 partitions\n");
+    assert_int_equal(get_u32(c.request), c.request_len - 4);
+    assert_int_equal(get_u32(c.request + 4), (3 << 16) + 2); /* Metadata, version 2 */
+    bytes_fini(&b);
+}
+
+static void
+status__answer_cut_anywhere__is_an_error(void **state)
+{
+    (void)state;
+    struct canned c;
+    struct bytes b;
+    answer_make(&b);
+    for (size_t n = 0; n < b.len; n += 3) {
+        assert_int_equal(status_of(&c, span_of(b.data, n)), 1); /* less than announced */
+        if (n >= 4) {
+            put_u32(b.data, (uint32_t)(n - 4)); /* announced, but less than the message is */
+            assert_int_equal(status_of(&c, span_of(b.data, n)), 1);
+            put_u32(b.data, (uint32_t)(b.len - 4));
+        }
+    }
+    bytes_fini(&b);
+}
+
+static void
+status__no_kafka_broker__says_so(void **state)
+{
+    (void)state;
+    struct canned c;
+    assert_int_equal(status_of(&c, span_cstr("HTTP/1.1 400 Bad Request\r\n\r\n")), 1);
+    assert_non_null(strstr(output, "no Kafka broker"));
+    assert_int_equal(run("sluice status --address nonsense"), 1);
+    assert_non_null(strstr(output, "nonsense is no HOST:PORT"));
+    assert_int_equal(run("sluice status --address 127.0.0.1:1"), 1);
+    assert_non_null(strstr(output, "cannot connect to 127.0.0.1:1"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(serve__options__reach_the_configuration, setup),
+        cmocka_unit_test_setup(serve__wrong_configuration__starts_nothing, setup),
+        cmocka_unit_test_setup(serve__the_check_hook_objects__starts_nothing, setup),
+        cmocka_unit_test_setup(check__good__prints_what_differs_and_starts_nothing, setup),
+        cmocka_unit_test_setup(unknown_command__names_the_nearest, setup),
+        cmocka_unit_test_setup(unknown_option__names_the_nearest, setup),
+        cmocka_unit_test_setup(missing_and_surplus_words__are_refused, setup),
+        cmocka_unit_test_setup(help_and_version__by_any_of_their_names, setup),
+        cmocka_unit_test_setup(config_doc__prints_the_table, setup),
+        cmocka_unit_test_setup(status__a_broker_answers__prints_it, setup),
+        cmocka_unit_test_setup(status__answer_cut_anywhere__is_an_error, setup),
+        cmocka_unit_test_setup(status__no_kafka_broker__says_so, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
