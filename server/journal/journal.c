@@ -40,6 +40,13 @@ static void pump_run(struct sched_task *task);
 static void linger_fire(struct sched_timer *t);
 static void deadlines_fire(struct sched_timer *t);
 
+static void
+join(char out[JOURNAL_KEY_MAX], const char *a, const char *b)
+{
+    int len = snprintf(out, JOURNAL_KEY_MAX, "%s%s", a, b);
+    SL_ASSERT(len > 0 && len < JOURNAL_KEY_MAX - 64); /* config bounds the prefix */
+}
+
 struct journal *
 journal_new(const struct journal_options *opts)
 {
@@ -48,8 +55,8 @@ journal_new(const struct journal_options *opts)
     jn->log_kv[0] = KV_U64("journal", opts->index);
     jn->log = (struct diag){opts->log, jn->log_kv, 1};
     journal_prefix(jn->prefix, sizeof(jn->prefix), opts->prefix, opts->index);
-    (void)snprintf(jn->manifest_prefix, sizeof(jn->manifest_prefix), "%smanifest/", jn->prefix);
-    (void)snprintf(jn->snapshot_prefix, sizeof(jn->snapshot_prefix), "%ssnapshot/", jn->prefix);
+    join(jn->manifest_prefix, jn->prefix, "manifest/");
+    join(jn->snapshot_prefix, jn->prefix, "snapshot/");
     list_init(&jn->known);
     list_init(&jn->slots);
     list_init(&jn->queue);

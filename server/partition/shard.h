@@ -40,6 +40,9 @@ void shard_destroy(struct shard **sh);
 struct state *shard_state(struct shard *sh);
 struct journal *shard_journal(struct shard *sh);
 struct sched *shard_sched(struct shard *sh);
+enum journal_mode shard_mode(const struct shard *sh);
+/* SL_OK when S is complete and may be served, SL_EPARTITION_FAILED, else SL_ENOT_OPEN. */
+enum sl_err shard_ready(const struct shard *sh);
 
 /* --- append one batch
  * --------------------------------------------------------------------------------- */

@@ -1,0 +1,285 @@
+#include "partition/shard_int.h"
+
+/* --- the journal's owner
+ * ------------------------------------------------------------------------------------- */
+
+static enum sl_err
+apply_items(struct shard *sh, const struct entry_view *e, struct sl_error *err)
+{
+    struct entry_cursor c = entry_items(e);
+    struct entry_item it;
+    bool is_bad = false;
+    while (entry_next(&c, &it, &is_bad)) {
+        const struct state_item item = {.n = e->h.n,
+                                        .time_ms = e->h.time_ms,
+                                        .head_bytes = e->h.head_bytes,
+                                        .kind = it.kind,
+                                        .version = it.version,
+                                        .payload = it.payload};
+        enum sl_err rc = state_apply(sh->state, &item, err);
+        if (rc != SL_OK) {
+            return rc;
+        }
+    }
+    return is_bad ? sl_error_set(err, SL_ECORRUPT, "an item of the index is cut short") : SL_OK;
+}
+
+static enum sl_err
+app_apply(void *app, const struct entry_view *e, struct buf *body, struct span object,
+          struct sl_error *err)
+{
+    struct shard *sh = (struct shard *)app;
+    enum sl_err rc = apply_items(sh, e, err);
+    if (rc == SL_OK && body != NULL && object.len == e->h.head_bytes + e->h.data_bytes) {
+        tail_cache_add(&sh->tail, e->h.n, body, object);
+    }
+    shard__wake(sh);
+    return rc;
+}
+
+static void
+app_rollback(void *app)
+{
+    state_rollback(((struct shard *)app)->state);
+}
+
+static enum sl_err
+app_restore(void *app, struct span snapshot, struct sl_error *err)
+{
+    struct shard *sh = (struct shard *)app;
+    tail_cache_clear(&sh->tail);
+    return state_restore(sh->state, snapshot, err);
+}
+
+static void
+app_snapshot(void *app, struct bytes *out)
+{
+    state_snapshot(((struct shard *)app)->state, out);
+}
+
+static uint64_t
+app_collectable(void *app)
+{
+    struct shard *sh = (struct shard *)app;
+    struct journal_status s;
+    journal_status(sh->journal, &s);
+    return state_collectable(sh->state, s.safe);
+}
+
+static void
+app_mode_changed(void *app, enum journal_mode mode, const char *why)
+{
+    struct shard *sh = (struct shard *)app;
+    sh->mode = mode;
+    if (mode != JOURNAL_LIVE) {
+        shard__wake_all(sh);
+    }
+    if (sh->o.events != NULL && sh->o.events->mode_changed != NULL) {
+        sh->o.events->mode_changed(sh->o.events_arg, sh, mode, why);
+    }
+}
+
+static const struct journal_app app = {.apply = app_apply,
+                                       .rollback = app_rollback,
+                                       .restore = app_restore,
+                                       .snapshot = app_snapshot,
+                                       .collectable = app_collectable,
+                                       .mode_changed = app_mode_changed};
+
+/* --- events of the state
+ * ---------------------------------------------------------------------------------------- */
+
+static void
+on_topic(void *arg, struct topic_state *t)
+{
+    struct shard *sh = (struct shard *)arg;
+    if (sh->o.events != NULL && sh->o.events->topic_changed != NULL) {
+        sh->o.events->topic_changed(sh->o.events_arg, t);
+    }
+}
+
+static void
+wake_waiters(struct partition *part, int64_t below)
+{
+    LIST_FOREACH_SAFE(node, tmp, &part->waiters)
+    {
+        struct part_waiter *w = SL_CONTAINER_OF(node, struct part_waiter, node);
+        if (w->offset < below) {
+            list_remove(node);
+            w->wake(w);
+        }
+    }
+}
+
+static void
+on_retired(void *arg, struct part_state *p)
+{
+    (void)arg;
+    struct partition *part = (struct partition *)p->user;
+    p->user = NULL;
+    if (part == NULL) {
+        return;
+    }
+    list_remove(&part->awake);
+    wake_waiters(part, INT64_MAX);
+    sl_free(part);
+}
+
+static void
+on_appended(void *arg, struct part_state *p, const struct run_ref *r)
+{
+    struct shard *sh = (struct shard *)arg;
+    struct partition *part = (struct partition *)p->user;
+    (void)r;
+    if (part != NULL && !list_is_empty(&part->waiters) && list_is_empty(&part->awake)) {
+        list_append(&sh->awake, &part->awake);
+    }
+}
+
+static const struct state_events state_events = {
+    .topic_changed = on_topic, .part_retired = on_retired, .part_appended = on_appended};
+
+void
+shard__wake(struct shard *sh)
+{
+    for (struct list *node; (node = list_pop(&sh->awake)) != NULL;) {
+        struct partition *part = SL_CONTAINER_OF(node, struct partition, awake);
+        wake_waiters(part, part->st->end);
+    }
+}
+
+void
+shard__wake_all(struct shard *sh)
+{
+    size_t pos = 0;
+    for (struct part_state *p; (p = state_next_part(sh->state, &pos));) {
+        if (p->user != NULL) {
+            wake_waiters((struct partition *)p->user, INT64_MAX);
+        }
+    }
+}
+
+/* --- life
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+struct shard *
+shard_new(const struct shard_options *opts)
+{
+    struct shard *sh = (struct shard *)sl_alloc(sizeof(*sh));
+    sh->o = *opts;
+    sh->o.journal.app = &app;
+    sh->o.journal.app_arg = sh;
+    sh->state = state_new();
+    state_set_events(sh->state, &state_events, sh);
+    list_init(&sh->awake);
+    tail_cache_init(&sh->tail, opts->tail_cache_bytes);
+    sh->journal = journal_new(&sh->o.journal);
+    return sh;
+}
+
+void
+shard_open(struct shard *sh)
+{
+    journal_open(sh->journal);
+}
+
+void
+shard_close(struct shard *sh, int64_t deadline_ns)
+{
+    journal_close(sh->journal, deadline_ns);
+}
+
+bool
+shard_is_idle(const struct shard *sh)
+{
+    return journal_is_idle(sh->journal);
+}
+
+void
+shard_destroy(struct shard **psh)
+{
+    struct shard *sh = *psh;
+    *psh = NULL;
+    if (sh == NULL) {
+        return;
+    }
+    journal_destroy(&sh->journal);
+    state_destroy(&sh->state);
+    tail_cache_fini(&sh->tail);
+    sl_free(sh);
+}
+
+struct state *
+shard_state(struct shard *sh)
+{
+    return sh->state;
+}
+
+struct journal *
+shard_journal(struct shard *sh)
+{
+    return sh->journal;
+}
+
+struct sched *
+shard_sched(struct shard *sh)
+{
+    return sh->o.journal.sched;
+}
+
+enum journal_mode
+shard_mode(const struct shard *sh)
+{
+    return sh->mode;
+}
+
+enum sl_err
+shard_ready(const struct shard *sh)
+{
+    switch (sh->mode) {
+    case JOURNAL_LIVE:
+    case JOURNAL_CATCHUP:
+        return SL_OK;
+    case JOURNAL_FAILED:
+        return SL_EPARTITION_FAILED;
+    default:
+        return SL_ENOT_OPEN;
+    }
+}
+
+/* --- sleeping on a partition
+ * ------------------------------------------------------------------------------------------ */
+
+static struct partition *
+partition_of(struct part_state *p)
+{
+    if (p->user == NULL) {
+        struct partition *part = (struct partition *)sl_alloc(sizeof(*part));
+        list_init(&part->waiters);
+        list_init(&part->awake);
+        part->st = p;
+        p->user = part;
+    }
+    return (struct partition *)p->user;
+}
+
+bool
+part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition, struct part_waiter *w)
+{
+    SCHED_ASSERT_HERE(shard_sched(sh));
+    list_init(&w->node);
+    struct part_state *p = state_find_part(sh->state, topic_id, partition);
+    if (shard_ready(sh) != SL_OK || p == NULL || p->end > w->offset) {
+        return false;
+    }
+    list_append(&partition_of(p)->waiters, &w->node);
+    return true;
+}
+
+void
+part_wait_cancel(struct shard *sh, struct part_waiter *w)
+{
+    SCHED_ASSERT_HERE(shard_sched(sh));
+    list_remove(&w->node);
+}
