@@ -11,6 +11,6 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n);
  */
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
 /* The table version, exposed so that tests can compare the two. */
-uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t n);
 
 #endif

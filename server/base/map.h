@@ -28,7 +28,7 @@ void map_clear(struct map *m);
 void *map_next(const struct map *m, size_t *pos);
 
 /* Seeded per process, so that a peer cannot aim at one bucket. Never stored or sent. */
-uint64_t hash_bytes(const void *p, size_t n);
+uint64_t hash_bytes(const void *data, size_t n);
 uint64_t hash_u64(uint64_t v);
 /* For tests and the simulator, which want the same order every time. */
 void hash_set_seed(uint64_t seed);

@@ -133,7 +133,8 @@ ask(int fd, struct buf **ret, struct sl_error *err)
 {
     uint8_t size[4];
     if (!send_request(fd) || !read_all(fd, size, sizeof(size))) {
-        return sl_error_sys(err, errno, "the broker did not answer");
+        (void)sl_error_sys(err, errno, "the broker did not answer");
+        return SL_EIO;
     }
     uint32_t n = get_u32(size);
     if (n > ANSWER_MAX) {
@@ -141,8 +142,9 @@ ask(int fd, struct buf **ret, struct sl_error *err)
     }
     struct buf *b = buf_new(n);
     if (!read_all(fd, b->data, n)) {
+        (void)sl_error_sys(err, errno, "the answer was cut off");
         buf_unref(&b);
-        return sl_error_sys(err, errno, "the answer was cut off");
+        return SL_EIO;
     }
     b->len = n;
     *ret = b;

@@ -40,16 +40,20 @@ doc__plain_listing__is_a_valid_file(void **state)
 {
     (void)state;
     char *text = doc_text(false);
-    char *file = (char *)calloc(1, strlen(text) + 1);
-    size_t keys = 0;
-    assert_non_null(file);
     char *rest = text;
+    char *file = NULL;
+    size_t len = 0;
+    size_t keys = 0;
+    FILE *out = open_memstream(&file, &len);
+    assert_non_null(out);
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        if (line[0] == '[' || (strncmp(line, "  ", 2) == 0 && strstr(line, " = ") != NULL)) {
-            keys += line[0] != '[' ? 1 : 0;
-            (void)strcat(strcat(file, line), "\n");
+        bool is_key = strncmp(line, "  ", 2) == 0 && strstr(line, " = ") != NULL;
+        keys += is_key ? 1 : 0;
+        if (is_key || line[0] == '[') {
+            (void)fprintf(out, "%s\n", line);
         }
     }
+    assert_int_equal(fclose(out), 0);
     free(text);
     assert_true(keys > 30);
     struct fixture f;
