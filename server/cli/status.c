@@ -231,7 +231,7 @@ cli__status(const struct cli__args *args)
     if (rc == SL_OK) {
         rc = ask(fd, &answer, &err);
     }
-    if (rc == SL_OK) {
+    if (rc == SL_OK && answer != NULL) {
         rc = print_answer(buf_span(answer), &err);
     }
     buf_unref(&answer);
