@@ -93,9 +93,9 @@ void batch_patch(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* Sets timestamp type and max timestamp and recomputes the CRC, in place. The batch is whole. */
 void batch_set_log_append_time(uint8_t *batch, int64_t now_ms);
 
-/* CRC-32C of all bytes of a run of whole batches, continued from crc, without reading the bytes
- * again: each batch's stored CRC is combined with the 21 bytes before it. The stored CRCs must
- * have been checked. Gives the same as crc32c(crc, run.ptr, run.len). */
+/* CRC-32C of all bytes of a run of whole batches, continued from crc, without reading large batches
+ * again: their stored CRC is combined with the 21 bytes before it. The stored CRCs must have been
+ * checked. Gives the same as crc32c(crc, run.ptr, run.len). */
 uint32_t batch_crc_of_run(uint32_t crc, struct span run);
 
 #endif
