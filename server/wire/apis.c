@@ -1,4 +1,6 @@
-/* The one table of APIs. Versions live in the schema tables; here they are only repeated, and a
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one table of APIs. Versions live in the schema tables; here they are only repeated, and a
  * test holds the two together. */
 #include "wire/frame.h"
 #include "wire/messages/alter_configs.h"

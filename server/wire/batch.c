@@ -1,4 +1,6 @@
-/* A record batch, magic 2 (KIP-98), all integers big-endian:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A record batch, magic 2 (KIP-98), all integers big-endian:
  *
  *    0 base offset        i64   \
  *    8 batch length       i32    | before what the CRC covers: the broker fills base offset and

@@ -1,4 +1,6 @@
-/* Record batches, magic 2: the unit that producers send, the journal commits and fetches return.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Record batches, magic 2: the unit that producers send, the journal commits and fetches return.
  *
  * Layout and rules are in the essay at the top of batch.c; records inside a batch are records.h's.
  * Threads: pure. Lifetime: everything borrows the bytes it is given. */

@@ -1,4 +1,6 @@
-/* Kafka's error codes, and the one place where ours become theirs. Threads: pure. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Kafka's error codes, and the one place where ours become theirs. Threads: pure. */
 #ifndef SLUICE_WIRE_ERRORS_H
 #define SLUICE_WIRE_ERRORS_H
 

@@ -1,4 +1,6 @@
-/* What surrounds a message: the 4-byte size, the request and response headers, and the one table
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What surrounds a message: the 4-byte size, the request and response headers, and the one table
  * of APIs that we serve.
  *
  *   request  = size i32 | api key i16 | version i16 | correlation i32 | [client id | [tags]] | body
@@ -77,10 +79,10 @@ struct request_header {
  */
 MUST_CHECK enum sl_err request_header_parse(struct span frame, struct request_header *ret);
 /* The client's side, for tests and tools: appends the request header (no size). */
-void request_header_put(struct bytes *out, const struct request_header *header);
+void request_header_put(struct bytes *to, const struct request_header *header);
 
-/* Appends room for the size and the response header; gives where the frame starts in `out`. */
-size_t response_begin(struct bytes *out, const struct request_header *header);
+/* Appends room for the size and the response header; gives where the frame starts in `to`. */
+size_t response_begin(struct bytes *to, const struct request_header *header);
 /* Fills the size in: everything in `out` since start, plus extra_bytes that are sent from
  * elsewhere (record bytes). SL_ETOO_LARGE if out overflowed or the sum passes INT32_MAX. */
 MUST_CHECK enum sl_err response_end(struct bytes *out, size_t start, size_t extra_bytes);

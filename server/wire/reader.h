@@ -1,4 +1,6 @@
-/* Reading Kafka's primitive types out of a frame, with a sticky error.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading Kafka's primitive types out of a frame, with a sticky error.
  *
  * After the first thing that does not fit, every call gives zero or an empty value, so a decoder
  * reads like the schema and asks once, at the end, wire_in_done(). Strings, bytes and records are

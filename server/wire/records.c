@@ -1,4 +1,6 @@
-/* Records inside a batch. After the 61 bytes of the batch's header come `count` records, compressed
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records inside a batch. After the 61 bytes of the batch's header come `count` records, compressed
  * as one piece if the attributes name a codec:
  *
  *   length varint | attributes i8 | timestamp delta varlong | offset delta varint

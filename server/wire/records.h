@@ -1,4 +1,6 @@
-/* Records inside a batch: decompression with ceilings, iteration, search by time.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records inside a batch: decompression with ceilings, iteration, search by time.
  *
  * Threads: pure. Lifetime: records are spans into the batch (uncompressed) or into the caller's
  * scratch (compressed), valid until the scratch is used again. */

@@ -1,4 +1,6 @@
-/* The interpreter of schema tables.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The interpreter of schema tables.
  *
  * Depth is the table's: a struct's rows name the schema of what is inside, tables are constant and
  * form no cycle, so no input can make this recurse deeper than Kafka nests its messages (5).
@@ -342,9 +344,10 @@ encode_field(struct wire_out *out, const struct wire_field *f, int16_t version, 
         wire_put_array_null(out);
         return;
     }
-    wire_put_array(out, list.count);
+    size_t count = list.items == NULL ? 0 : list.count;
+    wire_put_array(out, count);
     size_t size = item_size(f);
-    for (size_t i = 0; i < list.count; i++) {
+    for (size_t i = 0; i < count; i++) {
         encode_item(out, f, version, (const uint8_t *)list.items + i * size);
     }
 }

@@ -1,4 +1,6 @@
-/* One table per message, one interpreter for all of them.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One table per message, one interpreter for all of them.
  *
  * A row says how one field looks on the wire and where it lies in a C struct. The interpreter
  * walks the same rows to decode into arena structs and to encode from them, so requests and

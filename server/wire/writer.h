@@ -1,4 +1,6 @@
-/* Writing Kafka's primitive types. The error is the buffer's: `bytes.is_overflown` sticks, and
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writing Kafka's primitive types. The error is the buffer's: `bytes.is_overflown` sticks, and
  * wire_out_done() asks for it once at the end. A string longer than its length field can say is
  * sticky as well, it is never cut.
  *

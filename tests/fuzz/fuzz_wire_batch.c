@@ -1,4 +1,6 @@
-/* The validator and the run walker. The input is a run of batches; its first batch gets a right CRC
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The validator and the run walker. The input is a run of batches; its first batch gets a right CRC
  * if the first byte is odd, because no fuzzer guesses one. */
 #include "base/buf.h"
 #include "base/crc32c.h"

@@ -1,4 +1,6 @@
-/* A whole request frame as it comes from a socket, without its size: header, then body. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A whole request frame as it comes from a socket, without its size: header, then body. */
 #include "wire/frame.h"
 #include "wire/messages/api_versions.h"
 

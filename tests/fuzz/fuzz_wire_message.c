@@ -1,4 +1,6 @@
-/* Any message at any version: 1 byte (1: response), key i16, version i16, body.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any message at any version: 1 byte (1: response), key i16, version i16, body.
  *
  * What decodes must encode, and what that gives must decode to the same again: the second and third
  * bytes are equal (the first may differ: a varint may be longer than it need be, unknown tagged

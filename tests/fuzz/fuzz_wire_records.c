@@ -1,4 +1,6 @@
-/* What stands behind a batch's header, per codec: 1 byte codec, 2 bytes count, then the records,
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What stands behind a batch's header, per codec: 1 byte codec, 2 bytes count, then the records,
  * compressed or not. The header is made here, so that every input is a batch. */
 #include "wire/records.h"
 

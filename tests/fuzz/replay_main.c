@@ -1,4 +1,6 @@
-/* Feeds every file of the directories named on the command line to a fuzz target: the corpus as an
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Feeds every file of the directories named on the command line to a fuzz target: the corpus as an
  * ordinary test, with any compiler. Fails if there is no file at all. */
 #include <dirent.h>
 #include <stdint.h>

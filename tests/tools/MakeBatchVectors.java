@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import java.nio.ByteBuffer;
 import java.util.HexFormat;
 import org.apache.kafka.common.compress.Compression;

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes the `python` lines of tests/unit/wire/vectors/batches.txt with kafka-python's codec.
 
     pip install kafka-python==2.2.15 python-snappy lz4 zstandard

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes the seed corpora of the wire fuzz targets from the unit tests' vectors.
 
     make_wire_seeds.py        (from anywhere; writes into tests/fuzz/corpus/)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes tests/unit/wire/vectors/messages.txt: bytes of every message at every version that
 server/wire/ can speak, written by an independent interpreter of Kafka's own message definitions.
 

@@ -1,4 +1,6 @@
-/* AlterConfigs (key 33), versions 0 to 2, flexible from 2. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * AlterConfigs (key 33), versions 0 to 2, flexible from 2. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_ALTER_CONFIGS_H
 #define SLUICE_WIRE_MESSAGES_ALTER_CONFIGS_H

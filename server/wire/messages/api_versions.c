@@ -1,4 +1,6 @@
-/* Schema tables of ApiVersions; the columns are explained in wire/schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema tables of ApiVersions; the columns are explained in wire/schema.h. */
 #include "wire/messages/api_versions.h"
 
 #include "wire/errors.h"

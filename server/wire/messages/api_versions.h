@@ -1,4 +1,6 @@
-/* ApiVersions (key 18), versions 0 to 4, flexible from 3. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ApiVersions (key 18), versions 0 to 4, flexible from 3. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_API_VERSIONS_H
 #define SLUICE_WIRE_MESSAGES_API_VERSIONS_H

@@ -1,4 +1,6 @@
-/* CreatePartitions (key 37), versions 0 to 3, flexible from 2. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CreatePartitions (key 37), versions 0 to 3, flexible from 2. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_CREATE_PARTITIONS_H
 #define SLUICE_WIRE_MESSAGES_CREATE_PARTITIONS_H

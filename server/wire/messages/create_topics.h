@@ -1,4 +1,6 @@
-/* CreateTopics (key 19), versions 2 to 7, flexible from 5. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CreateTopics (key 19), versions 2 to 7, flexible from 5. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_CREATE_TOPICS_H
 #define SLUICE_WIRE_MESSAGES_CREATE_TOPICS_H

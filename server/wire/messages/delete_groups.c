@@ -1,4 +1,6 @@
-/* Schema tables of DeleteGroups; the columns are explained in wire/schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema tables of DeleteGroups; the columns are explained in wire/schema.h. */
 #include "wire/messages/delete_groups.h"
 
 static const struct wire_field request_rows[] = {

@@ -1,4 +1,6 @@
-/* DeleteGroups (key 42), versions 0 to 2, flexible from 2. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DeleteGroups (key 42), versions 0 to 2, flexible from 2. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_DELETE_GROUPS_H
 #define SLUICE_WIRE_MESSAGES_DELETE_GROUPS_H

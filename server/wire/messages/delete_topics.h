@@ -1,4 +1,6 @@
-/* DeleteTopics (key 20), versions 1 to 6, flexible from 4. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DeleteTopics (key 20), versions 1 to 6, flexible from 4. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_DELETE_TOPICS_H
 #define SLUICE_WIRE_MESSAGES_DELETE_TOPICS_H

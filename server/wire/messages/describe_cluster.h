@@ -1,4 +1,6 @@
-/* DescribeCluster (key 60), versions 0 to 1, flexible from 0. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DescribeCluster (key 60), versions 0 to 1, flexible from 0. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_DESCRIBE_CLUSTER_H
 #define SLUICE_WIRE_MESSAGES_DESCRIBE_CLUSTER_H

@@ -1,4 +1,6 @@
-/* DescribeConfigs (key 32), versions 1 to 4, flexible from 4. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DescribeConfigs (key 32), versions 1 to 4, flexible from 4. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_DESCRIBE_CONFIGS_H
 #define SLUICE_WIRE_MESSAGES_DESCRIBE_CONFIGS_H

@@ -1,4 +1,6 @@
-/* DescribeGroups (key 15), versions 0 to 6, flexible from 5. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * DescribeGroups (key 15), versions 0 to 6, flexible from 5. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_DESCRIBE_GROUPS_H
 #define SLUICE_WIRE_MESSAGES_DESCRIBE_GROUPS_H

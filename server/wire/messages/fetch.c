@@ -1,4 +1,6 @@
-/* Schema tables of Fetch; the columns are explained in wire/schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema tables of Fetch; the columns are explained in wire/schema.h. */
 #include "wire/messages/fetch.h"
 
 static const struct wire_field request_replica_state_rows[] = {

@@ -1,4 +1,6 @@
-/* Fetch (key 1), versions 4 to 17, flexible from 12. Threads: plain values; lifetime: schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fetch (key 1), versions 4 to 17, flexible from 12. Threads: plain values; lifetime: schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_FETCH_H
 #define SLUICE_WIRE_MESSAGES_FETCH_H
 

@@ -1,4 +1,6 @@
-/* Straight code for fetches.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Straight code for fetches.
  *
  * FetchRequest  v4-17: replica_id(<15) max_wait min_bytes max_bytes isolation session_id(7)
  *     session_epoch(7) [topic: name(<13)|id [partition leader_epoch(9) offset

@@ -1,4 +1,6 @@
-/* FindCoordinator (key 10), versions 0 to 4, flexible from 3. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * FindCoordinator (key 10), versions 0 to 4, flexible from 3. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_FIND_COORDINATOR_H
 #define SLUICE_WIRE_MESSAGES_FIND_COORDINATOR_H

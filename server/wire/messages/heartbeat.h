@@ -1,4 +1,6 @@
-/* Heartbeat (key 12), versions 0 to 4, flexible from 4. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Heartbeat (key 12), versions 0 to 4, flexible from 4. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_HEARTBEAT_H
 #define SLUICE_WIRE_MESSAGES_HEARTBEAT_H

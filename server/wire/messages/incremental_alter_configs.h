@@ -1,4 +1,6 @@
-/* IncrementalAlterConfigs (key 44), versions 0 to 1, flexible from 1. Threads: plain values;
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * IncrementalAlterConfigs (key 44), versions 0 to 1, flexible from 1. Threads: plain values;
  * lifetime: schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_INCREMENTAL_ALTER_CONFIGS_H
 #define SLUICE_WIRE_MESSAGES_INCREMENTAL_ALTER_CONFIGS_H

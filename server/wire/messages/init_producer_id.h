@@ -1,4 +1,6 @@
-/* InitProducerId (key 22), versions 0 to 5, flexible from 2. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * InitProducerId (key 22), versions 0 to 5, flexible from 2. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_INIT_PRODUCER_ID_H
 #define SLUICE_WIRE_MESSAGES_INIT_PRODUCER_ID_H

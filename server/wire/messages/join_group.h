@@ -1,4 +1,6 @@
-/* JoinGroup (key 11), versions 0 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JoinGroup (key 11), versions 0 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_JOIN_GROUP_H
 #define SLUICE_WIRE_MESSAGES_JOIN_GROUP_H

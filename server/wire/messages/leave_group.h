@@ -1,4 +1,6 @@
-/* LeaveGroup (key 13), versions 0 to 5, flexible from 4. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * LeaveGroup (key 13), versions 0 to 5, flexible from 4. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_LEAVE_GROUP_H
 #define SLUICE_WIRE_MESSAGES_LEAVE_GROUP_H

@@ -1,4 +1,6 @@
-/* ListGroups (key 16), versions 0 to 5, flexible from 3. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ListGroups (key 16), versions 0 to 5, flexible from 3. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_LIST_GROUPS_H
 #define SLUICE_WIRE_MESSAGES_LIST_GROUPS_H

@@ -1,4 +1,6 @@
-/* ListOffsets (key 2), versions 1 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ListOffsets (key 2), versions 1 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_LIST_OFFSETS_H
 #define SLUICE_WIRE_MESSAGES_LIST_OFFSETS_H

@@ -1,4 +1,6 @@
-/* Schema tables of Metadata; the columns are explained in wire/schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema tables of Metadata; the columns are explained in wire/schema.h. */
 #include "wire/messages/metadata.h"
 
 static const struct wire_field request_topic_rows[] = {

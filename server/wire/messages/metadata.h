@@ -1,4 +1,6 @@
-/* Metadata (key 3), versions 0 to 13, flexible from 9. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Metadata (key 3), versions 0 to 13, flexible from 9. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_METADATA_H
 #define SLUICE_WIRE_MESSAGES_METADATA_H

@@ -1,4 +1,6 @@
-/* Straight code for the Metadata response: brokers, then topics with their partitions. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Straight code for the Metadata response: brokers, then topics with their partitions. */
 #include "wire/messages/metadata.h"
 #include "wire/writer.h"
 

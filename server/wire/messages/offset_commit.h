@@ -1,4 +1,6 @@
-/* OffsetCommit (key 8), versions 2 to 9, flexible from 8. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OffsetCommit (key 8), versions 2 to 9, flexible from 8. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_OFFSET_COMMIT_H
 #define SLUICE_WIRE_MESSAGES_OFFSET_COMMIT_H

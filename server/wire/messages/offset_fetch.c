@@ -1,4 +1,6 @@
-/* Schema tables of OffsetFetch; the columns are explained in wire/schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema tables of OffsetFetch; the columns are explained in wire/schema.h. */
 #include "wire/messages/offset_fetch.h"
 
 static const struct wire_field request_topic_rows[] = {
@@ -65,24 +67,23 @@ static const struct wire_field response_topic_rows[] = {
 static const struct wire_schema response_topic =
     WIRE_SCHEMA(struct offset_fetch_response_topic, response_topic_rows);
 
-static const struct wire_field response_group_topic_partition_rows[] = {
-    WIRE_ROW(WIRE_I32, struct offset_fetch_response_group_topic_partition, partition_index, 8,
+static const struct wire_field response_group_partition_rows[] = {
+    WIRE_ROW(WIRE_I32, struct offset_fetch_response_group_partition, partition_index, 8,
              WIRE_FOREVER),
-    WIRE_ROW(WIRE_I64, struct offset_fetch_response_group_topic_partition, committed_offset, 8,
+    WIRE_ROW(WIRE_I64, struct offset_fetch_response_group_partition, committed_offset, 8,
              WIRE_FOREVER),
-    WIRE_ROW_DEFAULT(WIRE_I32, struct offset_fetch_response_group_topic_partition,
-                     committed_leader_epoch, 8, WIRE_FOREVER, -1),
-    WIRE_ROW_NULLABLE(WIRE_STRING, struct offset_fetch_response_group_topic_partition, metadata, 8,
+    WIRE_ROW_DEFAULT(WIRE_I32, struct offset_fetch_response_group_partition, committed_leader_epoch,
+                     8, WIRE_FOREVER, -1),
+    WIRE_ROW_NULLABLE(WIRE_STRING, struct offset_fetch_response_group_partition, metadata, 8,
                       WIRE_FOREVER, 8),
-    WIRE_ROW(WIRE_I16, struct offset_fetch_response_group_topic_partition, error_code, 8,
-             WIRE_FOREVER),
+    WIRE_ROW(WIRE_I16, struct offset_fetch_response_group_partition, error_code, 8, WIRE_FOREVER),
 };
-static const struct wire_schema response_group_topic_partition = WIRE_SCHEMA(
-    struct offset_fetch_response_group_topic_partition, response_group_topic_partition_rows);
+static const struct wire_schema response_group_partition =
+    WIRE_SCHEMA(struct offset_fetch_response_group_partition, response_group_partition_rows);
 
 static const struct wire_field response_group_topic_rows[] = {
     WIRE_ROW(WIRE_STRING, struct offset_fetch_response_group_topic, name, 8, WIRE_FOREVER),
-    WIRE_ROW_STRUCTS(&response_group_topic_partition, struct offset_fetch_response_group_topic,
+    WIRE_ROW_STRUCTS(&response_group_partition, struct offset_fetch_response_group_topic,
                      partitions, 8, WIRE_FOREVER, WIRE_NEVER),
 };
 static const struct wire_schema response_group_topic =
@@ -116,8 +117,7 @@ offset_fetch_response_partition_init(struct offset_fetch_response_partition *ret
 }
 
 void
-offset_fetch_response_group_topic_partition_init(
-    struct offset_fetch_response_group_topic_partition *ret)
+offset_fetch_response_group_partition_init(struct offset_fetch_response_group_partition *ret)
 {
-    wire_defaults(&response_group_topic_partition, ret);
+    wire_defaults(&response_group_partition, ret);
 }

@@ -1,4 +1,6 @@
-/* OffsetFetch (key 9), versions 1 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OffsetFetch (key 9), versions 1 to 9, flexible from 6. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_OFFSET_FETCH_H
 #define SLUICE_WIRE_MESSAGES_OFFSET_FETCH_H
@@ -46,7 +48,7 @@ struct offset_fetch_response_topic {
     WIRE_LIST(struct offset_fetch_response_partition) partitions; /* v1-7 */
 };
 
-struct offset_fetch_response_group_topic_partition {
+struct offset_fetch_response_group_partition {
     int32_t partition_index;        /* v8+ */
     int64_t committed_offset;       /* v8+ */
     int32_t committed_leader_epoch; /* v8+, default -1 */
@@ -55,8 +57,8 @@ struct offset_fetch_response_group_topic_partition {
 };
 
 struct offset_fetch_response_group_topic {
-    struct span name;                                                         /* v8+ */
-    WIRE_LIST(struct offset_fetch_response_group_topic_partition) partitions; /* v8+ */
+    struct span name;                                                   /* v8+ */
+    WIRE_LIST(struct offset_fetch_response_group_partition) partitions; /* v8+ */
 };
 
 struct offset_fetch_response_group {
@@ -75,7 +77,6 @@ struct offset_fetch_response {
 extern const struct wire_message offset_fetch_response_schema;
 /* All fields at their defaults, which are not all zero. */
 void offset_fetch_response_partition_init(struct offset_fetch_response_partition *ret);
-void offset_fetch_response_group_topic_partition_init(
-    struct offset_fetch_response_group_topic_partition *ret);
+void offset_fetch_response_group_partition_init(struct offset_fetch_response_group_partition *ret);
 
 #endif

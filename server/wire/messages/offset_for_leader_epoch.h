@@ -1,4 +1,6 @@
-/* OffsetForLeaderEpoch (key 23), versions 2 to 4, flexible from 4. Threads: plain values; lifetime:
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OffsetForLeaderEpoch (key 23), versions 2 to 4, flexible from 4. Threads: plain values; lifetime:
  * schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_OFFSET_FOR_LEADER_EPOCH_H
 #define SLUICE_WIRE_MESSAGES_OFFSET_FOR_LEADER_EPOCH_H

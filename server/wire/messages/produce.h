@@ -1,4 +1,6 @@
-/* Produce (key 0), versions 3 to 13, flexible from 9. Threads: plain values; lifetime: schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Produce (key 0), versions 3 to 13, flexible from 9. Threads: plain values; lifetime: schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_PRODUCE_H
 #define SLUICE_WIRE_MESSAGES_PRODUCE_H
 

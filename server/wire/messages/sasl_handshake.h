@@ -1,4 +1,6 @@
-/* SaslHandshake (key 17), versions 0 to 1. Threads: plain values; lifetime: schema.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SaslHandshake (key 17), versions 0 to 1. Threads: plain values; lifetime: schema.h. */
 #ifndef SLUICE_WIRE_MESSAGES_SASL_HANDSHAKE_H
 #define SLUICE_WIRE_MESSAGES_SASL_HANDSHAKE_H
 

@@ -1,4 +1,6 @@
-/* SyncGroup (key 14), versions 0 to 5, flexible from 4. Threads: plain values; lifetime: schema.h.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SyncGroup (key 14), versions 0 to 5, flexible from 4. Threads: plain values; lifetime: schema.h.
  */
 #ifndef SLUICE_WIRE_MESSAGES_SYNC_GROUP_H
 #define SLUICE_WIRE_MESSAGES_SYNC_GROUP_H

@@ -1,4 +1,6 @@
-/* Record batches for tests: those of vectors/batches.txt, made by Kafka's own classes and by
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Record batches for tests: those of vectors/batches.txt, made by Kafka's own classes and by
  * kafka-python with every codec, and small ones made by hand. */
 #ifndef SLUICE_TESTS_WIRE_BATCH_VECTORS_H
 #define SLUICE_TESTS_WIRE_BATCH_VECTORS_H

@@ -1,4 +1,6 @@
-/* The primitives, byte by byte. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The primitives, byte by byte. */
 #include "../unit.h"
 #include "wire/reader.h"
 #include "wire/writer.h"

@@ -1,4 +1,6 @@
-/* The straight code against the interpreter: same verdict on every input, same bytes from every
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The straight code against the interpreter: same verdict on every input, same bytes from every
  * struct. */
 #include "../unit.h"
 #include "vectors.h"

@@ -1,4 +1,6 @@
-/* Every message at every version against bytes that an independent codec made. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every message at every version against bytes that an independent codec made. */
 #include "../unit.h"
 #include "vectors.h"
 

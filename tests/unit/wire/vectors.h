@@ -1,4 +1,6 @@
-/* Reads vectors/messages.txt (made by tests/tools/make_wire_vectors.py) line by line. The path
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads vectors/messages.txt (made by tests/tools/make_wire_vectors.py) line by line. The path
  * comes from __FILE__, so the tests run from anywhere. */
 #ifndef SLUICE_TESTS_WIRE_VECTORS_H
 #define SLUICE_TESTS_WIRE_VECTORS_H
