@@ -26,6 +26,14 @@ fs__realloc(void *p, size_t n)
     return not_null(realloc(p, n));
 }
 
+void *
+fs__alloc_blocks(size_t n)
+{
+    void *p = not_null(aligned_alloc(4096, (n + 4095) / 4096 * 4096));
+    memset(p, 0, n);
+    return p;
+}
+
 char *
 fs__strdup(const char *s)
 {

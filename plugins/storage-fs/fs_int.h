@@ -6,6 +6,7 @@
 #define SLUICE_STORAGE_FS_INT_H
 
 #include "storage-fs/fs_io.h"
+#include "storage-fs/index.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -21,6 +22,9 @@ enum { FS_KEY_MAX = 512, FS_WHY_MAX = 200, FS_PART_MAX = 255 };
 
 /* Names that no key can have: '+' is outside the alphabet of keys. */
 #define FS_TMP_DIR "+tmp"
+#define FS_VOLUMES_DIR "+volumes"
+
+struct fs_volume;
 
 /* A key that somebody works on. Whoever finds it waits for its end; it is made on the stack of the
  * call that works. */
@@ -38,8 +42,10 @@ struct sluice_instance {
     /* set by configure, constant afterwards */
     char *path;
     bool is_fsync; /* durability = fsync */
+    bool wants_direct;
+    uint64_t volume_size;
 
-    int root_fd, tmp_fd;
+    int root_fd, tmp_fd, volumes_fd;
     _Atomic uint64_t next_tmp;
     _Atomic bool is_poisoned;
     char poison_why[FS_WHY_MAX]; /* written once, before is_poisoned is set */
@@ -47,6 +53,22 @@ struct sluice_instance {
     pthread_mutex_t lock;
     pthread_cond_t claims_changed;
     struct fs_claim *claims;
+
+    struct fs_index index;
+    uint64_t next_sequence; /* greater than that of every record seen */
+    struct {
+        struct fs_volume *all;   /* every volume file */
+        struct fs_volume *free;  /* ours, with room, nobody writes; the last used first */
+        struct fs_volume *spent; /* ours, full, without a live record: to be recycled */
+        size_t busy;             /* taken by a put */
+        pthread_cond_t changed;  /* one came back */
+        uint32_t ready, wanted;  /* prepared and untouched ones: how many there are, should be */
+        bool has_failed;         /* the preparer waits until a volume is used up */
+        bool is_stopping;
+        bool has_preparer;
+        pthread_cond_t prepare;
+        pthread_t preparer;
+    } volumes;
 
     pthread_mutex_t dirs_lock; /* "is the directory there, else make it durable" is one step */
 };
@@ -56,7 +78,12 @@ const struct fs_io *fs__io_current(void);
 /* ---- alloc.c: small allocations, which do not come back NULL ---- */
 void *fs__alloc(size_t n); /* zeroed */
 void *fs__realloc(void *p, size_t n);
+void *fs__alloc_blocks(size_t n); /* zeroed, 4096-aligned */
 char *fs__strdup(const char *s);
+
+/* ---- crc.c ---- */
+/* crc is the checksum of what came before, 0 at the beginning. */
+uint32_t fs__crc32c(uint32_t crc, const void *data, size_t n);
 
 /* ---- fail.c: sentences ---- */
 
@@ -131,5 +158,7 @@ FS_MUST_CHECK sluice_status fs__listing_add(struct fs_listing *l, const char *ke
 void fs__listing_fini(struct fs_listing *l);
 /* Gathers up to l->max plain files that match, ascending. */
 FS_MUST_CHECK sluice_status fs__plain_list(sluice_instance *fs, struct fs_listing *l);
+/* The same for records in volumes. */
+FS_MUST_CHECK sluice_status fs__record_list(sluice_instance *fs, struct fs_listing *l);
 
 #endif

@@ -140,7 +140,9 @@ names_read(struct walk *w, struct names *n)
     if (failed != 0) {
         return fs__fail_sys(fs, failed, "list", path);
     }
-    qsort(n->items, n->count, sizeof(*n->items), compare_names);
+    if (n->count > 1) {
+        qsort(n->items, n->count, sizeof(*n->items), compare_names);
+    }
     return SLUICE_OK;
 }
 
@@ -192,4 +194,23 @@ fs__plain_list(sluice_instance *fs, struct fs_listing *l)
 {
     struct walk w = {.fs = fs, .out = l};
     return walk_dir(&w, 0);
+}
+
+sluice_status
+fs__record_list(sluice_instance *fs, struct fs_listing *l)
+{
+    sluice_status rc = SLUICE_OK;
+    size_t n = strlen(l->prefix);
+    bool is_behind = strcmp(l->after, l->prefix) >= 0;
+    pthread_mutex_lock(&fs->lock);
+    const struct fs_entry *e =
+        is_behind ? fs__index_after(&fs->index, l->after) : fs__index_from(&fs->index, l->prefix);
+    for (; e != NULL && rc == SLUICE_OK && l->count < l->max; e = e->next[0]) {
+        if (strncmp(fs__entry_key(e), l->prefix, n) != 0) {
+            break;
+        }
+        rc = fs__listing_add(l, fs__entry_key(e), e->length, e->modified_ms);
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
 }

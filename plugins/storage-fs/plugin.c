@@ -1,8 +1,8 @@
 /* The file store as a sluice.storage/1 plugin: its table, its options, its life.
  *
  * See docs/file-store.md for what lies on disk. */
-#include "storage-fs/fs_int.h"
 #include "storage-fs/storage_fs.h"
+#include "storage-fs/volume.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,10 @@ static const sluice_conf_key conf_keys[] = {
      "Directory that holds the data; made if it does not exist", 0, 0},
     {"durability", SLUICE_CONF_ENUM, 0, "fsync", "fsync|os",
      "fsync: on disk before it is acknowledged; os: in the page cache, lost with the power", 0, 0},
+    {"volume.size", SLUICE_CONF_SIZE, 0, "64MiB", "bytes",
+     "Size of the preallocated files that hold journal entries", 1 << 20, INT64_C(1) << 36},
+    {"direct_io", SLUICE_CONF_BOOL, 0, "on", NULL,
+     "Write volumes past the page cache where the file system can", 0, 0},
     {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
 
 /* ---- life ---- */
@@ -29,10 +33,14 @@ fs_create(const sluice_host *host, sluice_instance **out)
     sluice_instance *fs = (sluice_instance *)fs__alloc(sizeof(*fs));
     fs->host = host;
     fs->io = fs__io_current();
-    fs->root_fd = fs->tmp_fd = -1;
+    fs->root_fd = fs->tmp_fd = fs->volumes_fd = -1;
+    fs->next_sequence = 1;
+    fs->index.random = (uint64_t)(uintptr_t)fs;
     (void)pthread_mutex_init(&fs->lock, NULL);
     (void)pthread_mutex_init(&fs->dirs_lock, NULL);
     (void)pthread_cond_init(&fs->claims_changed, NULL);
+    (void)pthread_cond_init(&fs->volumes.changed, NULL);
+    (void)pthread_cond_init(&fs->volumes.prepare, NULL);
     *out = fs;
     return SLUICE_OK;
 }
@@ -47,6 +55,8 @@ fs_configure(sluice_instance *fs, const sluice_conf *conf)
     free(fs->path);
     fs->path = fs__strdup(path);
     fs->is_fsync = fs->host->conf_int(conf, "durability") == 0;
+    fs->wants_direct = fs->host->conf_int(conf, "direct_io") != 0;
+    fs->volume_size = (uint64_t)fs->host->conf_int(conf, "volume.size") / FS_BLOCK * FS_BLOCK;
     return SLUICE_OK;
 }
 
@@ -113,7 +123,14 @@ fs_start(sluice_instance *fs)
         return fs__fail_sys(fs, errno, "sync the file system of", fs->path);
     }
     tmp_clean(fs);
-    return SLUICE_OK;
+    rc = subdir_open(fs, FS_VOLUMES_DIR, &fs->volumes_fd);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    if (fs->is_fsync && fs->io->fsync(fs->root_fd) != 0) {
+        return fs__fail_sys(fs, errno, "sync", fs->path);
+    }
+    return fs__volumes_open(fs);
 }
 
 static sluice_status
@@ -126,7 +143,7 @@ fs_quiesce(sluice_instance *fs)
 static void
 fs_stop(sluice_instance *fs)
 {
-    (void)fs;
+    fs__prepare_stop(fs);
 }
 
 static void
@@ -143,6 +160,12 @@ doomed_free(sluice_instance *fs)
 static void
 fs_destroy(sluice_instance *fs)
 {
+    fs__prepare_stop(fs);
+    fs__volumes_close(fs);
+    fs__index_fini(&fs->index);
+    if (fs->volumes_fd >= 0) {
+        (void)close(fs->volumes_fd);
+    }
     if (fs->tmp_fd >= 0) {
         (void)close(fs->tmp_fd);
     }
@@ -150,6 +173,8 @@ fs_destroy(sluice_instance *fs)
         (void)close(fs->root_fd);
     }
     doomed_free(fs);
+    (void)pthread_cond_destroy(&fs->volumes.prepare);
+    (void)pthread_cond_destroy(&fs->volumes.changed);
     (void)pthread_cond_destroy(&fs->claims_changed);
     (void)pthread_mutex_destroy(&fs->dirs_lock);
     (void)pthread_mutex_destroy(&fs->lock);
@@ -174,12 +199,33 @@ put_init(sluice_instance *fs, struct fs_put *put, const sluice_put_opts *opts)
     return SLUICE_OK;
 }
 
+static bool
+is_in_volume(sluice_instance *fs, const char *key)
+{
+    pthread_mutex_lock(&fs->lock);
+    bool is_there = fs__index_find(&fs->index, key) != NULL;
+    pthread_mutex_unlock(&fs->lock);
+    return is_there;
+}
+
+/* An object stays where it was first put until it is deleted; only a new one has the choice. */
 static sluice_status
 put_claimed(sluice_instance *fs, const struct fs_put *put)
 {
-    bool is_if_absent = (put->flags & SLUICE_PUT_IF_ABSENT) != 0;
-    if (is_if_absent && fs__plain_exists(fs, put->key)) {
+    bool is_record = is_in_volume(fs, put->key);
+    bool is_file = !is_record && fs__plain_exists(fs, put->key);
+    if ((put->flags & SLUICE_PUT_IF_ABSENT) != 0 && (is_record || is_file)) {
         return SLUICE_EEXIST;
+    }
+    bool is_small = put->len <= fs__record_max(fs);
+    bool is_sequence = (put->flags & SLUICE_PUT_SEQUENCE) != 0;
+    if (is_record && !is_small) {
+        return fs__fail(fs, SLUICE_ENOTSUP,
+                        "%s: %.100s cannot be replaced by %llu bytes; delete it first", fs->path,
+                        put->key, (unsigned long long)put->len);
+    }
+    if (is_record || (is_sequence && is_small && !is_file)) {
+        return fs__record_put(fs, put);
     }
     return fs__plain_put(fs, put);
 }
@@ -252,8 +298,13 @@ fs_get(sluice_instance *fs, sluice_slice key, uint64_t offset, uint64_t length,
     char name[FS_KEY_MAX + 1];
     int fd = -1;
     uint64_t size = 0;
+    struct fs_range range = {offset, length};
     sluice_status rc = fs__key_copy(fs, key, name);
     if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__record_get(fs, name, &range, result);
+    if (rc != SLUICE_ENOENT) {
         return rc;
     }
     rc = fs__plain_open(fs, name, &fd, &size);
@@ -273,6 +324,10 @@ fs_head(sluice_instance *fs, sluice_slice key, sluice_get_result *result, sluice
     int fd = -1;
     sluice_status rc = fs__key_copy(fs, key, name);
     if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__record_get(fs, name, NULL, result);
+    if (rc != SLUICE_ENOENT) {
         return rc;
     }
     rc = fs__plain_open(fs, name, &fd, &result->object_size);
@@ -301,7 +356,7 @@ fs_del(sluice_instance *fs, sluice_slice key, sluice_op *op)
     if (rc != SLUICE_OK) {
         return rc;
     }
-    rc = fs__plain_del(fs, name);
+    rc = is_in_volume(fs, name) ? fs__record_del(fs, name) : fs__plain_del(fs, name);
     pthread_mutex_lock(&fs->lock);
     fs__claim_give(fs, &claim);
     pthread_mutex_unlock(&fs->lock);
@@ -323,14 +378,27 @@ slice_copy(sluice_instance *fs, sluice_slice s, char *out)
 }
 
 static sluice_status
-listing_send(const struct fs_listing *l, sluice_list_sink *sink)
+item_send(sluice_list_sink *sink, const struct fs_listed *item)
+{
+    sluice_list_entry e = {
+        {(const uint8_t *)item->key, strlen(item->key)}, item->size, item->modified_ms};
+    return sink->add(sink, &e);
+}
+
+/* Merges two ascending lists. */
+static sluice_status
+listing_send(const struct fs_listing *a, const struct fs_listing *b, sluice_list_sink *sink)
 {
     sluice_status rc = SLUICE_OK;
-    for (size_t i = 0; i < l->count && rc == SLUICE_OK; i++) {
-        const struct fs_listed *item = &l->items[i];
-        sluice_list_entry e = {
-            {(const uint8_t *)item->key, strlen(item->key)}, item->size, item->modified_ms};
-        rc = sink->add(sink, &e);
+    size_t i = 0;
+    size_t k = 0;
+    while (rc == SLUICE_OK && i + k < a->max && (i < a->count || k < b->count)) {
+        int order = i == a->count   ? 1
+                    : k == b->count ? -1
+                                    : strcmp(a->items[i].key, b->items[k].key);
+        rc = item_send(sink, order <= 0 ? &a->items[i] : &b->items[k]);
+        i += order <= 0 ? 1 : 0;
+        k += order >= 0 ? 1 : 0;
     }
     return rc;
 }
@@ -342,18 +410,23 @@ fs_list(sluice_instance *fs, sluice_slice prefix, sluice_slice after, uint32_t m
     (void)op;
     char from[FS_KEY_MAX + 1];
     char begin[FS_KEY_MAX + 1];
-    struct fs_listing l = {.prefix = begin, .after = from, .max = max};
+    struct fs_listing files = {.prefix = begin, .after = from, .max = max};
+    struct fs_listing records = files;
     sluice_status rc = slice_copy(fs, prefix, begin);
     if (rc == SLUICE_OK) {
         rc = slice_copy(fs, after, from);
     }
     if (rc == SLUICE_OK) {
-        rc = fs__plain_list(fs, &l);
+        rc = fs__plain_list(fs, &files);
     }
     if (rc == SLUICE_OK) {
-        rc = listing_send(&l, sink);
+        rc = fs__record_list(fs, &records);
     }
-    fs__listing_fini(&l);
+    if (rc == SLUICE_OK) {
+        rc = listing_send(&files, &records, sink);
+    }
+    fs__listing_fini(&files);
+    fs__listing_fini(&records);
     return rc;
 }
 

@@ -50,10 +50,10 @@ fs_open_pairs(const struct plugin_conf_pair *pairs, size_t count, struct plugin_
 static inline struct plugin_instance *
 fs_open_at(const char *path)
 {
-    const struct plugin_conf_pair pairs[] = {{"path", path}};
+    const struct plugin_conf_pair pairs[] = {{"path", path}, {"volume.size", "4MiB"}};
     struct plugin_instance *p = NULL;
     struct sl_error err = SL_ERROR_INIT;
-    if (fs_open_pairs(pairs, 1, &p, &err) != SL_OK) {
+    if (fs_open_pairs(pairs, 2, &p, &err) != SL_OK) {
         (void)fprintf(stderr, "open %s: %s\n", path, err.msg);
         abort();
     }
