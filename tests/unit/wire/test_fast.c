@@ -262,6 +262,42 @@ produce_response__node_endpoints__are_written(void **state)
     bytes_fini(&out);
 }
 
+/* With endpoints the table encodes; without, straight code writes leaders and record errors. */
+static void
+produce_response__leaders_without_endpoints__the_bytes_of_the_table(void **state)
+{
+    (void)state;
+    struct vectors all;
+    struct vector vec = {0};
+    int seen = 0;
+    bytes_init(&vec.body, 1 << 20);
+    vectors_open(&all, "messages.txt");
+    while (vectors_next(&all, &vec)) {
+        if (vec.msg != &produce_response_schema || strcmp(vec.variant, "filled") != 0) {
+            continue;
+        }
+        struct arena arena;
+        arena_init(&arena, 1 << 20);
+        struct produce_response resp;
+        struct bytes fast, slow;
+        bytes_init(&fast, 1 << 20);
+        bytes_init(&slow, 1 << 20);
+        assert_int_equal(wire_decode(vec.msg, vec.version, bytes_span(&vec.body), &arena, &resp),
+                         SL_OK);
+        resp.node_endpoints.count = 0;
+        assert_int_equal(produce_response_encode(&resp, vec.version, &fast), SL_OK);
+        assert_int_equal(wire_encode(vec.msg, vec.version, &resp, &slow), SL_OK);
+        assert_true(span_eq(bytes_span(&fast), bytes_span(&slow)));
+        seen++;
+        bytes_fini(&fast);
+        bytes_fini(&slow);
+        arena_fini(&arena);
+    }
+    vectors_close(&all);
+    bytes_fini(&vec.body);
+    assert_int_equal(seen, 11);
+}
+
 /* --- ApiVersions --- */
 
 static void
@@ -301,6 +337,7 @@ main(void)
         cmocka_unit_test(fetch_response__no_records__length_zero_never_null),
         cmocka_unit_test(fetch_response__initialised_partition__writes_no_tagged_field),
         cmocka_unit_test(produce_response__node_endpoints__are_written),
+        cmocka_unit_test(produce_response__leaders_without_endpoints__the_bytes_of_the_table),
         cmocka_unit_test(api_versions_unsupported__any_client__reads_v0_with_key_18),
         cmocka_unit_test(api_versions_software__as_kip_511_says),
     };
