@@ -67,6 +67,10 @@ add_piece(struct part_read *r, struct buf *owner, struct span bytes)
             return;
         }
     }
+    if (r->piece_count % 8 == 0) {
+        r->pieces =
+            (struct read_piece *)sl_realloc(r->pieces, (r->piece_count + 8) * sizeof(*r->pieces));
+    }
     r->pieces[r->piece_count++] = (struct read_piece){buf_ref(owner), bytes};
 }
 
@@ -88,6 +92,8 @@ part_read_fini(struct part_read *r)
     for (size_t i = 0; i < r->piece_count; i++) {
         buf_unref(&r->pieces[i].owner);
     }
+    sl_free(r->pieces);
+    r->pieces = NULL;
     r->piece_count = 0;
     r->total_bytes = 0;
 }
@@ -260,6 +266,7 @@ part_read_submit(struct shard *sh, struct part_read *r)
 {
     SCHED_ASSERT_HERE(shard_sched(sh));
     r->shard = sh;
+    r->pieces = NULL;
     r->piece_count = 0;
     r->total_bytes = 0;
     r->high_watermark = r->log_start = -1;

@@ -96,7 +96,7 @@ struct read_piece {
     struct span bytes;
 };
 
-enum { READ_PIECES_MAX = 64 };
+enum { READ_PIECES_MAX = 256 };
 
 struct part_read {
     /* filled by the caller */
@@ -111,7 +111,7 @@ struct part_read {
     /* filled by the shard; pieces are given to the caller (part_read_fini) */
     enum sl_err rc;
     int64_t high_watermark, log_start;
-    struct read_piece pieces[READ_PIECES_MAX];
+    struct read_piece *pieces;
     size_t piece_count, total_bytes;
     /* the shard's */
     struct part_state *part;

@@ -1,0 +1,45 @@
+/* Topic configuration: the table of Kafka's topic properties, and what the hot path needs of it as
+ * plain values.
+ *
+ * Threads: constants and plain values. */
+#ifndef SLUICE_ADMIN_TOPIC_OPTIONS_H
+#define SLUICE_ADMIN_TOPIC_OPTIONS_H
+
+#include "base/span.h"
+#include "state/state.h"
+
+/* What a produce or fetch looks at. */
+struct topic_options {
+    int32_t max_message_bytes;
+    bool is_log_append_time;
+    bool is_compacted;
+};
+
+enum topic_config_type {
+    TOPIC_CONFIG_INT,
+    TOPIC_CONFIG_LONG,
+    TOPIC_CONFIG_BOOL,
+    TOPIC_CONFIG_STRING,
+    TOPIC_CONFIG_LIST,
+    TOPIC_CONFIG_DOUBLE
+};
+struct topic_config_row {
+    const char *name;
+    enum topic_config_type type;
+    const char *dflt;  /* Kafka's, unless the broker's configuration says otherwise */
+    int64_t min, max;  /* INT and LONG */
+    const char *words; /* STRING and LIST: allowed words separated by '|', NULL = any */
+    const char *doc;
+};
+/* The whole table, sorted by name. */
+const struct topic_config_row *topic_config_table(size_t *ret_count);
+const struct topic_config_row *topic_config_find(struct span name);
+/* SL_EINVALID_CONFIG and *ret_why, a sentence (static or in the caller's buffer of cap bytes). */
+MUST_CHECK enum sl_err topic_config_check(struct span name, struct span value, char *why,
+                                          size_t cap);
+
+/* defaults, then the topic's own values (which were checked when they were set). */
+void topic_options_of(const struct topic_config *configs, size_t count,
+                      const struct topic_options *defaults, struct topic_options *ret);
+
+#endif

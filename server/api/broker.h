@@ -1,0 +1,46 @@
+/* What the handlers work on: the shards, the topics, and who this broker says it is. Filled by
+ * main.c.
+ *
+ * Threads: constant after start; what it points to says its own. */
+#ifndef SLUICE_API_BROKER_H
+#define SLUICE_API_BROKER_H
+
+#include "admin/directory.h"
+#include "admin/producer_ids.h"
+#include "admin/topics.h"
+#include "base/diag.h"
+#include "partition/shard.h"
+
+struct broker_listener {
+    const char *name;
+    const char *host; /* advertised */
+    uint16_t port;
+};
+
+struct broker {
+    int32_t node_id;
+    struct uuid cluster;
+    char cluster_text[UUID_TEXT]; /* what clients are told */
+    struct broker_listener *listeners;
+    size_t listener_count;
+    struct shard **shards; /* one per journal */
+    uint32_t shard_count;
+    struct directory *topics;
+    struct topic_admin *topic_admin;
+    struct producer_ids *producer_ids;
+    bool is_auto_create;
+    int32_t default_partitions;
+    int32_t fetch_max_bytes;
+    const struct diag *log;
+};
+
+/* The shard in which a partition of a topic lives; NULL when this broker has fewer journals than
+ * the topic wants, which a newer cluster.json would have to explain. */
+static inline struct shard *
+broker_shard(const struct broker *b, const struct topic *t, int32_t partition)
+{
+    uint32_t j = t->journals[partition];
+    return j < b->shard_count ? b->shards[j] : NULL;
+}
+
+#endif

@@ -1,0 +1,141 @@
+/* From a frame to a handler.
+ *
+ * Key, version and correlation id come first: an ApiVersions request of a version that we do not
+ * know is still answered (in the layout of version 0, KIP-511), everything else that we do not know
+ * closes the connection, which is what clients probe for. */
+#include "api/handlers.h"
+#include "base/counters.h"
+
+enum { ARENA_SLACK = 64 << 10, ARENA_MAX = 32 << 20, REPLY_MAX = 64 << 20 };
+
+static const struct api_row table[] = {
+    {API_PRODUCE, 0, 13, 3, ACL_WRITE, ACL_TOPIC, produce_handle},
+    {API_FETCH, 4, 17, 4, ACL_READ, ACL_TOPIC, fetch_handle},
+    {API_LIST_OFFSETS, 1, 9, 1, ACL_DESCRIBE, ACL_TOPIC, list_offsets_handle},
+    {API_METADATA, 0, 13, 0, ACL_DESCRIBE, ACL_TOPIC, metadata_handle},
+    {API_FIND_COORDINATOR, 0, 4, 0, ACL_DESCRIBE, ACL_GROUP, find_coordinator_handle},
+    {API_API_VERSIONS, 0, 4, 0, ACL_ANY, ACL_NONE, api_versions_handle},
+    {API_CREATE_TOPICS, 2, 7, 2, ACL_CREATE, ACL_TOPIC, create_topics_handle},
+    {API_INIT_PRODUCER_ID, 0, 5, 0, ACL_IDEMPOTENT_WRITE, ACL_CLUSTER, init_producer_id_handle},
+    {API_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, ACL_DESCRIBE, ACL_TOPIC, offset_for_leader_epoch_handle},
+    {API_DESCRIBE_CONFIGS, 1, 4, 1, ACL_DESCRIBE_CONFIGS, ACL_TOPIC, describe_configs_handle},
+    {API_CREATE_PARTITIONS, 0, 3, 0, ACL_ALTER, ACL_TOPIC, create_partitions_handle},
+    {API_DESCRIBE_CLUSTER, 0, 1, 0, ACL_DESCRIBE, ACL_CLUSTER, describe_cluster_handle},
+};
+
+const struct api_row *
+api_table(size_t *ret_count)
+{
+    *ret_count = sizeof(table) / sizeof(table[0]);
+    return table;
+}
+
+const struct api_row *
+api_find(int16_t key)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].key == key) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+void
+api_close(struct request *req, const char *why)
+{
+    static struct diag_limit limit;
+    counter_add(C_net_frames_bad, 1);
+    if (diag_limit_ok(&limit, 5)) {
+        SL_WARN(req->broker->log, "request.refused", KV_STR("peer", req->conn->peer),
+                KV_I64("api", req->api_key), KV_I64("version", req->api_version),
+                KV_STR("why", why));
+    }
+    req->is_close = true;
+    request_finish(req);
+}
+
+bool
+api_decode(struct request *req, const struct request_header *h, void *out)
+{
+    enum sl_err rc = wire_decode(h->info->request, h->api_version, h->body, &req->arena, out);
+    if (rc != SL_OK) {
+        api_close(req, rc == SL_ENOMEM ? "the request is too large to be decoded"
+                                       : "the request cannot be decoded");
+    }
+    return rc == SL_OK;
+}
+
+void
+api_reply_bytes(struct request *req, struct bytes *b)
+{
+    struct buf *owner = buf_copy(bytes_span(b));
+    bytes_fini(b);
+    out_add(&req->out, buf_span(owner), &owner);
+    request_finish(req);
+}
+
+void
+api_reply(struct request *req, const struct request_header *h, const void *resp)
+{
+    struct bytes b;
+    bytes_init(&b, REPLY_MAX);
+    size_t start = response_begin(&b, h);
+    enum sl_err rc = wire_encode(h->info->response, h->api_version, resp, &b);
+    if (rc == SL_OK) {
+        rc = response_end(&b, start, 0);
+    }
+    if (rc != SL_OK) {
+        bytes_fini(&b);
+        api_close(req, "the answer is too large; ask for less at once");
+        return;
+    }
+    api_reply_bytes(req, &b);
+}
+
+static void
+run_handler(struct request *req, const struct request_header *h)
+{
+    const struct api_row *row = api_find(h->api_key);
+    if (h->api_key == API_API_VERSIONS) {
+        api_versions_handle(req, h);
+        return;
+    }
+    if (row == NULL || !h->is_known_version || h->api_version < row->served_since ||
+        h->api_version > row->max_version) {
+        api_close(req, "this API or version is not served");
+        return;
+    }
+    if (row->resource == ACL_CLUSTER &&
+        !authorize(req, row->operation, ACL_CLUSTER, span_cstr("kafka-cluster"))) {
+        api_close(req, "not authorized");
+        return;
+    }
+    row->handle(req, h);
+}
+
+void
+api_dispatch(struct request *req)
+{
+    size_t ceiling = 4 * req->body.len + ARENA_SLACK;
+    arena_init(&req->arena, ceiling < ARENA_MAX ? ceiling : ARENA_MAX);
+    struct request_header *h = (struct request_header *)arena_alloc(&req->arena, sizeof(*h));
+    counter_add(C_api_requests, 1);
+    if (request_header_parse(req->body, h) != SL_OK) {
+        api_close(req, "the header of the request cannot be decoded");
+        return;
+    }
+    req->api_key = h->api_key;
+    req->api_version = h->api_version;
+    req->correlation_id = h->correlation_id;
+    req->client_id = h->client_id;
+    req->conn->client_id = h->client_id;
+    run_handler(req, h);
+}
+
+void
+api_conn_closed(struct broker *broker, struct conn_info *conn)
+{
+    (void)broker;
+    conn->api_state = NULL; /* nothing is kept per connection yet */
+}

@@ -1,0 +1,332 @@
+/* Produce: parsed -> authorized -> shaped -> enqueued -> committed -> replied.
+ *
+ * The request fans out by message to the shards that hold its partitions and joins on its
+ * connection's loop. Each partition has its own outcome; one bad partition does not fail the
+ * others. */
+#include "wire/messages/produce.h"
+
+#include "api/handlers.h"
+#include "base/counters.h"
+
+#include <stdio.h>
+
+enum { TIMEOUT_MIN_MS = 100, TIMEOUT_MAX_MS = 600000, REPLY_MAX = 32 << 20 };
+
+struct produce_part {
+    struct append append;
+    struct produce_response_partition *resp;
+    struct produce_part *next; /* in its group */
+    struct produce_group *group;
+};
+
+/* The partitions of one request in one shard. */
+struct produce_group {
+    struct produce *produce;
+    struct shard *shard;
+    struct produce_part *first, **last;
+    size_t pending;
+    struct sched_task task;
+};
+
+struct produce {
+    struct request *req;
+    const struct request_header *h;
+    struct produce_request in;
+    struct produce_response resp;
+    struct produce_part *parts;
+    size_t part_count;
+    struct produce_group *groups; /* one per shard, most of them empty */
+    size_t pending;               /* groups */
+    int64_t deadline_ns;
+    bool has_errors;
+};
+
+/* --- replied
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void
+reply(struct produce *p)
+{
+    struct request *req = p->req;
+    struct bytes b;
+    if (p->in.acks == 0) {
+        req->is_silent = true;
+        req->is_close = p->has_errors; /* the only way to tell a client that does not listen */
+        request_finish(req);
+        return;
+    }
+    bytes_init(&b, REPLY_MAX);
+    size_t start = response_begin(&b, p->h);
+    enum sl_err rc = produce_response_encode(&p->resp, p->h->api_version, &b);
+    if (rc != SL_OK || response_end(&b, start, 0) != SL_OK) {
+        bytes_fini(&b);
+        api_close(req, "the answer is too large");
+        return;
+    }
+    api_reply_bytes(req, &b);
+}
+
+static void
+refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err rc, const char *why)
+{
+    resp->error_code = kafka_error_of(rc);
+    resp->base_offset = -1;
+    resp->error_message = span_cstr(why != NULL ? why : sl_err_text(rc));
+    p->has_errors = true;
+    counter_add(C_api_errors, 1);
+}
+
+/* --- committed: back on the connection's loop
+ * ------------------------------------------------------------------- */
+
+static void
+fill_response(struct produce *p, const struct produce_part *part)
+{
+    const struct append *a = &part->append;
+    struct produce_response_partition *resp = part->resp;
+    if (a->rc != SL_OK) {
+        refuse(p, resp, a->rc, NULL);
+        return;
+    }
+    resp->base_offset = a->base_offset;
+    resp->log_append_time_ms = a->log_append_time_ms;
+    resp->log_start_offset = a->log_start;
+}
+
+static void
+group_back(struct sched_task *task)
+{
+    struct produce_group *g = SL_CONTAINER_OF(task, struct produce_group, task);
+    struct produce *p = g->produce;
+    for (const struct produce_part *part = g->first; part != NULL; part = part->next) {
+        fill_response(p, part);
+    }
+    if (--p->pending == 0) {
+        reply(p);
+    }
+}
+
+/* [the shard's loop] */
+static void
+append_done(struct append *a)
+{
+    struct produce_group *g = ((struct produce_part *)a->arg)->group;
+    if (--g->pending == 0) {
+        g->task.run = group_back;
+        sched_post(g->produce->req->loop, &g->task);
+    }
+}
+
+/* --- enqueued
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* [the shard's loop] */
+static void
+group_run(struct sched_task *task)
+{
+    struct produce_group *g = SL_CONTAINER_OF(task, struct produce_group, task);
+    for (struct produce_part *part = g->first; part != NULL; part = part->next) {
+        append_submit(g->shard, &part->append);
+    }
+}
+
+static void
+enqueue(struct produce *p)
+{
+    const struct broker *br = p->req->broker;
+    p->pending = 1;
+    for (uint32_t j = 0; j < br->shard_count; j++) {
+        struct produce_group *g = &p->groups[j];
+        if (g->pending == 0) {
+            continue;
+        }
+        p->pending++;
+        g->task.run = group_run;
+        sched_post(shard_sched(g->shard), &g->task);
+    }
+    if (--p->pending == 0) {
+        reply(p);
+    }
+}
+
+/* --- parsed, authorized, shaped
+ * ------------------------------------------------------------------------------------ */
+
+static void
+add_to_group(struct produce *p, struct produce_part *part, struct shard *sh, uint32_t journal)
+{
+    struct produce_group *g = &p->groups[journal];
+    if (g->pending++ == 0) {
+        g->produce = p;
+        g->shard = sh;
+        g->last = &g->first;
+    }
+    part->group = g;
+    *g->last = part;
+    g->last = &part->next;
+}
+
+static enum sl_err
+check_part(struct produce *p, const struct topic *t, const struct produce_request_partition *in,
+           struct append *a, const char **ret_why)
+{
+    const struct batch_limits limits = {.max_batch_bytes = (uint32_t)t->options.max_message_bytes,
+                                        .is_zstd_allowed = p->h->api_version >= 7};
+    if (in->index < 0 || in->index >= t->partition_count) {
+        return SL_EUNKNOWN_PARTITION;
+    }
+    return batch_check(in->records, &limits, &a->info, ret_why);
+}
+
+static void
+prepare_part(struct produce *p, const struct topic *t, const struct produce_request_partition *in,
+             struct produce_part *part)
+{
+    struct append *a = &part->append;
+    const char *why = NULL;
+    enum sl_err rc = check_part(p, t, in, a, &why);
+    if (rc != SL_OK) {
+        refuse(p, part->resp, rc, why);
+        return;
+    }
+    struct shard *sh = broker_shard(p->req->broker, t, in->index);
+    if (sh == NULL) {
+        refuse(p, part->resp, SL_ENOT_OPEN, NULL);
+        return;
+    }
+    a->topic_id = t->id;
+    a->partition = in->index;
+    a->batch = in->records;
+    a->deadline_ns = p->deadline_ns;
+    a->is_log_append_time = t->options.is_log_append_time;
+    a->done = append_done;
+    a->arg = part;
+    add_to_group(p, part, sh, t->journals[in->index]);
+}
+
+/* Gives a reference, or NULL and why. */
+static struct topic *
+resolve(const struct produce *p, const struct produce_request_topic *in, enum sl_err *ret_rc)
+{
+    const struct request *req = p->req;
+    struct topic *t;
+    if (p->h->api_version >= 13) {
+        struct uuid id;
+        memcpy(id.b, in->topic_id, sizeof(id.b));
+        t = directory_find_id(req->broker->topics, &id);
+        *ret_rc = SL_EUNKNOWN_TOPIC_ID;
+    } else {
+        t = directory_find(req->broker->topics, in->name);
+        *ret_rc = topic_name_is_valid(in->name) ? SL_EUNKNOWN_PARTITION : SL_EINVALID_TOPIC;
+    }
+    if (t != NULL && !authorize(req, ACL_WRITE, ACL_TOPIC, t->name)) {
+        topic_unref(&t);
+        *ret_rc = SL_EDENIED;
+    }
+    return t;
+}
+
+static enum sl_err
+check_request(const struct produce *p, const char **ret_why)
+{
+    if (p->in.acks < -1 || p->in.acks > 1) {
+        return SL_EINVALID_ACKS;
+    }
+    if (p->in.transactional_id.ptr != NULL) {
+        *ret_why = "transactions are not supported; remove transactional.id";
+        return SL_ENOTSUP;
+    }
+    return SL_OK;
+}
+
+static void
+prepare_topic(struct produce *p, const struct produce_request_topic *in,
+              struct produce_response_topic *out, struct produce_part **part)
+{
+    const char *why = NULL;
+    enum sl_err rc = check_request(p, &why);
+    enum sl_err resolve_rc = SL_OK;
+    struct topic *t = resolve(p, in, &resolve_rc);
+    out->name = in->name;
+    memcpy(out->topic_id, in->topic_id, sizeof(out->topic_id));
+    if (rc == SL_OK && t == NULL) {
+        rc = resolve_rc;
+    }
+    for (size_t i = 0; i < in->partition_data.count; i++, (*part)++) {
+        struct produce_response_partition *resp = &out->partition_responses.items[i];
+        produce_response_partition_init(resp);
+        resp->index = in->partition_data.items[i].index;
+        (*part)->resp = resp;
+        if (rc != SL_OK) {
+            refuse(p, resp, rc, why);
+        } else {
+            prepare_part(p, t, &in->partition_data.items[i], *part);
+        }
+    }
+    topic_unref(&t);
+}
+
+static bool
+allocate(struct produce *p)
+{
+    struct arena *arena = &p->req->arena;
+    size_t topics = p->in.topic_data.count;
+    for (size_t i = 0; i < topics; i++) {
+        p->part_count += p->in.topic_data.items[i].partition_data.count;
+    }
+    p->resp.responses.count = topics;
+    p->resp.responses.items = (struct produce_response_topic *)arena_array(
+        arena, topics, sizeof(struct produce_response_topic));
+    p->groups = (struct produce_group *)arena_array(arena, p->req->broker->shard_count,
+                                                    sizeof(struct produce_group));
+    p->parts =
+        (struct produce_part *)arena_array(arena, p->part_count, sizeof(struct produce_part));
+    if (p->resp.responses.items == NULL || p->groups == NULL || p->parts == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < topics; i++) {
+        size_t count = p->in.topic_data.items[i].partition_data.count;
+        struct produce_response_topic *out = &p->resp.responses.items[i];
+        out->partition_responses.count = count;
+        out->partition_responses.items = (struct produce_response_partition *)arena_array(
+            arena, count, sizeof(struct produce_response_partition));
+        if (out->partition_responses.items == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int64_t
+deadline_of(const struct produce *p)
+{
+    int64_t ms = p->in.timeout_ms;
+    ms = ms < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : ms;
+    ms = ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : ms;
+    return sched_now(p->req->loop) + ms * SCHED_MS;
+}
+
+void
+produce_handle(struct request *req, const struct request_header *h)
+{
+    struct produce *p = (struct produce *)arena_alloc(&req->arena, sizeof(*p));
+    if (p == NULL ||
+        produce_request_decode(h->body, h->api_version, &req->arena, &p->in) != SL_OK) {
+        api_close(req, "the produce request cannot be decoded");
+        return;
+    }
+    p->req = req;
+    p->h = h;
+    p->deadline_ns = deadline_of(p);
+    if (!allocate(p)) {
+        api_close(req, "the produce request names too many partitions");
+        return;
+    }
+    struct produce_part *part = p->parts;
+    for (size_t i = 0; i < p->in.topic_data.count; i++) {
+        prepare_topic(p, &p->in.topic_data.items[i], &p->resp.responses.items[i], &part);
+    }
+    enqueue(p);
+}
