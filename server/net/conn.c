@@ -65,7 +65,7 @@ attach(struct sched_task *task)
     int fd = conn->transport.fd;
     (void)event_assign(&conn->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     (void)event_assign(&conn->write_event, base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    conn->last_read_ns = conn->last_write_ns = sched_now(nl->sched);
+    conn->last_read_ns = sched_now(nl->sched);
     counter_add(C_net_connections_open, 1);
     net__loop_attach(nl, conn);
     if (nl->is_draining) {
@@ -117,7 +117,7 @@ has_unread_replies(const struct conn *conn)
 {
     const struct server_opts *opts = &conn->nl->server->opts;
     return conn->unsent_bytes > opts->unsent_max_bytes ||
-           (conn->unsent_bytes > 0 && budget_is_full(&conn->nl->server->replies));
+           (conn->unsent_bytes > 0 && budget_is_full(&conn->nl->server->budgets[POOL_REPLIES]));
 }
 
 bool

@@ -1,9 +1,10 @@
 /* The read side: bytes become frames, frames become requests.
  *
  * Where bytes go. A loop has one receive buffer of 64 KiB that all its connections read into in
- * turn, so that an idle connection owns none. Frames that arrive whole are slices of it (a
- * reference each; the loop takes a new buffer when this one is full and still referenced), or small
- * copies, because a fetch that sleeps for minutes must not pin 64 KiB. A frame that arrived in part
+ * turn, so that an idle connection owns none. Produce frames that arrive whole are slices of it (a
+ * reference each; the loop takes a new buffer when this one is full and still referenced). Small
+ * frames are copied, because a fetch that sleeps for minutes must not pin 64 KiB, and a slice is
+ * charged for a quarter of the buffer at least. A frame that arrived in part
  * gets a buf of its exact size, and the rest is read from the socket straight into it, with the
  * receive buffer behind it for what follows. A connection whose frames are large reads only
  * RX_HEAD_BYTES ahead of the size, so that next to nothing of a large frame is copied.
@@ -17,7 +18,8 @@
  * touch; which of the two a connection reads from goes by its current frame, or its last one.
  *
  * When there is no room, the connection stops reading and stands in line on its loop; the loop
- * waits at the budget, once for all.
+ * waits at the budget, once for all. Fetches also wait, undispatched, while unsent replies fill
+ * their budget.
  *
  * The express lane. Many half-received frames can hold the whole budget, and none can be completed:
  * a deadlock. When no request that holds bulk budget is in dispatch (so that nothing will be given
@@ -82,6 +84,20 @@ express_leave(struct conn *conn)
     }
 }
 
+/* ---- waiting for room ---- */
+
+static void
+stand_in_line(struct conn *conn, enum pool pool)
+{
+    struct net_loop *nl = conn->nl;
+    if (list_is_empty(&conn->starved_node)) {
+        list_append(&nl->starved[pool], &conn->starved_node);
+    }
+    if (!nl->is_retrying) {
+        net__loop_schedule_retry(nl);
+    }
+}
+
 /* ---- frames ---- */
 
 static void
@@ -105,6 +121,11 @@ frame_dispatch(struct conn *conn)
     if (!net__conn_may_dispatch(conn, key)) {
         return false;
     }
+    if (key == API_KEY_FETCH && budget_is_full(pool_of(conn, POOL_REPLIES))) {
+        stand_in_line(conn, POOL_REPLIES);
+        return false;
+    }
+    list_remove(&conn->starved_node);
     struct net_req *nr = net__req_new(conn);
     nr->peeked_key = key;
     nr->pool = conn->in.pool;
@@ -147,16 +168,19 @@ static void
 frame_begin(struct conn *conn, size_t size, struct buf *src, struct span at)
 {
     size_t len = at.len < size ? at.len : size;
-    bool is_produce = len >= 2 && get_i16(at.ptr) == API_KEY_PRODUCE;
+    bool is_bulk = len >= 2 && get_i16(at.ptr) == API_KEY_PRODUCE;
     conn->in.size = size;
     conn->in.have = len;
-    conn->in.pool = size > FRAME_SMALL_MAX || is_produce ? POOL_BULK : POOL_SMALL;
+    is_bulk = is_bulk || size > FRAME_SMALL_MAX;
+    conn->in.pool = is_bulk ? POOL_BULK : POOL_SMALL;
     conn->in.is_large = size > RX_BYTES / 2;
     conn->in.mark_ns = conn->last_read_ns;
     conn->in.mark_have = len;
-    if (len == size && size > FRAME_COPY_MAX) {
+    size_t charge = len + sizeof(struct net_req);
+    if (len == size && size > FRAME_COPY_MAX && is_bulk) {
         conn->in.frame = buf_ref(src);
         conn->in.body = at.ptr;
+        charge = charge < SLICE_CHARGE_MIN ? SLICE_CHARGE_MIN : charge;
     } else {
         conn->in.frame = buf_new(size < FRAME_EAGER_MAX ? size : FRAME_EAGER_MAX);
         conn->in.body = conn->in.frame->data;
@@ -165,7 +189,7 @@ frame_begin(struct conn *conn, size_t size, struct buf *src, struct span at)
         }
         conn->in.frame->len = len;
     }
-    frame_charge(conn, len + sizeof(struct net_req));
+    frame_charge(conn, charge);
 }
 
 /* Gives the room for direct reading into the frame in progress; makes it larger when it is due. */
@@ -390,17 +414,6 @@ read_plan_make(struct conn *conn, struct read_plan *plan)
     return plan->granted > 0;
 }
 
-static void
-starve(struct conn *conn)
-{
-    struct net_loop *nl = conn->nl;
-    counter_add(C_net_read_paused, 1);
-    list_append(&nl->starved[conn->in.pool], &conn->starved_node);
-    if (!nl->is_retrying) {
-        net__loop_schedule_retry(nl);
-    }
-}
-
 /* Sorts n bytes that were read into the frame in progress and new ones. */
 static void
 digest(struct conn *conn, const struct read_plan *plan, size_t n)
@@ -441,7 +454,8 @@ read_once(struct conn *conn)
 {
     struct read_plan plan;
     if (!read_plan_make(conn, &plan)) {
-        starve(conn);
+        counter_add(C_net_read_paused, conn->nl->is_retrying ? 0 : 1);
+        stand_in_line(conn, conn->in.pool);
         return false;
     }
     bool is_fresh = conn->in.frame == NULL;
@@ -498,7 +512,7 @@ net__conn_readable(struct conn *conn)
     }
 }
 
-/* Reads from those who stood in one line, until there is no room again. Gives true when some are
+/* Lets those who stood in one line go on, until there is no room again. Gives true when some are
  * left only because others on the loop want their turn. */
 static bool
 line_retry(struct list *line)
@@ -509,7 +523,11 @@ line_retry(struct list *line)
             return false;
         }
         struct conn *conn = SL_CONTAINER_OF(node, struct conn, starved_node);
-        net__conn_readable(conn);
+        if (net__conn_has_pending(conn)) {
+            net__conn_settle(conn);
+        } else {
+            net__conn_readable(conn);
+        }
         if (!list_is_empty(&conn->starved_node)) {
             return false; /* no room again; the budget will tell */
         }

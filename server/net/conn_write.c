@@ -71,7 +71,7 @@ static void
 advance(struct conn *conn, size_t n)
 {
     conn->unsent_bytes -= n;
-    budget_give(&conn->nl->server->replies, n);
+    budget_give(&conn->nl->server->budgets[POOL_REPLIES], n);
     LIST_FOREACH(it, &conn->requests)
     {
         if (n == 0) {
@@ -107,7 +107,8 @@ wait_writable(struct conn *conn)
 {
     if (!conn->is_writing) {
         conn->is_writing = true;
-        conn->last_write_ns = sched_now(conn->nl->sched);
+        conn->write_mark_ns = sched_now(conn->nl->sched);
+        conn->write_mark_bytes = 0;
         (void)event_add(&conn->write_event, NULL);
     }
 }
@@ -143,9 +144,9 @@ write_once(struct conn *conn)
     }
     counter_add(C_net_bytes_out, (int64_t)io.bytes);
     advance(conn, io.bytes);
+    conn->write_mark_bytes += io.bytes;
     if (io.bytes < total) {
         wait_writable(conn);
-        conn->last_write_ns = sched_now(conn->nl->sched);
         return false;
     }
     return true;

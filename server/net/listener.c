@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define RETRY_NS (100 * SCHED_MS)
-enum { BACKLOG = 4096, ACCEPTS_PER_EVENT = 256 };
+enum { BACKLOG = 4096, ACCEPTS_PER_EVENT = 64 };
 
 static void
 stop_for_a_moment(struct listener *l, int sys_errno)

@@ -18,20 +18,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Which budget a request is charged to. */
-enum pool { POOL_SMALL, POOL_BULK, POOL_COUNT };
+/* The budgets: requests are charged to one of the first two, replies to the third. */
+enum pool { POOL_SMALL, POOL_BULK, POOL_REPLIES, POOL_COUNT };
 
 enum {
     FRAME_HEAD_BYTES = 4,
-    RX_BYTES = 64 * 1024,         /* the receive buffer of a loop */
-    RX_ROOM_MIN = 16 * 1024,      /* below that a new one is taken */
-    RX_HEAD_BYTES = 4 * 1024,     /* read beyond the frame where large frames follow each other */
-    FRAME_COPY_MAX = 4 * 1024,    /* frames up to here get a buf of their own */
+    RX_BYTES = 64 * 1024,      /* the receive buffer of a loop */
+    RX_ROOM_MIN = 16 * 1024,   /* below that a new one is taken */
+    RX_HEAD_BYTES = 4 * 1024,  /* read beyond the frame where large frames follow each other */
+    FRAME_COPY_MAX = 4 * 1024, /* frames up to here get a buf of their own */
+    SLICE_CHARGE_MIN = RX_BYTES / 4,
     FRAME_SMALL_MAX = 16 * 1024,  /* frames up to here draw on the reserve */
     FRAME_EAGER_MAX = 4 << 20,    /* larger frames get their whole buf when so much has arrived */
     READ_MAX = 1 << 20,           /* bytes per readiness event */
     READ_STEP = 16 * 1024,        /* the least that is worth reading when memory is short */
-    STALL_PROGRESS_BYTES = 65536, /* less than that per frame_stall_ms is no progress */
+    STALL_PROGRESS_BYTES = 65536, /* less than that per frame_stall_ms or write_stall_ms is none */
     LINGER_MAX_BYTES = 1 << 20,
     API_KEY_PRODUCE = 0,
     API_KEY_FETCH = 1,
@@ -67,7 +68,6 @@ struct server {
     unsigned listener_count;
 
     struct budget budgets[POOL_COUNT];
-    struct budget replies;
     _Atomic uint32_t conn_count;
     _Atomic uint32_t next_loop;      /* round robin */
     _Atomic uint32_t bulk_in_flight; /* requests in dispatch that hold bulk budget */
@@ -89,7 +89,7 @@ struct net_loop {
     size_t rx_used;
     struct list conns;
     struct list dirty;               /* replies to write or reading to resume */
-    struct list starved[POOL_COUNT]; /* reading waits for budget */
+    struct list starved[POOL_COUNT]; /* connections that wait for room in that budget */
     struct list dead;                /* to be freed by the flush task */
     struct list spare_requests;
     uint32_t spare_count;
@@ -145,7 +145,9 @@ struct conn {
     } in;
 
     int64_t last_read_ns;
-    int64_t last_write_ns; /* progress of writing */
+    int64_t active_ns;     /* when the sweep last saw it busy */
+    int64_t write_mark_ns; /* since when the peer took only write_mark_bytes */
+    size_t write_mark_bytes;
     int64_t linger_until_ns;
     size_t linger_bytes;
     int64_t express_until_ns;

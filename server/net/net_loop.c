@@ -8,6 +8,7 @@
 #include "net/net_int.h"
 
 #define SWEEP_MAX_NS SCHED_S
+#define PRESSED_STALL_NS (5 * SCHED_S)
 #define SWEEP_MIN_NS (5 * SCHED_MS)
 
 static void
@@ -39,6 +40,12 @@ static void
 small_waiter(struct budget_waiter *w)
 {
     net__starved_retry(SL_CONTAINER_OF(w, struct net_loop, waiters[POOL_SMALL]));
+}
+
+static void
+replies_waiter(struct budget_waiter *w)
+{
+    net__starved_retry(SL_CONTAINER_OF(w, struct net_loop, waiters[POOL_REPLIES]));
 }
 
 static void
@@ -92,6 +99,29 @@ is_frame_stalled(struct conn *conn, int64_t now_ns)
     return false;
 }
 
+/* When replies fill their budget, those who take theirs slowest have less time. */
+static bool
+is_write_stalled(struct conn *conn, int64_t now_ns)
+{
+    struct server *server = conn->nl->server;
+    int64_t limit_ns = server->opts.write_stall_ms * SCHED_MS;
+    if (!conn->is_writing) {
+        return false;
+    }
+    if (limit_ns > PRESSED_STALL_NS && budget_is_full(&server->budgets[POOL_REPLIES])) {
+        limit_ns = PRESSED_STALL_NS;
+    }
+    if (now_ns - conn->write_mark_ns <= limit_ns) {
+        return false;
+    }
+    if (conn->write_mark_bytes < STALL_PROGRESS_BYTES) {
+        return true;
+    }
+    conn->write_mark_ns = now_ns;
+    conn->write_mark_bytes = 0;
+    return false;
+}
+
 /* Gives why the connection has to go, or NULL. */
 static const char *
 overdue(struct conn *conn, int64_t now_ns)
@@ -100,15 +130,17 @@ overdue(struct conn *conn, int64_t now_ns)
     if (conn->is_lingering) {
         return now_ns > conn->linger_until_ns ? "done" : NULL;
     }
-    if (conn->is_writing && now_ns - conn->last_write_ns > opts->write_stall_ms * SCHED_MS) {
+    if (is_write_stalled(conn, now_ns)) {
         return "the peer does not take its replies";
     }
     if (is_frame_stalled(conn, now_ns)) {
         return "a request arrived in part and made no progress";
     }
-    int64_t last_ns =
-        conn->last_read_ns > conn->last_write_ns ? conn->last_read_ns : conn->last_write_ns;
-    if (conn->outstanding == 0 && conn->is_reading && now_ns - last_ns > opts->idle_ms * SCHED_MS) {
+    if (conn->outstanding > 0 || !conn->is_reading) {
+        conn->active_ns = now_ns; /* it is us who are busy */
+    }
+    int64_t last_ns = conn->active_ns > conn->last_read_ns ? conn->active_ns : conn->last_read_ns;
+    if (now_ns - last_ns > opts->idle_ms * SCHED_MS) {
         return "idle";
     }
     return NULL;
@@ -192,6 +224,7 @@ net__loop_init(struct net_loop *nl, struct server *server, struct loop *loop)
     }
     budget_waiter_init(&nl->waiters[POOL_SMALL], nl->sched, small_waiter);
     budget_waiter_init(&nl->waiters[POOL_BULK], nl->sched, bulk_waiter);
+    budget_waiter_init(&nl->waiters[POOL_REPLIES], nl->sched, replies_waiter);
     nl->flush_task.run = flush_task;
     nl->starved_task.run = starved_task;
     nl->sweep.fire = sweep;

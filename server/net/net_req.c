@@ -43,7 +43,7 @@ finish(struct request *req)
     }
     nr->unsent_bytes = req->out.total_bytes;
     conn->unsent_bytes += nr->unsent_bytes;
-    budget_force(&conn->nl->server->replies, nr->unsent_bytes);
+    budget_force(&conn->nl->server->budgets[POOL_REPLIES], nr->unsent_bytes);
     if (req->is_close) {
         conn->is_closing = true;
     }
@@ -96,7 +96,7 @@ net__req_free(struct net_req *nr)
     conn->outstanding--;
     conn->fetches -= nr->peeked_key == API_KEY_FETCH;
     conn->unsent_bytes -= nr->unsent_bytes;
-    budget_give(&nl->server->replies, nr->unsent_bytes);
+    budget_give(&nl->server->budgets[POOL_REPLIES], nr->unsent_bytes);
     out_fini(&nr->req.out);
     arena_fini(&nr->req.arena);
     if (nl->spare_count < SPARE_MAX) {

@@ -126,7 +126,7 @@ server_new(const struct server_opts *opts)
     cond_init(&server->changed);
     budget_init(&server->budgets[POOL_SMALL], "small requests", opts->small_budget_bytes);
     budget_init(&server->budgets[POOL_BULK], "requests", opts->bulk_budget_bytes);
-    budget_init(&server->replies, "replies", opts->reply_budget_bytes);
+    budget_init(&server->budgets[POOL_REPLIES], "replies", opts->reply_budget_bytes);
     server->loop_count = opts->loop_count;
     server->loops = (struct net_loop *)sl_alloc(opts->loop_count * sizeof(server->loops[0]));
     for (unsigned i = 0; i < opts->loop_count; i++) {
@@ -144,7 +144,6 @@ server_free(struct server *server)
     for (int i = 0; i < POOL_COUNT; i++) {
         budget_fini(&server->budgets[i]);
     }
-    budget_fini(&server->replies);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_mutex_destroy(&server->lock);
     sl_free(server->listeners);

@@ -1,14 +1,19 @@
-/* The server over real sockets on loopback. api_dispatch is this file's: it keeps requests, so that
- * a test decides when and in which order they finish. Waiting is always for an event (a byte, an
- * end of file, a request that arrived), with a guard against hanging. */
+/* For tests of the server over real sockets on loopback. api_dispatch is this file's: it keeps
+ * requests, so that a test decides when and in which order they finish. Waiting is always for an
+ * event (a byte, an end of file, a request that arrived), with a guard against hanging. */
+#ifndef SLUICE_TESTS_NET_FIXTURE_H
+#define SLUICE_TESTS_NET_FIXTURE_H
+
 #include "api/request.h"
 #include "base/counters.h"
+#include "base/diag.h"
 #include "net/loop.h"
 #include "net/server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -47,7 +52,7 @@ struct fake_api {
 static struct fake_api api;
 static struct buf *big_reply;
 
-static void
+static inline void
 reply_echo(struct request *req)
 {
     arena_init(&req->arena, 256u << 20);
@@ -61,7 +66,7 @@ reply_echo(struct request *req)
     out_add(&req->out, span_of(p + 4, req->body.len), NULL);
 }
 
-static void
+static inline void
 reply_big(struct request *req, size_t n)
 {
     arena_init(&req->arena, 4096);
@@ -76,7 +81,7 @@ reply_big(struct request *req, size_t n)
     }
 }
 
-static void
+static inline void
 count_dispatch(struct request *req, bool is_held)
 {
     pthread_mutex_lock(&api.lock);
@@ -138,7 +143,7 @@ api_conn_closed(struct broker *broker, struct conn_info *conn)
     pthread_mutex_unlock(&api.lock);
 }
 
-static void
+static inline void
 wait_until(const size_t *what, size_t at_least)
 {
     struct timespec until = {0};
@@ -153,6 +158,15 @@ wait_until(const size_t *what, size_t at_least)
     assert_int_equal(rc, 0);
 }
 
+static inline size_t
+seen(const size_t *what)
+{
+    pthread_mutex_lock(&api.lock);
+    size_t n = *what;
+    pthread_mutex_unlock(&api.lock);
+    return n;
+}
+
 /* Finishes a held request with an echo, on its own loop, and waits until that has happened. */
 struct finisher {
     struct sched_task task;
@@ -160,7 +174,7 @@ struct finisher {
     size_t done;
 };
 
-static void
+static inline void
 finish_task(struct sched_task *task)
 {
     struct finisher *f = SL_CONTAINER_OF(task, struct finisher, task);
@@ -172,7 +186,7 @@ finish_task(struct sched_task *task)
     pthread_mutex_unlock(&api.lock);
 }
 
-static void
+static inline void
 finish_held(size_t i)
 {
     pthread_mutex_lock(&api.lock);
@@ -190,7 +204,7 @@ static struct loop **loops;
 static unsigned loop_count;
 static struct server *server;
 
-static struct server_opts
+static inline struct server_opts
 start_opts(void)
 {
     struct server_opts opts = server_opts_default();
@@ -204,7 +218,7 @@ start_opts(void)
     return opts;
 }
 
-static void
+static inline void
 start_with(struct server_opts opts)
 {
     struct server_listener_opts listener = {.name = "plain", .address = "127.0.0.1:0"};
@@ -214,7 +228,7 @@ start_with(struct server_opts opts)
     assert_int_equal(server_start(&opts, &server, &err), SL_OK);
 }
 
-static int
+static inline int
 start(void **state)
 {
     (void)state;
@@ -222,7 +236,7 @@ start(void **state)
     return 0;
 }
 
-static int64_t
+static inline int64_t
 counter(enum counter_id id)
 {
     int64_t sums[COUNTER_COUNT];
@@ -230,7 +244,7 @@ counter(enum counter_id id)
     return sums[id];
 }
 
-static int
+static inline int
 stop(void **state)
 {
     (void)state;
@@ -244,19 +258,38 @@ stop(void **state)
     return 0;
 }
 
-static int
-dial(void)
+/* Gives a socket that is not connected yet; rcvbuf 0: the system's default. */
+static inline int
+dial_prepare(int rcvbuf)
+{
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+    if (rcvbuf > 0) {
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)), 0);
+    }
+    return fd;
+}
+
+static inline int
+dial_connect(int fd)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)server_port(server, 0)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return connect(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+static inline int
+dial(void)
+{
+    int fd = dial_prepare(0);
+    assert_int_equal(dial_connect(fd), 0);
     return fd;
 }
 
-static void
+static inline void
 send_all(int fd, const void *p, size_t n)
 {
     const uint8_t *at = (const uint8_t *)p;
@@ -269,7 +302,7 @@ send_all(int fd, const void *p, size_t n)
 }
 
 /* Gives how many bytes came before the end of the stream, at most n. */
-static size_t
+static inline size_t
 recv_up_to(int fd, void *p, size_t n)
 {
     size_t got = 0;
@@ -285,14 +318,14 @@ recv_up_to(int fd, void *p, size_t n)
     return got;
 }
 
-static void
+static inline void
 expect_eof(int fd)
 {
     uint8_t byte;
     assert_int_equal(recv_up_to(fd, &byte, 1), 0);
 }
 
-static size_t
+static inline size_t
 frame(uint8_t *out, int16_t key, const char *text, size_t len)
 {
     put_u32(out, (uint32_t)(len + 2));
@@ -301,14 +334,14 @@ frame(uint8_t *out, int16_t key, const char *text, size_t len)
     return len + 6;
 }
 
-static void
+static inline void
 send_frame(int fd, int16_t key, const char *text)
 {
     uint8_t raw[512];
     send_all(fd, raw, frame(raw, key, text, strlen(text)));
 }
 
-static void
+static inline void
 expect_reply(int fd, int16_t key, const char *text)
 {
     uint8_t want[512], got[512];
@@ -317,109 +350,93 @@ expect_reply(int fd, int16_t key, const char *text)
     assert_memory_equal(got, want, n);
 }
 
-/* ---- framing ---- */
-
-static void
-read__frame_cut_at_every_byte__is_put_together(void **state)
+/* A full exchange on every loop: what was sent before on other connections has been seen. */
+static inline void
+exchange_everywhere(void)
 {
-    (void)state;
-    uint8_t raw[64];
-    size_t n = frame(raw, 3, "Eone", 4);
-    n += frame(raw + n, 18, "Etwo!", 5);
-    int fd = dial();
-    for (size_t cut = 1; cut < n; cut++) {
-        send_all(fd, raw, cut);
-        /* a full exchange on another connection of each loop: the first part has been read */
-        for (int i = 0; i < 2; i++) {
-            int other = dial();
-            send_frame(other, 3, "Ex");
-            expect_reply(other, 3, "Ex");
-            close(other);
-        }
-        send_all(fd, raw + cut, n - cut);
-        expect_reply(fd, 3, "Eone");
-        expect_reply(fd, 18, "Etwo!");
+    for (unsigned i = 0; i < loop_count; i++) {
+        int fd = dial();
+        send_frame(fd, 3, "Ex");
+        expect_reply(fd, 3, "Ex");
+        close(fd);
     }
-    close(fd);
 }
 
-static void
-read__many_frames_in_one_segment__all_answered_in_order(void **state)
+static inline void
+until_counter(enum counter_id id, int64_t at_least)
 {
-    (void)state;
-    enum { N = 3000 };
-    uint8_t *raw = (uint8_t *)malloc(N * 16), *got = (uint8_t *)malloc(N * 16);
-    size_t n = 0;
-    for (int i = 0; i < N; i++) {
-        char text[8];
-        (void)snprintf(text, sizeof(text), "E%06d", i);
-        n += frame(raw + n, 3, text, 7);
+    struct timespec ts = {0};
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    time_t guard = ts.tv_sec + GUARD_MS / 1000;
+    while (counter(id) < at_least) {
+        exchange_everywhere();
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        assert_true(ts.tv_sec < guard);
     }
-    int fd = dial();
-    send_all(fd, raw, n);
-    assert_int_equal(recv_up_to(fd, got, n), n);
-    assert_memory_equal(got, raw, n);
-    close(fd);
-    free(raw);
+}
+
+static inline void
+send_header(int fd, uint32_t size, int16_t key, const char *letter)
+{
+    uint8_t raw[7];
+    put_u32(raw, size);
+    put_u16(raw + 4, (uint16_t)key);
+    raw[6] = (uint8_t)letter[0];
+    send_all(fd, raw, sizeof(raw));
+}
+
+/* Sends the rest of a frame of size bytes after send_header. */
+static inline void
+send_rest(int fd, uint32_t size)
+{
+    static const uint8_t zeros[65536];
+    size_t left = size - 3;
+    while (left > 0) {
+        size_t now = left < sizeof(zeros) ? left : sizeof(zeros);
+        send_all(fd, zeros, now);
+        left -= now;
+    }
+}
+
+static inline void
+expect_echo_of(int fd, uint32_t size, int16_t key, const char *letter)
+{
+    uint8_t *got = (uint8_t *)malloc(size + 4);
+    assert_int_equal(recv_up_to(fd, got, size + 4), size + 4);
+    assert_int_equal(get_u32(got), size);
+    assert_int_equal(get_i16(got + 4), key);
+    assert_int_equal(got[6], letter[0]);
+    for (size_t i = 7; i < size + 4; i++) {
+        if (got[i] != 0) {
+            fail_msg("byte %zu of the echo is wrong", i);
+        }
+    }
     free(got);
 }
 
-static void
-write__finished_in_reverse__replies_come_in_request_order(void **state)
+static inline void
+big_reply_make(void)
 {
-    (void)state;
-    int fd = dial();
-    send_frame(fd, 3, "Ha");
-    send_frame(fd, 3, "Hb");
-    send_frame(fd, 3, "Ed");
-    send_frame(fd, 3, "Hc");
-    wait_until(&api.held_count, 3);
-    finish_held(2);
-    finish_held(1);
-    struct pollfd pfd = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&pfd, 1, 0), 0); /* nothing may overtake the first */
-    finish_held(0);
-    expect_reply(fd, 3, "Ha");
-    expect_reply(fd, 3, "Hb");
-    expect_reply(fd, 3, "Ed");
-    expect_reply(fd, 3, "Hc");
-    close(fd);
-}
-
-static void
-close__requested__after_the_replies_before_it(void **state)
-{
-    (void)state;
-    int fd = dial();
-    send_frame(fd, 3, "Ha");
-    send_frame(fd, 3, "Cb");
-    send_frame(fd, 3, "Hc");
-    send_frame(fd, 3, "Ed");
-    wait_until(&api.dispatched, 2);
-    finish_held(0);
-    expect_reply(fd, 3, "Ha");
-    expect_reply(fd, 3, "Cb");
-    expect_eof(fd);
-    close(fd);
-}
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
-        T(read__frame_cut_at_every_byte__is_put_together),
-        T(read__many_frames_in_one_segment__all_answered_in_order),
-        T(close__requested__after_the_replies_before_it),
-        T(write__finished_in_reverse__replies_come_in_request_order),
-    };
     uint8_t pattern[65536];
     for (size_t i = 0; i < sizeof(pattern); i++) {
         pattern[i] = (uint8_t)(i * 31 >> 3);
     }
     big_reply = buf_copy(span_of(pattern, sizeof(pattern)));
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static inline int
+net_tests_run(const struct CMUnitTest *tests, size_t count, const char *name)
+{
+    diag_set_level(DIAG_ERROR);
+    big_reply_make();
+    int failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
     buf_unref(&big_reply);
     buf_pool_trim();
     return failed;
 }
+
+#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define NET_TEST_OPTS(name) cmocka_unit_test_setup_teardown(name, NULL, stop)
+#define NET_RUN(tests) net_tests_run((tests), sizeof(tests) / sizeof((tests)[0]), __FILE__)
+
+#endif
