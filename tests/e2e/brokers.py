@@ -97,7 +97,7 @@ class Broker:
                                    f"{self.process.returncode}: {self.tail(5)}")
             if answers(self.port):
                 return
-            time.sleep(0.005 if self.kind == "sluice" else 0.05)
+            time.sleep(0.002 if self.kind == "sluice" else 0.05)
         raise TimeoutError(f"{self.kind} broker did not answer in {timeout} s: {self.tail(5)}")
 
     def is_running(self):

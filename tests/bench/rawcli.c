@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rawcli: load without a client library, so that the broker is what saturates. Batches are built
+ * once and sent again and again; a request is a small head and a shared batch in one writev.
+ *
+ *   rawcli -b HOST:PORT -m create|delete|produce|fetch -t TOPIC [-P partitions] [-c connections]
+ *          [-s value size] [-R records a batch] [-z codec] [-W in flight a connection]
+ *          [-d seconds] [-n most batches]
+ *
+ * produce: every connection keeps -W requests of one batch in flight (-W 1 -R 1: a sync writer).
+ * fetch:   every connection reads one partition, 1 MiB a request, and begins again at its end.
+ *
+ * One thread, epoll. It expects one broker that leads every partition. The last line is a JSON
+ * object as rdkbench prints it. */
+#include "bench_util.h"
+#include "kbatch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAX_IN_FLIGHT 64
+#define HEAD_MAX 512
+#define VARIANTS 8
+#define RECEIVE_BYTES ((size_t)4 << 20)
+#define FETCH_BYTES (1 << 20)
+#define BATCH_HEADER 61
+
+struct options {
+    char *host;
+    const char *port, *topic, *mode;
+    int partitions, connections, records, codec, in_flight;
+    size_t value_size;
+    double seconds, max_batches;
+};
+
+struct conn {
+    int fd, partition;
+    int in_flight, first_sent; /* ring of send times */
+    uint64_t sent_at[MAX_IN_FLIGHT];
+    struct { /* the request being written */
+        uint8_t head[HEAD_MAX];
+        size_t head_len, done;
+        const uint8_t *body;
+        size_t body_len;
+    } out;
+    uint8_t *in;
+    size_t in_len;
+    int64_t offset; /* fetch: the next to read */
+};
+
+static struct options opt = {.mode = "produce",
+                             .topic = "t",
+                             .partitions = 1,
+                             .connections = 1,
+                             .records = 16,
+                             .in_flight = 5,
+                             .value_size = 1024,
+                             .seconds = 3,
+                             .max_batches = 1e15};
+static struct result res;
+static struct latencies lat;
+static uint8_t *batches[VARIANTS];
+static size_t batch_lens[VARIANTS];
+static double batches_left;
+static uint64_t deadline;
+static int poller;
+
+static void
+fail(const char *text)
+{
+    fprintf(stderr, "rawcli: %s\n", text);
+    exit(1);
+}
+
+static void
+fail_errno(const char *what)
+{
+    fprintf(stderr, "rawcli: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* --- bytes --- */
+
+static uint8_t *
+put(uint8_t *p, int64_t value, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--) {
+        *p++ = (uint8_t)((uint64_t)value >> (8 * i));
+    }
+    return p;
+}
+
+static uint8_t *
+put_string(uint8_t *p, const char *s)
+{
+    size_t n = strlen(s);
+
+    p = put(p, (int64_t)n, 2);
+    memcpy(p, s, n);
+    return p + n;
+}
+
+static int64_t
+get(const uint8_t *p, int bytes)
+{
+    uint64_t value = (p[0] & 0x80) != 0 ? UINT64_MAX : 0;
+
+    for (int i = 0; i < bytes; i++) {
+        value = value << 8 | p[i];
+    }
+    return (int64_t)value;
+}
+
+/* Leaves room for the frame size, which put_size fills. */
+static uint8_t *
+put_header(uint8_t *p, int key, int version)
+{
+    p = put(p + 4, key, 2);
+    p = put(p, version, 2);
+    p = put(p, 1, 4); /* correlation id: replies come in order */
+    return put_string(p, "rawcli");
+}
+
+static void
+put_size(uint8_t *start, const uint8_t *end, size_t more)
+{
+    put(start, (int64_t)((size_t)(end - start) - 4 + more), 4);
+}
+
+/* --- requests --- */
+
+static void
+request_produce(struct conn *c)
+{
+    static unsigned turn;
+    unsigned variant = turn++ % VARIANTS;
+    uint8_t *p = put_header(c->out.head, 0, 7);
+
+    p = put(p, -1, 2); /* no transactional id */
+    p = put(p, -1, 2); /* acks */
+    p = put(p, 30000, 4);
+    p = put(p, 1, 4);
+    p = put_string(p, opt.topic);
+    p = put(p, 1, 4);
+    p = put(p, c->partition, 4);
+    p = put(p, (int64_t)batch_lens[variant], 4);
+    put_size(c->out.head, p, batch_lens[variant]);
+    c->out.head_len = (size_t)(p - c->out.head);
+    c->out.body = batches[variant];
+    c->out.body_len = batch_lens[variant];
+    c->partition = (c->partition + opt.connections) % opt.partitions;
+}
+
+static void
+request_fetch(struct conn *c)
+{
+    uint8_t *p = put_header(c->out.head, 1, 11);
+
+    p = put(p, -1, 4);  /* replica */
+    p = put(p, 500, 4); /* max wait */
+    p = put(p, 1, 4);   /* min bytes */
+    p = put(p, FETCH_BYTES, 4);
+    p = put(p, 0, 1);  /* isolation */
+    p = put(p, 0, 4);  /* session */
+    p = put(p, -1, 4); /* session epoch */
+    p = put(p, 1, 4);
+    p = put_string(p, opt.topic);
+    p = put(p, 1, 4);
+    p = put(p, c->partition, 4);
+    p = put(p, -1, 4); /* leader epoch */
+    p = put(p, c->offset, 8);
+    p = put(p, -1, 8); /* log start */
+    p = put(p, FETCH_BYTES, 4);
+    p = put(p, 0, 4); /* forgotten topics */
+    p = put_string(p, "");
+    put_size(c->out.head, p, 0);
+    c->out.head_len = (size_t)(p - c->out.head);
+    c->out.body_len = 0;
+}
+
+/* --- replies --- */
+
+/* A Produce v7 reply of one partition; gives its error. */
+static int
+reply_produce(const uint8_t *p, size_t n)
+{
+    size_t at = 4 + 4 + 2 + strlen(opt.topic) + 4 + 4;
+
+    if (n < at + 2) {
+        fail("a Produce reply is too short");
+    }
+    return (int)get(p + at, 2);
+}
+
+/* Counts whole batches and moves c->offset past them. */
+static void
+count_batches(struct conn *c, const uint8_t *p, size_t n)
+{
+    while (n >= BATCH_HEADER) {
+        size_t len = (size_t)get(p + 8, 4) + 12;
+
+        if (len > n || len < BATCH_HEADER) {
+            break;
+        }
+        res.ok += (uint64_t)get(p + 57, 4);
+        c->offset = get(p, 8) + get(p + 23, 4) + 1;
+        p += len;
+        n -= len;
+    }
+}
+
+/* A Fetch v11 reply of one partition without aborted transactions; gives its error. */
+static int
+reply_fetch(struct conn *c, const uint8_t *p, size_t n)
+{
+    size_t at = 4 + 4 + 2 + 4 + 4 + 2 + strlen(opt.topic) + 4 + 4;
+    int64_t high_watermark, len;
+
+    if (n < at + 2 + 24 + 4 + 4 + 4) {
+        fail("a Fetch reply is too short");
+    }
+    if (get(p + at, 2) != 0) {
+        return (int)get(p + at, 2);
+    }
+    high_watermark = get(p + at + 2, 8);
+    at += 2 + 24 + 4 + 4; /* error, three offsets, aborted list (null or empty), replica */
+    len = get(p + at, 4);
+    if (len < 0 || (size_t)len > n - at - 4) {
+        fail("a Fetch reply lies about its length");
+    }
+    count_batches(c, p + at + 4, (size_t)len);
+    if (c->offset >= high_watermark) {
+        c->offset = 0;
+    }
+    return 0;
+}
+
+static void
+reply(struct conn *c, const uint8_t *p, size_t n)
+{
+    bool is_fetch = opt.mode[0] == 'f';
+    int error = is_fetch ? reply_fetch(c, p, n) : reply_produce(p, n);
+
+    latencies_add(&lat, now_us() - c->sent_at[c->first_sent]);
+    c->first_sent = (c->first_sent + 1) % MAX_IN_FLIGHT;
+    c->in_flight--;
+    if (error != 0) {
+        res.failed++;
+        res.last_error = error;
+    } else if (!is_fetch) {
+        res.ok += (uint64_t)opt.records;
+    }
+}
+
+/* --- sockets --- */
+
+static void
+flush(struct conn *c)
+{
+    while (c->out.done < c->out.head_len + c->out.body_len) {
+        struct iovec v[2];
+        int n = 0;
+        ssize_t sent;
+
+        if (c->out.done < c->out.head_len) {
+            v[n].iov_base = c->out.head + c->out.done;
+            v[n++].iov_len = c->out.head_len - c->out.done;
+        }
+        if (c->out.body_len > 0) {
+            size_t skip = c->out.done > c->out.head_len ? c->out.done - c->out.head_len : 0;
+
+            v[n].iov_base = (void *)(uintptr_t)(c->out.body + skip);
+            v[n++].iov_len = c->out.body_len - skip;
+        }
+        sent = writev(c->fd, v, n);
+        if (sent < 0) {
+            if (errno == EAGAIN || errno == EINTR) {
+                return;
+            }
+            fail_errno("write");
+        }
+        c->out.done += (size_t)sent;
+    }
+}
+
+/* Sends until -W requests are in flight or the socket is full. */
+static void
+fill(struct conn *c)
+{
+    for (;;) {
+        flush(c);
+        if (c->out.done < c->out.head_len + c->out.body_len || c->in_flight >= opt.in_flight ||
+            batches_left < 1 || now_us() >= deadline) {
+            return;
+        }
+        batches_left--;
+        if (opt.mode[0] == 'f') {
+            request_fetch(c);
+        } else {
+            request_produce(c);
+        }
+        c->out.done = 0;
+        c->sent_at[(c->first_sent + c->in_flight) % MAX_IN_FLIGHT] = now_us();
+        c->in_flight++;
+    }
+}
+
+/* False when the socket is empty. */
+static bool
+receive(struct conn *c)
+{
+    ssize_t n = recv(c->fd, c->in + c->in_len, RECEIVE_BYTES - c->in_len, 0);
+    size_t at = 0;
+
+    if (n == 0) {
+        fail("the broker closed a connection");
+    }
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EINTR) {
+            return false;
+        }
+        fail_errno("read");
+    }
+    c->in_len += (size_t)n;
+    while (c->in_len - at >= 4) {
+        int64_t len = get(c->in + at, 4);
+
+        if (len < 4 || (size_t)len > RECEIVE_BYTES - 4) {
+            fail("a reply of an absurd size");
+        }
+        if (c->in_len - at - 4 < (size_t)len) {
+            break;
+        }
+        reply(c, c->in + at + 4, (size_t)len);
+        at += 4 + (size_t)len;
+    }
+    memmove(c->in, c->in + at, c->in_len - at);
+    c->in_len -= at;
+    return true;
+}
+
+static int
+dial(void)
+{
+    struct addrinfo hints, *found;
+    int fd, one = 1;
+
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = SOCK_STREAM;
+    if (getaddrinfo(opt.host, opt.port, &hints, &found) != 0) {
+        fail("cannot resolve the address");
+    }
+    fd = socket(found->ai_family, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
+        fail_errno("connect");
+    }
+    freeaddrinfo(found);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static struct conn *
+conn_new(int i)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+
+    if (c == NULL || (c->in = malloc(RECEIVE_BYTES)) == NULL) {
+        fail("out of memory");
+    }
+    c->fd = dial();
+    c->partition = i % opt.partitions;
+    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0 ||
+        epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) != 0) {
+        fail_errno("epoll");
+    }
+    return c;
+}
+
+/* --- modes --- */
+
+static bool
+any_in_flight(struct conn *const *conns)
+{
+    for (int i = 0; i < opt.connections; i++) {
+        if (conns[i]->in_flight > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+run_load(void)
+{
+    struct conn **conns = calloc((size_t)opt.connections, sizeof(struct conn *));
+    uint64_t start;
+
+    if (conns == NULL) {
+        fail("out of memory");
+    }
+    for (int i = 0; i < opt.connections; i++) {
+        conns[i] = conn_new(i);
+    }
+    start = now_us();
+    deadline = start + (uint64_t)(opt.seconds * 1e6);
+    for (int i = 0; i < opt.connections; i++) {
+        fill(conns[i]);
+    }
+    while (any_in_flight(conns)) {
+        struct epoll_event events[64];
+        int n = epoll_wait(poller, events, 64, 30000);
+
+        if (n == 0) {
+            fail("no reply for 30 s");
+        }
+        for (int i = 0; i < n; i++) {
+            if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+                while (receive(events[i].data.ptr)) { /* edge triggered: until it is empty */
+                }
+            }
+            fill(events[i].data.ptr);
+        }
+    }
+    res.elapsed_s = (double)(now_us() - start) / 1e6;
+    free(conns);
+}
+
+static void
+build_batches(void)
+{
+    size_t need = opt.value_size * (size_t)opt.records;
+    uint8_t *values = malloc(need * VARIANTS);
+
+    if (values == NULL) {
+        fail("out of memory");
+    }
+    loglike(values, need * VARIANTS);
+    for (int i = 0; i < VARIANTS; i++) {
+        struct kbatch_plan plan = {.values = values + (size_t)i * need,
+                                   .value_size = opt.value_size,
+                                   .records = opt.records,
+                                   .codec = (enum kbatch_codec)opt.codec,
+                                   .timestamp_ms = 1700000000000 + i};
+
+        batches[i] = kbatch_build(&plan, &batch_lens[i]);
+    }
+    free(values);
+}
+
+static void
+read_all(int fd, uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t got = recv(fd, p, n, 0);
+
+        if (got <= 0) {
+            fail("the broker closed the connection");
+        }
+        p += got;
+        n -= (size_t)got;
+    }
+}
+
+/* CreateTopics v2 or DeleteTopics v1 of one topic; ends the program when it fails. */
+static void
+run_admin(bool create)
+{
+    uint8_t b[1024], *p = put_header(b, create ? 19 : 20, create ? 2 : 1);
+    size_t name = strlen(opt.topic);
+    int64_t len, error;
+    int fd = dial();
+
+    p = put(p, 1, 4);
+    p = put_string(p, opt.topic);
+    if (create) {
+        p = put(p, opt.partitions, 4);
+        p = put(p, 1, 2); /* replication factor */
+        p = put(p, 0, 8); /* neither assignments nor configs */
+    }
+    p = put(p, 60000, 4);
+    if (create) {
+        p = put(p, 0, 1); /* really */
+    }
+    put_size(b, p, 0);
+    if (write(fd, b, (size_t)(p - b)) != p - b) {
+        fail_errno("write");
+    }
+    read_all(fd, b, 4);
+    len = get(b, 4);
+    if (len < (int64_t)(4 + 4 + 4 + 2 + name + 2) || len > (int64_t)sizeof b) {
+        fail("an odd reply");
+    }
+    read_all(fd, b, (size_t)len);
+    error = get(b + 4 + 4 + 4 + 2 + name, 2);
+    printf("{\"topic\":\"%s\",\"error\":%d}\n", opt.topic, (int)error);
+    close(fd);
+    exit(error != 0);
+}
+
+static void
+parse_address(char *text)
+{
+    char *colon = strrchr(text, ':');
+
+    if (colon == NULL) {
+        fail("-b wants HOST:PORT");
+    }
+    *colon = '\0';
+    opt.host = text;
+    opt.port = colon + 1;
+}
+
+static void
+parse(int argc, char **argv)
+{
+    int o;
+
+    while ((o = getopt(argc, argv, "b:m:t:P:c:s:R:z:W:d:n:")) != -1) {
+        switch (o) {
+        case 'b':
+            parse_address(optarg);
+            break;
+        case 'm':
+            opt.mode = optarg;
+            break;
+        case 't':
+            opt.topic = optarg;
+            break;
+        case 'P':
+            opt.partitions = (int)number_of(optarg);
+            break;
+        case 'c':
+            opt.connections = (int)number_of(optarg);
+            break;
+        case 's':
+            opt.value_size = (size_t)number_of(optarg);
+            break;
+        case 'R':
+            opt.records = (int)number_of(optarg);
+            break;
+        case 'z':
+            opt.codec = kbatch_codec_of(optarg);
+            break;
+        case 'W':
+            opt.in_flight = (int)number_of(optarg);
+            break;
+        case 'd':
+            opt.seconds = number_of(optarg);
+            break;
+        case 'n':
+            opt.max_batches = number_of(optarg);
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (opt.host == NULL || opt.codec < 0 || opt.partitions < 1 || opt.connections < 1 ||
+        opt.connections > 10000 || opt.in_flight < 1 || opt.in_flight > MAX_IN_FLIGHT ||
+        opt.records < 1 || opt.value_size < 1 || opt.value_size * (size_t)opt.records > 1u << 30 ||
+        strlen(opt.topic) > 249) {
+        fail("an option is missing or out of range");
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    parse(argc, argv);
+    latencies_init(&lat);
+    batches_left = opt.max_batches;
+    poller = epoll_create1(0);
+    if (poller < 0) {
+        fail_errno("epoll");
+    }
+    if (strcmp(opt.mode, "create") == 0 || strcmp(opt.mode, "delete") == 0) {
+        run_admin(opt.mode[0] == 'c');
+    }
+    if (strcmp(opt.mode, "fetch") == 0) {
+        opt.in_flight = 1;
+    } else if (strcmp(opt.mode, "produce") == 0) {
+        build_batches();
+    } else {
+        fail("no such mode");
+    }
+    run_load();
+    res.bytes = res.ok * opt.value_size;
+    result_print(&res, &lat);
+    return res.failed != 0;
+}
