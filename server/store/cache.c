@@ -1,0 +1,398 @@
+/* A map from (key, block) to an entry that is either being read or here.
+ *
+ * LOADING: the entry holds the list of askers; the first of them lends its loop to the store call.
+ *          When it ends every asker gets the outcome, posted to its own loop. A failure is not
+ * kept. HERE:    the entry holds a reference to the bytes and stands on the LRU list.
+ *
+ * Reads in flight are bounded too: blocks being read may take READING_SHARE of the ceiling, further
+ * ones wait in `queued` and start as others end, each on the loop of its first asker. So a burst of
+ * cold consumers holds ceiling bytes and no more.
+ *
+ * forget() while LOADING marks the entry: its askers get what was read, nobody later does. */
+#include "store/cache.h"
+
+#include "base/counters.h"
+#include "base/list.h"
+#include "base/map.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+enum { READING_SHARE = 4, READING_MIN = 4 };
+
+struct cache_entry {
+    struct list lru;            /* HERE */
+    struct buf *bytes;          /* HERE; NULL while LOADING */
+    struct cache_read *askers;  /* LOADING */
+    struct cache_entry *queued; /* LOADING, not started */
+    struct cache *cache;
+    uint64_t hash, block, object_size;
+    bool is_forgotten;
+    struct store_call call;
+    struct sched_task start;
+    char key[];
+};
+
+struct cache {
+    struct store *st;
+    size_t ceiling;
+    uint32_t reading_max;
+
+    pthread_mutex_t lock; /* askers come from every loop */
+    struct map entries;
+    struct list lru; /* least recently used first */
+    size_t bytes;
+    uint32_t reading; /* store calls in flight */
+    struct cache_entry *queue_first, **queue_last;
+};
+
+struct cache_key {
+    const char *key;
+    uint64_t block;
+};
+
+static bool
+entry_eq(const void *value, const void *key)
+{
+    const struct cache_entry *e = (const struct cache_entry *)value;
+    const struct cache_key *k = (const struct cache_key *)key;
+    return e->block == k->block && strcmp(e->key, k->key) == 0;
+}
+
+static uint64_t
+key_hash(const struct cache_key *k)
+{
+    return hash_bytes(k->key, strlen(k->key)) ^ hash_u64(k->block + 1);
+}
+
+/* What an entry costs. */
+static size_t
+entry_cost(const struct cache_entry *e)
+{
+    return sizeof(*e) + e->bytes->cap;
+}
+
+/* Takes the entry out of everything; the caller frees it. Holds the lock. */
+static void
+entry_detach(struct cache *c, struct cache_entry *e)
+{
+    struct cache_key k = {e->key, e->block};
+    (void)map_remove(&c->entries, e->hash, entry_eq, &k);
+    if (e->bytes != NULL) {
+        list_remove(&e->lru);
+        c->bytes -= entry_cost(e);
+        counter_add(C_store_cache_bytes, -(int64_t)entry_cost(e));
+    }
+}
+
+static void
+entry_free(struct cache_entry *e)
+{
+    buf_unref(&e->bytes);
+    sl_free(e);
+}
+
+/* Is the block worth keeping? The seam for an admission policy: a scan that reads everything once
+ * should not push out what many read. Holds the lock. */
+static bool
+admit(const struct cache *c, const struct cache_entry *e, const struct buf *bytes)
+{
+    return !e->is_forgotten && bytes->len > 0 && sizeof(*e) + bytes->cap <= c->ceiling;
+}
+
+/* Evicts until the bytes fit; gives a list (through queued) to free outside the lock. */
+static struct cache_entry *
+evict(struct cache *c)
+{
+    struct cache_entry *out = NULL;
+    while (c->bytes > c->ceiling) {
+        struct cache_entry *e = SL_CONTAINER_OF(c->lru.next, struct cache_entry, lru);
+        entry_detach(c, e);
+        e->queued = out;
+        out = e;
+    }
+    return out;
+}
+
+static void
+entries_free(struct cache_entry *e)
+{
+    while (e != NULL) {
+        struct cache_entry *next = e->queued;
+        entry_free(e);
+        e = next;
+    }
+}
+
+/* ---- answers ---- */
+
+static void
+read_deliver(struct sched_task *task)
+{
+    struct cache_read *read = SL_CONTAINER_OF(task, struct cache_read, task);
+    read->done(read);
+}
+
+static void
+read_post(struct cache_read *read)
+{
+    read->task.run = read_deliver;
+    sched_post(read->home, &read->task);
+}
+
+static void
+read_fill(struct cache_read *read, const struct store_call *call)
+{
+    read->outcome = call->outcome;
+    read->rc = call->rc;
+    read->object_size = call->object_size;
+    read->out = call->outcome == STORE_DONE ? buf_ref(call->body) : NULL;
+    (void)snprintf(read->why, sizeof(read->why), "%s", call->why);
+}
+
+static void
+askers_answer(struct cache_read *read, const struct store_call *call)
+{
+    while (read != NULL) {
+        struct cache_read *next = read->next;
+        read_fill(read, call);
+        read_post(read);
+        read = next;
+    }
+}
+
+/* ---- reading ---- */
+
+static void load_done(struct store_call *call);
+
+static void
+load_start(struct cache_entry *e, struct sched *home)
+{
+    struct store_call *call = &e->call;
+    *call = (struct store_call){.kind = STORE_GET, .home = home, .done = load_done};
+    (void)snprintf(call->key, sizeof(call->key), "%s", e->key);
+    call->offset = e->block * CACHE_BLOCK;
+    call->length = CACHE_BLOCK;
+    store_submit(e->cache->st, call);
+}
+
+static void
+load_start_posted(struct sched_task *task)
+{
+    struct cache_entry *e = SL_CONTAINER_OF(task, struct cache_entry, start);
+    load_start(e, e->call.home);
+}
+
+/* A read ended: the next that waits may start, on the loop of who asked first. Holds the lock. */
+static struct cache_entry *
+queue_pop(struct cache *c)
+{
+    struct cache_entry *e = c->queue_first;
+    if (e == NULL) {
+        c->reading--;
+        return NULL;
+    }
+    c->queue_first = e->queued;
+    if (c->queue_first == NULL) {
+        c->queue_last = &c->queue_first;
+    }
+    e->queued = NULL;
+    return e;
+}
+
+static void
+load_done(struct store_call *call)
+{
+    struct cache_entry *e = SL_CONTAINER_OF(call, struct cache_entry, call);
+    struct cache *c = e->cache;
+    pthread_mutex_lock(&c->lock);
+    bool is_kept = call->outcome == STORE_DONE && admit(c, e, call->body);
+    struct cache_read *askers = e->askers;
+    struct cache_entry *gone = NULL;
+    e->askers = NULL;
+    e->object_size = call->object_size;
+    if (is_kept) {
+        e->bytes = buf_ref(call->body);
+        list_append(&c->lru, &e->lru);
+        c->bytes += entry_cost(e);
+        counter_add(C_store_cache_bytes, (int64_t)entry_cost(e));
+        gone = evict(c);
+    } else if (!e->is_forgotten) {
+        entry_detach(c, e);
+    }
+    struct cache_entry *next = queue_pop(c);
+    if (next != NULL) {
+        sched_post(next->call.home, &next->start);
+    }
+    /* From here on another loop may evict e: its outcome is kept apart. */
+    struct store_call answer = *call;
+    pthread_mutex_unlock(&c->lock);
+    askers_answer(askers, &answer);
+    buf_unref(&answer.body);
+    entries_free(gone);
+    if (!is_kept) {
+        entry_free(e);
+    }
+}
+
+/* Makes the entry that loads a block. Gives true when the read may start at once. Holds the lock.
+ */
+static bool
+entry_add(struct cache *c, struct cache_entry *e, struct cache_read *read)
+{
+    e->askers = read;
+    map_add(&c->entries, e->hash, e);
+    if (c->reading < c->reading_max) {
+        c->reading++;
+        return true;
+    }
+    e->call.home = read->home;
+    e->start.run = load_start_posted;
+    *c->queue_last = e;
+    c->queue_last = &e->queued;
+    return false;
+}
+
+static struct cache_entry *
+entry_new(struct cache *c, const struct cache_key *k, uint64_t hash)
+{
+    size_t n = strlen(k->key) + 1;
+    struct cache_entry *e = (struct cache_entry *)sl_alloc(sizeof(*e) + n);
+    memcpy(e->key, k->key, n);
+    list_init(&e->lru);
+    e->cache = c;
+    e->hash = hash;
+    e->block = k->block;
+    return e;
+}
+
+/* Gives the bytes if they are here. Holds the lock. */
+static struct buf *
+entry_take(struct cache *c, struct cache_entry *e, uint64_t *ret_object_size)
+{
+    if (e == NULL || e->bytes == NULL) {
+        return NULL;
+    }
+    list_remove(&e->lru);
+    list_append(&c->lru, &e->lru);
+    if (ret_object_size != NULL) {
+        *ret_object_size = e->object_size;
+    }
+    counter_add(C_store_cache_hits, 1);
+    return buf_ref(e->bytes);
+}
+
+struct buf *
+cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object_size)
+{
+    struct cache_key k = {key, block};
+    uint64_t hash = key_hash(&k);
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = (struct cache_entry *)map_get(&c->entries, hash, entry_eq, &k);
+    struct buf *b = entry_take(c, e, ret_object_size);
+    pthread_mutex_unlock(&c->lock);
+    return b;
+}
+
+void
+cache_submit(struct cache *c, struct cache_read *read)
+{
+    struct cache_key k = {read->key, read->block};
+    uint64_t hash = key_hash(&k);
+    struct cache_entry *fresh = entry_new(c, &k, hash);
+    bool starts = false;
+    read->next = NULL;
+    read->out = NULL;
+    read->outcome = STORE_DONE;
+    read->rc = SL_OK;
+    read->why[0] = '\0';
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = (struct cache_entry *)map_get(&c->entries, hash, entry_eq, &k);
+    if (e == NULL) {
+        starts = entry_add(c, fresh, read);
+        counter_add(C_store_cache_misses, 1);
+    } else if (e->bytes == NULL) {
+        read->next = e->askers;
+        e->askers = read;
+        counter_add(C_store_cache_hits, 1);
+    } else {
+        read->out = entry_take(c, e, &read->object_size);
+    }
+    bool is_here = read->out != NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (e != NULL) {
+        entry_free(fresh);
+    } else if (starts) {
+        load_start(fresh, read->home);
+    }
+    if (is_here) {
+        read_post(read);
+    }
+}
+
+void
+cache_forget(struct cache *c, const char *key, uint64_t object_size)
+{
+    struct cache_entry *gone = NULL;
+    pthread_mutex_lock(&c->lock);
+    for (uint64_t block = 0; block * CACHE_BLOCK <= object_size; block++) {
+        struct cache_key k = {key, block};
+        struct cache_entry *e =
+            (struct cache_entry *)map_get(&c->entries, key_hash(&k), entry_eq, &k);
+        if (e == NULL) {
+            continue;
+        }
+        entry_detach(c, e);
+        if (e->bytes == NULL) {
+            e->is_forgotten = true; /* load_done frees it */
+        } else {
+            e->queued = gone;
+            gone = e;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    entries_free(gone);
+}
+
+size_t
+cache_bytes(const struct cache *c)
+{
+    struct cache *m = (struct cache *)(uintptr_t)c;
+    pthread_mutex_lock(&m->lock);
+    size_t n = m->bytes;
+    pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
+struct cache *
+cache_open(struct store *st, size_t ceiling_bytes)
+{
+    struct cache *c = (struct cache *)sl_alloc(sizeof(*c));
+    c->st = st;
+    c->ceiling = ceiling_bytes;
+    size_t share = ceiling_bytes / READING_SHARE / CACHE_BLOCK;
+    c->reading_max = share < READING_MIN ? READING_MIN : (uint32_t)share;
+    (void)pthread_mutex_init(&c->lock, NULL);
+    list_init(&c->lru);
+    c->queue_last = &c->queue_first;
+    return c;
+}
+
+void
+cache_close(struct cache **pc)
+{
+    struct cache *c = *pc;
+    *pc = NULL;
+    if (c == NULL) {
+        return;
+    }
+    SL_ASSERT(c->reading == 0);
+    while (!list_is_empty(&c->lru)) {
+        struct cache_entry *e = SL_CONTAINER_OF(c->lru.next, struct cache_entry, lru);
+        entry_detach(c, e);
+        entry_free(e);
+    }
+    map_fini(&c->entries);
+    (void)pthread_mutex_destroy(&c->lock);
+    sl_free(c);
+}

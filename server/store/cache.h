@@ -1,0 +1,51 @@
+/* Blocks of immutable objects, shared by all loops.
+ *
+ * An object is cut into blocks of CACHE_BLOCK bytes; the key of an entry is (object, block number).
+ * Concurrent askers of one block share one read of the store, on whichever loops they are. Bytes
+ * held stay below a ceiling; the least recently used block goes first.
+ *
+ * Threads:  any. One lock, held for a few loads; no system call and no allocation of a block is
+ *           made under it. done() runs on read->home, never before cache_submit has returned.
+ * Lifetime: open -> try, submit -> close, when no read is in flight any more. */
+#ifndef SLUICE_STORE_CACHE_H
+#define SLUICE_STORE_CACHE_H
+
+#include "store/store.h"
+
+enum { CACHE_BLOCK = 1 << 20 };
+
+struct cache; /* opaque */
+
+/* Embedded by whoever asks, who keeps it alive until done. */
+struct cache_read {
+    /* filled by the caller */
+    struct sched *home; /* the loop that calls cache_submit */
+    void (*done)(struct cache_read *read);
+    char key[STORE_KEY_MAX];
+    uint64_t block; /* bytes [block * CACHE_BLOCK, ...) of the object */
+
+    /* filled by the cache */
+    struct buf *out; /* STORE_DONE: given to the caller; short at the end of the object, empty
+                        behind it. Shared: never write to it. */
+    uint64_t object_size;
+    enum store_outcome outcome; /* STORE_DONE, STORE_ABSENT or STORE_ERROR */
+    enum sl_err rc;
+    char why[200];
+
+    struct sched_task task;  /* the cache's */
+    struct cache_read *next; /* the cache's */
+};
+
+/* Borrows st until close. ceiling_bytes bounds what is kept and what is being read. */
+struct cache *cache_open(struct store *st, size_t ceiling_bytes);
+void cache_close(struct cache **c);
+
+/* Gives a reference to the block if it is here, NULL otherwise; counts a hit. *ret_object_size may
+ * be NULL. */
+struct buf *cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object_size);
+void cache_submit(struct cache *c, struct cache_read *read);
+/* Forgets every block of an object that was deleted: its key may be created again. */
+void cache_forget(struct cache *c, const char *key, uint64_t object_size);
+size_t cache_bytes(const struct cache *c);
+
+#endif

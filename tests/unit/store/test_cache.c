@@ -1,0 +1,237 @@
+/* The block cache: one read per block, a ceiling, least recently used first. */
+#include "../unit.h"
+#include "base/counters.h"
+#include "fake_store.h"
+#include "loop_fixture.h"
+#include "store/cache.h"
+
+struct world {
+    struct loop_fixture loop;
+    struct fake_store fake;
+    struct cache *cache;
+    size_t done;
+};
+
+struct asker {
+    struct cache_read read;
+    struct world *w;
+};
+
+static void
+asker_done(struct cache_read *read)
+{
+    SL_CONTAINER_OF(read, struct asker, read)->w->done++;
+}
+
+static void
+ask(struct world *w, struct asker *a, const char *key, uint64_t block)
+{
+    memset(a, 0, sizeof(*a));
+    a->w = w;
+    a->read.home = &w->loop.sched;
+    a->read.done = asker_done;
+    a->read.block = block;
+    (void)snprintf(a->read.key, sizeof(a->read.key), "%s", key);
+    cache_submit(w->cache, &a->read);
+}
+
+static struct buf *
+block_of(size_t len, uint8_t byte)
+{
+    struct buf *b = buf_new(len);
+    memset(b->data, byte, len);
+    b->len = len;
+    return b;
+}
+
+static int
+setup(void **state)
+{
+    struct world *w = (struct world *)sl_alloc(sizeof(*w));
+    loop_init(&w->loop);
+    fake_init(&w->fake);
+    w->cache = cache_open(&w->fake.pub, 8 * (size_t)CACHE_BLOCK);
+    *state = w;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct world *w = (struct world *)*state;
+    cache_close(&w->cache);
+    loop_fini(&w->loop);
+    sl_free(w);
+    buf_pool_trim();
+    return 0;
+}
+
+/* Reads a block from the store and forgets the answer. */
+static void
+warm(struct world *w, const char *key, uint64_t block)
+{
+    struct asker a;
+    size_t before = w->done;
+    ask(w, &a, key, block);
+    fake_answer(&w->fake, STORE_DONE, block_of(CACHE_BLOCK, (uint8_t)block));
+    loop_run_until(&w->loop, &w->done, before + 1);
+    buf_unref(&a.read.out);
+}
+
+static void
+submit__ten_askers_of_one_block__one_read(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a[10];
+    for (size_t i = 0; i < 10; i++) {
+        ask(w, &a[i], "seg", 3);
+    }
+    assert_int_equal(w->fake.total, 1);
+    assert_int_equal(w->fake.calls[0]->offset, 3 * CACHE_BLOCK);
+    assert_int_equal(w->fake.calls[0]->length, CACHE_BLOCK);
+    fake_answer(&w->fake, STORE_DONE, block_of(1000, 7));
+    loop_run_until(&w->loop, &w->done, 10);
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(a[i].read.outcome, STORE_DONE);
+        assert_int_equal(a[i].read.out->len, 1000);
+        assert_ptr_equal(a[i].read.out, a[0].read.out);
+        if (i > 0) {
+            buf_unref(&a[i].read.out);
+        }
+    }
+    buf_unref(&a[0].read.out);
+}
+
+static void
+submit__block_is_here__answers_later_without_the_store(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a;
+    warm(w, "seg", 0);
+    ask(w, &a, "seg", 0);
+    assert_int_equal(w->done, 1);
+    loop_run_until(&w->loop, &w->done, 2);
+    assert_int_equal(w->fake.total, 1);
+    assert_non_null(a.read.out);
+    buf_unref(&a.read.out);
+}
+
+static void
+try__miss_then_hit__gives_the_bytes_at_once(void **state)
+{
+    struct world *w = (struct world *)*state;
+    uint64_t size = 0;
+    assert_null(cache_try(w->cache, "seg", 0, NULL));
+    warm(w, "seg", 0);
+    struct buf *b = cache_try(w->cache, "seg", 0, &size);
+    assert_non_null(b);
+    assert_int_equal(size, CACHE_BLOCK);
+    buf_unref(&b);
+}
+
+static void
+ceiling__more_blocks_than_fit__the_least_recently_used_go(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (uint64_t i = 0; i < 7; i++) {
+        warm(w, "seg", i);
+    }
+    struct buf *b = cache_try(w->cache, "seg", 0, NULL); /* block 0 is used again */
+    assert_non_null(b);
+    buf_unref(&b);
+    warm(w, "seg", 7);
+    warm(w, "seg", 8);
+    assert_true(cache_bytes(w->cache) <= 8 * (size_t)CACHE_BLOCK);
+    b = cache_try(w->cache, "seg", 0, NULL);
+    assert_non_null(b);
+    buf_unref(&b);
+    assert_null(cache_try(w->cache, "seg", 1, NULL));
+}
+
+static void
+failure__read_fails__every_asker_hears_it_and_nothing_is_kept(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a[2];
+    ask(w, &a[0], "seg", 0);
+    ask(w, &a[1], "seg", 0);
+    fake_answer(&w->fake, STORE_ERROR, NULL);
+    loop_run_until(&w->loop, &w->done, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(a[i].read.outcome, STORE_ERROR);
+        assert_int_equal(a[i].read.rc, SL_EIO);
+        assert_string_equal(a[i].read.why, "as told");
+        assert_null(a[i].read.out);
+    }
+    warm(w, "seg", 0);
+    assert_int_equal(w->fake.total, 2);
+}
+
+static void
+burst__more_cold_blocks_than_may_be_read_at_once__wait_their_turn(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a[20];
+    for (size_t i = 0; i < 20; i++) {
+        ask(w, &a[i], "seg", i);
+    }
+    assert_int_equal(w->fake.total, 4); /* READING_MIN at this ceiling */
+    while (w->done < 20) {
+        assert_true(w->fake.count <= 4);
+        if (w->fake.count > 0) {
+            fake_answer(&w->fake, STORE_DONE, block_of(CACHE_BLOCK, 1));
+        }
+        loop_run_one(&w->loop);
+    }
+    assert_int_equal(w->fake.total, 20);
+    for (size_t i = 0; i < 20; i++) {
+        buf_unref(&a[i].read.out);
+    }
+}
+
+static void
+forget__while_being_read__askers_get_it_and_nobody_after(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a;
+    ask(w, &a, "seg", 0);
+    cache_forget(w->cache, "seg", CACHE_BLOCK);
+    fake_answer(&w->fake, STORE_DONE, block_of(100, 1));
+    loop_run_until(&w->loop, &w->done, 1);
+    assert_int_equal(a.read.out->len, 100);
+    buf_unref(&a.read.out);
+    assert_null(cache_try(w->cache, "seg", 0, NULL));
+    assert_int_equal(cache_bytes(w->cache), 0);
+}
+
+static void
+forget__blocks_that_are_here__are_gone(void **state)
+{
+    struct world *w = (struct world *)*state;
+    warm(w, "seg", 0);
+    warm(w, "seg", 1);
+    warm(w, "other", 0);
+    cache_forget(w->cache, "seg", 2 * (uint64_t)CACHE_BLOCK);
+    assert_null(cache_try(w->cache, "seg", 0, NULL));
+    assert_null(cache_try(w->cache, "seg", 1, NULL));
+    struct buf *b = cache_try(w->cache, "other", 0, NULL);
+    assert_non_null(b);
+    buf_unref(&b);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(submit__ten_askers_of_one_block__one_read),
+        T(submit__block_is_here__answers_later_without_the_store),
+        T(try__miss_then_hit__gives_the_bytes_at_once),
+        T(ceiling__more_blocks_than_fit__the_least_recently_used_go),
+        T(failure__read_fails__every_asker_hears_it_and_nothing_is_kept),
+        T(burst__more_cold_blocks_than_may_be_read_at_once__wait_their_turn),
+        T(forget__while_being_read__askers_get_it_and_nobody_after),
+        T(forget__blocks_that_are_here__are_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
