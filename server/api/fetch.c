@@ -120,13 +120,22 @@ reply(struct fetch *f)
     request_finish(req);
 }
 
+/* Any broker serves any partition, so NOT_LEADER_OR_FOLLOWER would send a consumer in circles: what
+ * passes by itself is "not available yet". */
+static int16_t
+error_of(enum sl_err rc)
+{
+    int16_t code = kafka_error_of(rc);
+    return code == KAFKA_NOT_LEADER_OR_FOLLOWER ? KAFKA_OFFSET_NOT_AVAILABLE : code;
+}
+
 static void
 fill_part(struct fetch *f, struct fetch_part *part)
 {
     struct fetch_response_partition *resp = part->resp;
     const struct part_read *r = &part->read;
     enum sl_err rc = part->group == NULL ? part->rc : r->rc;
-    resp->error_code = kafka_error_of(rc);
+    resp->error_code = error_of(rc);
     resp->high_watermark = part->group == NULL ? -1 : r->high_watermark;
     resp->last_stable_offset = resp->high_watermark;
     resp->log_start_offset = part->group == NULL ? -1 : r->log_start;

@@ -53,6 +53,7 @@ journal__follow_stop(struct journal *jn)
     jn->follow_generation++; /* answers of this reading are not wanted any more */
     sched_timer_stop(jn->o.sched, &jn->follow_timer);
     store_listing_free(&jn->beyond);
+    jn->is_absence_open = false;
 }
 
 static bool
@@ -122,6 +123,8 @@ journal__follow_start(struct journal *jn, enum follow_why why)
     jn->is_tail_reached = false;
     jn->fetch_next = jn->tail + 1;
     jn->listed_through = jn->tail;
+    jn->looks_begun++;
+    jn->is_look_wanted = false;
     list_splice(&jn->waiters, &jn->waiters_next);
     if (jn->mode == JOURNAL_LIVE) {
         journal__set_mode(jn, JOURNAL_CATCHUP, "catching up");
@@ -218,7 +221,8 @@ add_known(struct journal *jn, struct fetch *f, const struct entry_view *v)
         jn->tail_id = v->h.id;
     }
     if (jn->follow_why != FOLLOW_OPEN && v->h.writer != jn->o.node_id) {
-        jn->contended_until_ns = sched_now(jn->o.sched) + 5 * SCHED_S;
+        jn->last_foreign_ns = sched_now(jn->o.sched);
+        jn->contended_until_ns = jn->last_foreign_ns + 5 * SCHED_S;
     }
 }
 
@@ -261,9 +265,12 @@ take_entry(struct journal *jn, struct fetch *f, const char *key)
 }
 
 static void
-tail_reached(struct journal *jn, uint64_t n)
+tail_reached(struct journal *jn, uint64_t n, int64_t ended_ns)
 {
     journal__follow_stop(jn);
+    jn->absence_ns = ended_ns;
+    jn->absence_checks = jn->checks_begun;
+    jn->fetch_next = n; /* what was read ahead is dropped; whoever goes on begins here again */
     jn->follow_failures = 0;
     if (MISTAKE(absent_is_tail) || jn->follow_why == FOLLOW_REFRESH) {
         tail_confirmed(jn);
@@ -285,7 +292,7 @@ deliver_one(struct journal *jn, struct fetch *f)
     uint64_t generation = jn->follow_generation;
     entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, f->n);
     if (f->outcome == STORE_ABSENT) {
-        tail_reached(jn, f->n);
+        tail_reached(jn, f->n, f->ended_ns);
         return false;
     }
     if (f->outcome != STORE_DONE) {
@@ -480,22 +487,74 @@ suspect_read(struct jcall *c)
  * --------------------------------------------------------------------------------------------------------
  */
 
-static void
-tail_confirmed(struct journal *jn)
+/* What was collected is absent too. R4 tells the two apart as it tells ghosts from entries: inside
+ * the window, or after a younger check that passed, nothing above safe had been deleted. */
+static bool
+is_absence_genuine(const struct journal *jn)
 {
-    jn->is_tail_reached = true;
-    journal__verify(jn); /* ends in journal__follow_settled when everything known is applied */
+    if (MISTAKE(no_verify) || jn->checks_passed > jn->absence_checks) {
+        return true;
+    }
+    return jn->has_window && !jn->o.is_paranoid && jn->absence_ns >= jn->window_ns &&
+           jn->absence_ns <= jn->window_ns + jn->o.safe_window_ns;
 }
 
 static void
-ready_waiters(struct journal *jn)
+tail_confirmed(struct journal *jn)
+{
+    if (!is_absence_genuine(jn)) {
+        jn->is_absence_open = true;
+        journal__check_soon(jn);
+        return;
+    }
+    jn->is_absence_open = false;
+    jn->is_tail_reached = true;
+    jn->last_tail_ns = sched_now(jn->o.sched);
+    journal__verify(jn); /* ends in journal__follow_settled when everything known is applied */
+}
+
+void
+journal__absence_settle(struct journal *jn)
+{
+    if (jn->is_absence_open) {
+        tail_confirmed(jn);
+    }
+}
+
+static void
+ready_waiters(struct list *waiters)
 {
     struct list mine;
     list_init(&mine);
-    list_splice(&mine, &jn->waiters);
+    list_splice(&mine, waiters);
     for (struct list *node; (node = list_pop(&mine)) != NULL;) {
         struct journal_waiter *w = SL_CONTAINER_OF(node, struct journal_waiter, node);
         w->ready(w, SL_OK);
+    }
+}
+
+void
+journal__own_entry_seen(struct journal *jn, uint64_t n)
+{
+    struct list mine;
+    list_init(&mine);
+    LIST_FOREACH_SAFE(node, tmp, &jn->waiters_next)
+    {
+        if (SL_CONTAINER_OF(node, struct journal_waiter, node)->after_n <= n) {
+            list_remove(node);
+            list_append(&mine, node);
+        }
+    }
+    ready_waiters(&mine);
+}
+
+void
+journal__look_maybe(struct journal *jn)
+{
+    bool is_wanted = jn->is_look_wanted || !list_is_empty(&jn->waiters_next);
+    if (is_wanted && jn->mode == JOURNAL_LIVE && list_is_empty(&jn->slots) &&
+        list_is_empty(&jn->known)) {
+        journal__follow_start(jn, FOLLOW_REFRESH);
     }
 }
 
@@ -505,6 +564,8 @@ go_live(struct journal *jn)
     bool was_opening = jn->mode == JOURNAL_OPENING;
     jn->next_n = jn->tail + 1;
     jn->last_id = jn->tail_id;
+    jn->looks_done = jn->looks_begun;
+    jn->o.app->rollback(jn->o.app_arg); /* what was noted before others' entries came is old */
     if (jn->follow_why == FOLLOW_LOST) {
         jn->propose_not_before_ns =
             sched_now(jn->o.sched) +
@@ -525,35 +586,39 @@ void
 journal__follow_settled(struct journal *jn)
 {
     if (jn->mode == JOURNAL_LIVE) {
-        if (list_is_empty(&jn->slots) && !list_is_empty(&jn->waiters_next)) {
-            list_splice(&jn->waiters,
-                        &jn->waiters_next); /* waited for an own entry, which was won */
-            ready_waiters(jn);
-        }
+        journal__look_maybe(jn);
         return;
     }
     if (jn->mode != JOURNAL_OPENING && jn->mode != JOURNAL_CATCHUP) {
         return;
+    }
+    if (jn->is_absence_open) {
+        return; /* a check is under way */
     }
     if (!jn->is_tail_reached) {
         read_ahead(jn);
         return;
     }
     go_live(jn);
-    ready_waiters(jn);
+    ready_waiters(&jn->waiters);
     journal__pump(jn);
-    if (jn->mode == JOURNAL_LIVE && list_is_empty(&jn->slots) &&
-        !list_is_empty(&jn->waiters_next)) {
-        journal__follow_start(jn, FOLLOW_REFRESH);
-    }
 }
 
 bool
 journal_is_fresh(const struct journal *jn)
 {
     const int64_t lately = 100 * SCHED_MS;
-    return jn->mode == JOURNAL_LIVE && jn->last_won_ns != 0 &&
-           sched_now(jn->o.sched) - jn->last_won_ns <= lately;
+    const int64_t just_now = 20 * SCHED_MS; /* many waiters share one look at the tail */
+    int64_t now = sched_now(jn->o.sched);
+    return jn->mode == JOURNAL_LIVE &&
+           ((jn->last_won_ns != 0 && now - jn->last_won_ns <= lately) ||
+            (jn->last_tail_ns != 0 && now - jn->last_tail_ns <= just_now));
+}
+
+bool
+journal_has_company(const struct journal *jn)
+{
+    return jn->last_foreign_ns != 0 && sched_now(jn->o.sched) - jn->last_foreign_ns <= 60 * SCHED_S;
 }
 
 void
@@ -569,10 +634,9 @@ journal_refresh(struct journal *jn, struct journal_waiter *w)
         w->ready(w, SL_OK);
         return;
     }
-    list_append(jn->mode == JOURNAL_OPENING ? &jn->waiters : &jn->waiters_next, &w->node);
-    if (jn->mode == JOURNAL_LIVE && list_is_empty(&jn->slots) && list_is_empty(&jn->known)) {
-        journal__follow_start(jn, FOLLOW_REFRESH);
-    }
+    w->after_n = jn->mode == JOURNAL_LIVE ? jn->next_n : UINT64_MAX;
+    list_append(&jn->waiters_next, &w->node);
+    journal__look_maybe(jn);
 }
 
 void

@@ -295,6 +295,7 @@ journal_propose(struct journal *jn, struct journal_item *item)
     SCHED_ASSERT_HERE(jn->o.sched);
     item->verdict = refusal(jn, item);
     item->is_staged = false;
+    item->looks_before = jn->looks_begun;
     if (list_is_empty(&jn->queue)) {
         jn->oldest_queued_ns = sched_now(jn->o.sched);
     }

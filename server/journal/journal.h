@@ -59,13 +59,16 @@ struct journal_item {
     size_t index_bytes; /* most bytes that stage adds to the index, item header included */
     size_t data_bytes;  /* most bytes that stage adds to the data */
     int64_t deadline_ns;
-    bool is_alone;       /* op: staged only when nothing is in flight, in an entry of its own */
-    bool is_staged;      /* the journal's */
-    enum sl_err verdict; /* the journal's */
+    bool is_alone;         /* op: staged only when nothing is in flight, in an entry of its own */
+    bool is_staged;        /* the journal's */
+    enum sl_err verdict;   /* the journal's */
+    uint64_t looks_before; /* the journal's */
     /* Checks against S plus what is in flight, appends to the entry. May run again after a lost
      * race. Any answer other than SL_OK is the verdict: nothing may have been appended. SL_OK
      * without appending is "already there" (a retry). The journal tells the verdict through done
-     * only when all that it rests on is verified. */
+     * only when all that it rests on is verified; a refusal, only after it has read to a tail that
+     * is younger than the proposal, because another broker may have written what is missing here.
+     * (Not so SL_EPRODUCER_EPOCH: what has been fenced stays fenced.) */
     enum sl_err (*stage)(struct journal_item *item, struct entry_builder *b);
     /* SL_OK: durable, verified and applied in entry n (or already there). SL_ETIMEOUT: outcome
      * unknown. Everything else: it is not in the log and will not be. */
@@ -112,12 +115,17 @@ void journal_destroy(struct journal **jn);
  * that come while a read is under way share the next one. */
 struct journal_waiter {
     struct list node;
+    uint64_t after_n; /* the journal's */
     void (*ready)(struct journal_waiter *w, enum sl_err rc);
 };
 void journal_refresh(struct journal *jn, struct journal_waiter *w);
 void journal_waiter_cancel(struct journal_waiter *w);
-/* Would journal_refresh read? False when an own entry was won within the last `lately`. */
+/* Would journal_refresh read? False when an own entry that was sent within the last `lately` was
+ * won. */
 bool journal_is_fresh(const struct journal *jn);
+/* Has another broker written here within the last minute? Then readers that wait look more often.
+ */
+bool journal_has_company(const struct journal *jn);
 
 struct journal_status {
     enum journal_mode mode;

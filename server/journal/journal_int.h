@@ -94,10 +94,13 @@ struct journal {
     bool is_pump_posted;
     struct sched_timer linger;
     int64_t propose_not_before_ns;
+    bool
+        is_draining; /* the speculation was dropped: S must reach the tail before staging goes on */
     unsigned losses, failures;
     int64_t contended_until_ns; /* another broker wrote lately: one at a time, with gaps (R9) */
     uint64_t last_won;
-    int64_t last_won_ns, put_latency_ns;
+    int64_t last_won_ns; /* when it was sent: nobody else wrote before that */
+    int64_t put_latency_ns;
     struct sched_timer deadlines;
     bool is_closing;
     int64_t close_deadline_ns;
@@ -108,6 +111,7 @@ struct journal {
     bool has_window;
     int64_t window_ns; /* t0 of the last check that passed */
     bool is_checking, is_check_wanted;
+    uint64_t checks_begun, checks_passed; /* passed: the youngest that did */
     uint64_t check_u;
     int64_t check_t0;
     unsigned check_failures;
@@ -122,6 +126,13 @@ struct journal {
     size_t fetch_count;
     uint64_t fetch_next, listed_through;
     bool is_tail_reached;
+    int64_t last_tail_ns;    /* the last reading reached the tail */
+    int64_t last_foreign_ns; /* an entry of another broker was met */
+    bool is_absence_open;    /* the key behind the tail is absent, but was it ever there? */
+    int64_t absence_ns;      /* when that was known, */
+    uint64_t absence_checks; /* and checks_begun then */
+    uint64_t looks_begun, looks_done; /* readings to the tail; done: the youngest that ended */
+    bool is_look_wanted;              /* a refusal waits for one; nothing is staged until then */
     struct sched_timer follow_timer;
     unsigned follow_failures;
     struct list waiters, waiters_next; /* refresh: of the read under way; of the one after it */
@@ -181,6 +192,12 @@ void journal__follow_start(struct journal *jn, enum follow_why why);
 void journal__follow_stop(struct journal *jn);
 /* Everything known was applied; a follower that has reached the tail goes live. */
 void journal__follow_settled(struct journal *jn);
+/* A check passed: what is absent may be the tail now. */
+void journal__absence_settle(struct journal *jn);
+/* Begins a reading to the tail if somebody waits for one and nothing of ours is on its way. */
+void journal__look_maybe(struct journal *jn);
+/* An own entry n was verified: so the tail was reached when it was sent. */
+void journal__own_entry_seen(struct journal *jn, uint64_t n);
 
 /* checkpoint.c */
 void journal__checkpoint_maybe(struct journal *jn);

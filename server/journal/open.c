@@ -35,6 +35,7 @@ begin_at(struct journal *jn, uint64_t n, const struct uuid *last_id)
 {
     jn->safe = jn->tail = n;
     jn->safe_id = jn->tail_id = *last_id;
+    jn->boundary_seen = jn->manifest.gc_boundary; /* <= n */
     jn->checked_u = n;
     jn->has_window = true;
     jn->window_ns = jn->check_t0;
@@ -129,8 +130,7 @@ manifest_read(struct jcall *c)
         journal__fail(jn, c->call.key, err.msg);
         return;
     }
-    jn->boundary_seen = jn->manifest.gc_boundary;
-    journal__collect_later(jn, jn->boundary_seen);
+    journal__collect_later(jn, jn->manifest.gc_boundary);
     struct jcall *get = journal__call_new(jn, STORE_GET, snapshot_read);
     (void)snprintf(get->call.key, sizeof(get->call.key), "%s", jn->manifest.snapshot_key);
     journal__call_submit(get);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+static void requeue(struct journal *jn, struct list *items);
 static void put_answered(struct jcall *c);
 static void resolve_answered(struct jcall *c);
 static void slot_retry(struct sched_timer *t);
@@ -82,8 +83,37 @@ stage_items(struct journal *jn, struct slot *s, size_t count)
     jn->oldest_queued_ns = sched_now(jn->o.sched);
 }
 
-/* Nothing was appended: the verdicts rest on what is in flight, and are told when that is verified.
- */
+/* A refusal because something is missing in S: another broker may have written it. */
+static bool
+needs_look(const struct journal *jn, const struct journal_item *item)
+{
+    return item->verdict != SL_OK && item->verdict != SL_EPRODUCER_EPOCH &&
+           jn->looks_done <= item->looks_before;
+}
+
+/* Puts the refusals that cannot be told yet back at the head of the queue, in their order. */
+static void
+hold_refusals(struct journal *jn, struct list *items)
+{
+    struct list held;
+    list_init(&held);
+    LIST_FOREACH_SAFE(node, tmp, items)
+    {
+        struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
+        if (needs_look(jn, item)) {
+            list_remove(node);
+            list_append(&held, node);
+        }
+    }
+    if (!list_is_empty(&held)) {
+        requeue(jn, &held);
+        jn->is_look_wanted = true;
+    }
+}
+
+/* Nothing was appended. What is already there rests on what is in flight and is told when that is
+ * verified. In an entry that is sent, refusals ride along: that it is won proves that nothing was
+ * missing. Here they need a look at the tail. */
 static void
 settle_verdicts(struct journal *jn, struct slot *s)
 {
@@ -91,6 +121,7 @@ settle_verdicts(struct journal *jn, struct slot *s)
     list_init(&verdicts);
     list_splice(&verdicts, &s->items);
     slot_free(s);
+    hold_refusals(jn, &verdicts);
     if (!list_is_empty(&jn->slots)) {
         list_splice(&SL_CONTAINER_OF(jn->slots.prev, struct slot, node)->items, &verdicts);
     } else if (!list_is_empty(&jn->known)) {
@@ -175,6 +206,10 @@ may_flush(struct journal *jn, const struct plan *p)
     if (p->is_alone && is_busy) {
         return false;
     }
+    jn->is_draining = jn->is_draining && !list_is_empty(&jn->known);
+    if (jn->is_draining || jn->is_look_wanted) {
+        return false;
+    }
     uint32_t k = now < jn->contended_until_ns ? 1 : jn->o.max_in_flight;
     if (jn->slot_count >= k || jn->known_count >= KNOWN_MAX) {
         return false;
@@ -203,6 +238,7 @@ journal__pump(struct journal *jn)
         }
         propose_one(jn, &p);
     }
+    journal__look_maybe(jn);
 }
 
 /* --- outcomes
@@ -231,7 +267,7 @@ slot_resolved(struct slot *s, enum slot_state state, int64_t ended_ns)
     jn->slot_count--;
     if (state == SLOT_WON) {
         jn->last_won = s->n;
-        jn->last_won_ns = ended_ns;
+        jn->last_won_ns = s->sent_ns;
         jn->put_latency_ns = ended_ns - s->sent_ns;
         jn->failures = jn->losses = 0;
         if (ended_ns < jn->contended_until_ns) {
@@ -417,6 +453,7 @@ failed(struct journal *jn, struct slot *s)
     enum sl_err rc = s->rc;
     journal__abandon_slots(jn, &items);
     jn->o.app->rollback(jn->o.app_arg);
+    jn->is_draining = true; /* entries that were won before it may still be unverified */
     jn->next_n = jn->tail + 1;
     jn->last_id = jn->tail_id;
     jn->propose_not_before_ns =

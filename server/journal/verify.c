@@ -76,6 +76,7 @@ pass_first(struct journal *jn)
     struct list items;
     struct known *k = SL_CONTAINER_OF(jn->known.next, struct known, node);
     uint64_t n = k->n;
+    bool is_own = k->is_own;
     enum sl_err rc = apply_known(jn, k, &err);
     if (rc != SL_OK) {
         char key[JOURNAL_KEY_MAX];
@@ -93,6 +94,9 @@ pass_first(struct journal *jn)
     jn->known_count--;
     jn->applied_since_check++;
     journal__end_items(&items, SL_OK, n);
+    if (is_own) {
+        journal__own_entry_seen(jn, n);
+    }
     return true;
 }
 
@@ -124,6 +128,7 @@ check_start(struct journal *jn)
     struct jcall *c = journal__call_new(jn, STORE_LIST, check_answered);
     jn->is_checking = true;
     jn->is_check_wanted = false;
+    jn->checks_begun++;
     jn->check_u = jn->tail; /* u and t0 before the read, in this order */
     jn->check_t0 = sched_now(jn->o.sched);
     jn->applied_since_check = 0;
@@ -182,15 +187,13 @@ check_passed(struct journal *jn)
     }
     jn->has_window = true;
     jn->window_ns = jn->check_t0;
+    jn->checks_passed = jn->checks_begun;
     if (jn->check_u > jn->checked_u) {
         jn->checked_u = jn->check_u;
     }
-    if (jn->is_check_wanted && !list_is_empty(&jn->known) && jn->tail > jn->checked_u) {
-        journal__verify(jn);
-        return;
-    }
-    jn->is_check_wanted = false;
+    jn->is_check_wanted = false; /* who still wants one asks again */
     journal__verify(jn);
+    journal__absence_settle(jn);
     journal__pump(jn);
 }
 

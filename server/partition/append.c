@@ -82,10 +82,25 @@ append_stage(struct journal_item *item, struct entry_builder *b)
     return SL_OK;
 }
 
+/* Another broker may have opened the partition: read to the tail, once, and propose again. */
+static void
+append_refreshed(struct journal_waiter *w, enum sl_err rc)
+{
+    struct append *a = SL_CONTAINER_OF(w, struct append, waiter);
+    (void)rc;
+    journal_propose(a->shard->journal, &a->item);
+}
+
 static void
 append_done(struct journal_item *item, enum sl_err rc, uint64_t n)
 {
     struct append *a = SL_CONTAINER_OF(item, struct append, item);
+    if (rc == SL_EUNKNOWN_PARTITION && !a->has_refreshed) {
+        a->has_refreshed = true;
+        a->waiter.ready = append_refreshed;
+        journal_refresh(a->shard->journal, &a->waiter);
+        return;
+    }
     const struct part_state *p = state_find_part(a->shard->state, &a->topic_id, a->partition);
     (void)n;
     a->rc = rc;
@@ -108,6 +123,7 @@ append_submit(struct shard *sh, struct append *a)
 {
     a->shard = sh;
     a->base_offset = -1;
+    a->has_refreshed = false;
     a->item = (struct journal_item){.index_bytes = ENTRY_ITEM_HEADER_BYTES + RUN_BYTES,
                                     .data_bytes = a->batch.len,
                                     .deadline_ns = a->deadline_ns,

@@ -99,13 +99,14 @@ on_topic(void *arg, struct topic_state *t)
 }
 
 static void
-wake_waiters(struct partition *part, int64_t below)
+wake_waiters(struct shard *sh, struct partition *part, int64_t below)
 {
     LIST_FOREACH_SAFE(node, tmp, &part->waiters)
     {
         struct part_waiter *w = SL_CONTAINER_OF(node, struct part_waiter, node);
         if (w->offset < below) {
             list_remove(node);
+            sh->waiter_count--;
             w->wake(w);
         }
     }
@@ -114,14 +115,14 @@ wake_waiters(struct partition *part, int64_t below)
 static void
 on_retired(void *arg, struct part_state *p)
 {
-    (void)arg;
+    struct shard *sh = (struct shard *)arg;
     struct partition *part = (struct partition *)p->user;
     p->user = NULL;
     if (part == NULL) {
         return;
     }
     list_remove(&part->awake);
-    wake_waiters(part, INT64_MAX);
+    wake_waiters(sh, part, INT64_MAX);
     sl_free(part);
 }
 
@@ -144,7 +145,7 @@ shard__wake(struct shard *sh)
 {
     for (struct list *node; (node = list_pop(&sh->awake)) != NULL;) {
         struct partition *part = SL_CONTAINER_OF(node, struct partition, awake);
-        wake_waiters(part, part->st->end);
+        wake_waiters(sh, part, part->st->end);
     }
 }
 
@@ -154,7 +155,7 @@ shard__wake_all(struct shard *sh)
     size_t pos = 0;
     for (struct part_state *p; (p = state_next_part(sh->state, &pos));) {
         if (p->user != NULL) {
-            wake_waiters((struct partition *)p->user, INT64_MAX);
+            wake_waiters(sh, (struct partition *)p->user, INT64_MAX);
         }
     }
 }
@@ -187,6 +188,7 @@ shard_open(struct shard *sh)
 void
 shard_close(struct shard *sh, int64_t deadline_ns)
 {
+    sched_timer_stop(shard_sched(sh), &sh->poll);
     journal_close(sh->journal, deadline_ns);
 }
 
@@ -248,6 +250,45 @@ shard_ready(const struct shard *sh)
     }
 }
 
+/* --- what other brokers write
+ *
+ * Our own commits wake waiters by themselves. What another broker commits is seen only by reading
+ * the tail, so while somebody waits the tail is looked at: often when another broker was heard of
+ * lately, else rarely. */
+
+static void poll_soon(struct shard *sh);
+
+static void
+poll_ready(struct journal_waiter *w, enum sl_err rc)
+{
+    struct shard *sh = SL_CONTAINER_OF(w, struct shard, poll_waiter);
+    (void)rc;
+    sh->is_polling = false;
+    poll_soon(sh);
+}
+
+static void
+poll_fire(struct sched_timer *t)
+{
+    struct shard *sh = SL_CONTAINER_OF(t, struct shard, poll);
+    if (sh->waiter_count == 0 || sh->mode != JOURNAL_LIVE) {
+        return; /* the next waiter begins again */
+    }
+    sh->is_polling = true;
+    sh->poll_waiter.ready = poll_ready;
+    journal_refresh(sh->journal, &sh->poll_waiter);
+}
+
+static void
+poll_soon(struct shard *sh)
+{
+    int64_t pause = journal_has_company(sh->journal) ? 50 * SCHED_MS : SCHED_S;
+    if (sh->waiter_count > 0 && !sh->is_polling && sh->poll.heap_pos == 0) {
+        sh->poll.fire = poll_fire;
+        sched_timer_after(shard_sched(sh), &sh->poll, pause);
+    }
+}
+
 /* --- sleeping on a partition
  * ------------------------------------------------------------------------------------------ */
 
@@ -274,6 +315,8 @@ part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition, stru
         return false;
     }
     list_append(&partition_of(p)->waiters, &w->node);
+    sh->waiter_count++;
+    poll_soon(sh);
     return true;
 }
 
@@ -281,5 +324,6 @@ void
 part_wait_cancel(struct shard *sh, struct part_waiter *w)
 {
     SCHED_ASSERT_HERE(shard_sched(sh));
+    sh->waiter_count -= list_is_empty(&w->node) ? 0 : 1;
     list_remove(&w->node);
 }

@@ -63,8 +63,9 @@ struct append {
     int64_t base_offset, log_append_time_ms, log_start;
     /* the shard's */
     struct shard *shard;
-    struct part_state *part;
     struct journal_item item;
+    struct journal_waiter waiter;
+    bool has_refreshed;
 };
 /* On the shard's loop. Appends of one caller to one partition keep their order. */
 void append_submit(struct shard *sh, struct append *a);
@@ -114,10 +115,8 @@ struct part_read {
     struct read_piece *pieces;
     size_t piece_count, total_bytes;
     /* the shard's */
-    struct part_state *part;
     struct shard *shard;
     struct journal_waiter waiter;
-    void *impl;
 };
 void part_read_submit(struct shard *sh, struct part_read *r);
 /* Drops the pieces. */

@@ -19,6 +19,11 @@ struct shard {
     struct tail_cache tail;
     struct list awake; /* partitions whose end moved while an entry was applied */
     enum journal_mode mode;
+    /* readers that wait for what another broker may write */
+    size_t waiter_count;
+    struct sched_timer poll;
+    struct journal_waiter poll_waiter;
+    bool is_polling;
 };
 
 void shard__wake(struct shard *sh);

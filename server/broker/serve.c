@@ -1,0 +1,350 @@
+/* Start: signals masked -> plugin and store -> loops -> probe, cluster.json -> shards -> listeners.
+ * Stop, the other way round: no new connections, requests in flight finish, journals close, store
+ * calls end, loops end. What is still in flight after shutdown.timeout.ms has an unknown outcome,
+ * and is told so. */
+#include "broker/serve.h"
+
+#include "api/broker.h"
+#include "broker/bucket.h"
+#include "broker/gate.h"
+#include "net/loop.h"
+#include "net/server.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sluice/storage.h>
+#include <stdio.h>
+
+enum { OPEN_WAIT_MS = 20000, EXIT_DONE = 0, EXIT_FAILED = 1, QUEUE_MAX = 64 << 20 };
+
+struct process {
+    const struct config *cfg;
+    struct bucket bucket;
+    struct loop **loops;
+    unsigned loop_count;
+    struct broker broker;
+    struct server *server;
+    struct gate opened; /* a pass for each journal that is live or failed */
+    bool *is_reported;  /* per journal, on its loop */
+};
+
+/* --- shards
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void
+on_topic_changed(void *arg, struct topic_state *t)
+{
+    directory_update(((struct process *)arg)->broker.topics, t);
+}
+
+static void
+on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
+{
+    struct process *p = (struct process *)arg;
+    (void)why;
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        if (p->broker.shards[j] != sh || (mode != JOURNAL_LIVE && mode != JOURNAL_FAILED)) {
+            continue;
+        }
+        if (j == 0 && mode == JOURNAL_LIVE) {
+            topic_admin_opened(p->broker.topic_admin);
+        }
+        if (!p->is_reported[j]) {
+            p->is_reported[j] = true;
+            gate_pass(&p->opened);
+        }
+    }
+}
+
+static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
+                                                 .mode_changed = on_mode_changed};
+
+static struct journal_options
+journal_options_of(struct process *p, uint32_t index)
+{
+    const struct config_journal *c = &p->cfg->journal;
+    bool is_local = (p->bucket.capabilities & SLUICE_STORE_LOCAL) != 0;
+    int64_t linger_ms = c->linger_ms >= 0 ? c->linger_ms : is_local ? 0 : 20;
+    return (struct journal_options){.sched = loop_sched(p->loops[index % p->loop_count]),
+                                    .store = p->bucket.store,
+                                    .prefix = p->cfg->storage.prefix,
+                                    .cluster = p->bucket.cluster,
+                                    .index = index,
+                                    .node_id = (int32_t)p->cfg->server.node_id,
+                                    .max_in_flight = (uint32_t)c->max_in_flight,
+                                    .linger_ns = linger_ms * SCHED_MS,
+                                    .entry_max_bytes = (size_t)c->entry_max_bytes,
+                                    .is_paranoid = c->paranoid,
+                                    .safe_window_ns = c->safe_window_ms * SCHED_MS,
+                                    .check_interval_ns = c->check_interval_ms * SCHED_MS,
+                                    .grace_ns = 3600 * SCHED_S,
+                                    .snapshot_entries = (uint32_t)c->snapshot_entries,
+                                    .snapshot_interval_ns = 10 * SCHED_S,
+                                    .queue_max_bytes = QUEUE_MAX};
+}
+
+static void
+shards_new(struct process *p)
+{
+    struct broker *b = &p->broker;
+    b->shard_count = p->bucket.journals;
+    b->shards = (struct shard **)sl_alloc(b->shard_count * sizeof(struct shard *));
+    p->is_reported = (bool *)sl_alloc(b->shard_count * sizeof(bool));
+    gate_init(&p->opened, b->shard_count);
+    for (uint32_t j = 0; j < b->shard_count; j++) {
+        const struct shard_options o = {
+            .journal = journal_options_of(p, j),
+            .tail_cache_bytes = (size_t)p->cfg->journal.tail_cache_bytes / b->shard_count,
+            .events = &shard_events,
+            .events_arg = p};
+        b->shards[j] = shard_new(&o);
+    }
+}
+
+static void
+shard_open_here(void *arg)
+{
+    shard_open((struct shard *)arg);
+}
+
+static void
+shards_open(struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_open_here, p->broker.shards[j]);
+    }
+    if (!gate_wait(&p->opened, OPEN_WAIT_MS)) {
+        SL_WARN(
+            NULL, "broker.journals_slow",
+            KV_STR("meaning", "serving what is open; the others follow when the store answers"));
+    }
+}
+
+struct closing {
+    struct shard *shard;
+    int64_t deadline_ns;
+    bool is_idle;
+};
+
+static void
+shard_close_here(void *arg)
+{
+    struct closing *c = (struct closing *)arg;
+    shard_close(c->shard, c->deadline_ns);
+}
+
+static void
+shard_look(void *arg)
+{
+    struct closing *c = (struct closing *)arg;
+    c->is_idle = shard_is_idle(c->shard);
+}
+
+static void
+nap_ms(long ms)
+{
+    const struct timespec ts = {.tv_sec = 0, .tv_nsec = ms * 1000000};
+    (void)nanosleep(&ts, NULL);
+}
+
+static void
+shards_close(struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        struct sched *s = shard_sched(p->broker.shards[j]);
+        struct closing c = {.shard = p->broker.shards[j],
+                            .deadline_ns =
+                                sched_now(s) + p->cfg->server.shutdown_timeout_ms * SCHED_MS};
+        run_on(s, shard_close_here, &c);
+        for (c.is_idle = false; !c.is_idle;) {
+            run_on(s, shard_look, &c);
+            if (!c.is_idle) {
+                nap_ms(2); /* the journal's own deadline bounds this */
+            }
+        }
+    }
+}
+
+/* --- the broker
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static void
+topic_defaults(void *arg, const char *name, struct topic_options *ret)
+{
+    struct config_topic t;
+    config_topic((const struct config *)arg, name, &t);
+    ret->max_message_bytes =
+        (int32_t)(t.message_max_bytes < INT32_MAX ? t.message_max_bytes : INT32_MAX);
+    ret->is_log_append_time = t.message_timestamp_type == CONFIG_LOG_APPEND_TIME;
+    ret->is_compacted = (t.cleanup_policy & CONFIG_CLEANUP_COMPACT) != 0;
+}
+
+static void
+broker_fill(struct process *p)
+{
+    const struct config *cfg = p->cfg;
+    struct broker *b = &p->broker;
+    b->node_id = (int32_t)cfg->server.node_id;
+    b->cluster = p->bucket.cluster;
+    uuid_text(&b->cluster, b->cluster_text);
+    b->is_auto_create = cfg->server.auto_create_topics_enable;
+    b->default_partitions = (int32_t)cfg->server.num_partitions;
+    b->fetch_max_bytes = (int32_t)cfg->server.fetch_max_bytes;
+    b->topics = directory_new(topic_defaults, (void *)(uintptr_t)cfg);
+    b->listener_count = cfg->listener_count;
+    b->listeners =
+        (struct broker_listener *)sl_alloc(cfg->listener_count * sizeof(struct broker_listener));
+    for (size_t i = 0; i < cfg->listener_count; i++) {
+        b->listeners[i] =
+            (struct broker_listener){cfg->listeners[i].name, cfg->listeners[i].advertised.host,
+                                     cfg->listeners[i].advertised.port};
+    }
+    shards_new(p);
+    b->topic_admin = topic_admin_new(b->shards, b->shard_count);
+    b->producer_ids = producer_ids_new(b->shards[0]);
+}
+
+static void
+broker_drop(struct process *p)
+{
+    struct broker *b = &p->broker;
+    producer_ids_destroy(&b->producer_ids);
+    topic_admin_destroy(&b->topic_admin);
+    for (uint32_t j = 0; j < b->shard_count; j++) {
+        shard_destroy(&b->shards[j]);
+    }
+    sl_free(b->shards);
+    sl_free(b->listeners);
+    sl_free(p->is_reported);
+    directory_destroy(&b->topics);
+    gate_fini(&p->opened);
+}
+
+/* --- listeners
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static enum sl_err
+listen_all(struct process *p, struct sl_error *err)
+{
+    const struct config *cfg = p->cfg;
+    struct server_opts o = server_opts_default();
+    char(*addresses)[300] = sl_alloc(cfg->listener_count * sizeof(*addresses));
+    struct server_listener_opts *l = sl_alloc(cfg->listener_count * sizeof(*l));
+    for (size_t i = 0; i < cfg->listener_count; i++) {
+        const struct config_address *a = &cfg->listeners[i].address;
+        bool is_v6 = strchr(a->host, ':') != NULL;
+        (void)snprintf(addresses[i], sizeof(addresses[i]), is_v6 ? "[%s]:%u" : "%s:%u", a->host,
+                       (unsigned)a->port);
+        l[i] =
+            (struct server_listener_opts){.name = cfg->listeners[i].name, .address = addresses[i]};
+    }
+    o.loops = p->loops;
+    o.loop_count = p->loop_count;
+    o.listeners = l;
+    o.listener_count = (unsigned)cfg->listener_count;
+    o.broker = &p->broker;
+    o.connections_max = (uint32_t)cfg->server.max_connections;
+    o.frame_max_bytes = (size_t)cfg->server.socket_request_max_bytes;
+    o.bulk_budget_bytes = (size_t)cfg->server.memory_budget;
+    o.idle_ms = cfg->server.connections_max_idle_ms;
+    o.frame_stall_ms = cfg->server.request_stall_timeout_ms;
+    enum sl_err rc = server_start(&o, &p->server, err);
+    sl_free(addresses);
+    sl_free(l);
+    return rc;
+}
+
+static void
+announce(const struct process *p)
+{
+    for (size_t i = 0; i < p->cfg->listener_count; i++) {
+        const struct broker_listener *l = &p->broker.listeners[i];
+        SL_INFO(NULL, "broker.listening", KV_STR("listener", l->name),
+                KV_STR("address", server_address(p->server, (unsigned)i)),
+                KV_STR("advertised_host", l->host), KV_I64("advertised_port", l->port));
+    }
+    SL_INFO(NULL, "broker.ready", KV_STR("version", SLUICE_VERSION),
+            KV_I64("node_id", p->broker.node_id), KV_STR("cluster_id", p->broker.cluster_text),
+            KV_STR("store", p->bucket.name), KV_U64("journals", p->broker.shard_count),
+            KV_U64("loops", p->loop_count));
+}
+
+/* --- start, wait, stop
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static enum sl_err
+start(struct process *p, struct sl_error *err)
+{
+    enum sl_err rc = bucket_open(p->cfg, &p->bucket, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    rc = loops_start((unsigned)p->cfg->server.threads, &p->loops, &p->loop_count, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    rc = bucket_join(&p->bucket, p->cfg, loop_sched(p->loops[0]), err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    broker_fill(p);
+    shards_open(p);
+    return listen_all(p, err);
+}
+
+static void
+stop(struct process *p)
+{
+    if (p->server != NULL) {
+        (void)server_stop(p->server, p->cfg->server.shutdown_timeout_ms);
+    }
+    if (p->broker.shards != NULL) {
+        shards_close(p);
+    }
+    if (p->server != NULL) {
+        server_destroy(&p->server);
+    }
+    bucket_close(&p->bucket);
+    if (p->loops != NULL) {
+        loops_stop(&p->loops, p->loop_count);
+    }
+    if (p->broker.shards != NULL) {
+        broker_drop(p);
+    }
+    buf_pool_trim();
+}
+
+static void
+wait_for_signal(const sigset_t *set)
+{
+    int number = 0;
+    (void)sigwait(set, &number);
+    SL_INFO(NULL, "broker.stopping", KV_STR("signal", number == SIGINT ? "INT" : "TERM"));
+}
+
+int
+broker_serve(const struct config *cfg)
+{
+    struct process p = {.cfg = cfg};
+    struct sl_error err = SL_ERROR_INIT;
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads started from here on inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)mallopt(M_ARENA_MAX, 2); /* idle memory: an arena per thread is not worth it */
+    enum sl_err rc = start(&p, &err);
+    if (rc == SL_OK) {
+        announce(&p);
+        wait_for_signal(&set);
+    } else {
+        SL_ERROR(NULL, "broker.start_failed", KV_STR("why", err.msg));
+    }
+    stop(&p);
+    return rc == SL_OK ? EXIT_DONE : EXIT_FAILED;
+}

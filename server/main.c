@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sluice: the executable. The command line is cli/'s, the broker is put together in broker/. */
+#include "broker/bucket.h"
+#include "broker/serve.h"
+#include "cli/cli.h"
+
+int
+main(int argc, char **argv)
+{
+    const struct cli_hooks hooks = {.serve = broker_serve, .check = bucket_check};
+    return cli_main(&hooks, argc, argv);
+}
