@@ -42,7 +42,7 @@ doc_option_markdown(FILE *out, const struct config__option *opt)
 static void
 doc_kind(FILE *out, const struct config__kind *kind, bool is_markdown)
 {
-    (void)fprintf(out, is_markdown ? "\n## [%s%s%s]\n\n%s\n\n" : "\n[%s%s%s]\n  %s\n\n", kind->name,
+    (void)fprintf(out, is_markdown ? "\n## [%s%s%s]\n\n%s\n\n" : "[%s%s%s]\n  %s\n\n", kind->name,
                   kind->arg == NULL ? "" : " ", kind->arg == NULL ? "" : kind->arg, kind->help);
     if (is_markdown) {
         (void)fputs("| key | type | default | allowed | what it does |\n"
@@ -56,12 +56,13 @@ doc_kind(FILE *out, const struct config__kind *kind, bool is_markdown)
             doc_option_text(out, &kind->options[i]);
         }
     }
+    (void)fputs(is_markdown ? "" : "\n", out);
 }
 
 static void
 doc_reserved(FILE *out, bool is_markdown)
 {
-    (void)fputs(is_markdown ? "\n## Reserved sections\n\n" : "\nReserved sections\n", out);
+    (void)fputs(is_markdown ? "\n## Reserved sections\n\n" : "Reserved sections\n", out);
     for (size_t i = 0; i < CONFIG__KINDS; i++) {
         const struct config__kind *kind = &config__kinds[i];
         if (kind->absent != NULL) {

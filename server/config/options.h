@@ -29,8 +29,8 @@
     X(INT, node_id, "node.id", "1", 0, INT32_MAX, "", 0,                                           \
       "Number of this broker. Brokers on one bucket need different numbers.")                      \
     X(STR, cluster_id, "cluster.id", "", 0, 64, "", 0,                                             \
-      "Name of the cluster. Empty: the one that the bucket carries, made when the bucket is "      \
-      "first used. If set, a bucket of another cluster is refused.")                               \
+      "Id of the cluster, 22 characters of base64. Empty: the one that the bucket carries, made "  \
+      "when the bucket is first used. If set, a bucket of another cluster is refused.")            \
     X(INT, threads, "threads", "0", 0, 256, "", 0,                                                 \
       "Event loops. 0: one for each core.")                                                        \
     X(SIZE, memory_budget, "memory.budget", "256MiB", 16 * CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,   \
@@ -83,10 +83,6 @@
       "Objects of topics begin with this.")                                                        \
     X(INT, threads, "threads", "8", 1, 256, "", 0,                                                 \
       "Threads that make the blocking calls of the storage plugin.")                               \
-    X(BOOL, direct_io, "direct.io", "true", 0, 1, "", 0,                                           \
-      "Write journal entries past the page cache where the file system can.")                      \
-    X(SIZE, volume_size, "volume.size", "64MiB", CONFIG_MIB, 64 * CONFIG_GIB, "", 0,               \
-      "Size of the preallocated files that hold journal entries.")                                 \
     X(SIZE, cache_bytes, "cache.bytes", "64MiB", 0, 1024 * CONFIG_GIB, "", 0,                      \
       "Bytes of stored objects kept in memory for readers.")
 
