@@ -61,8 +61,7 @@ home_of(const struct topic_admin *a)
     return shard_sched(a->shards[0]);
 }
 
-/* --- opening partitions in their journals
- * ------------------------------------------------------------------------ */
+/* --- opening partitions in their journals --- */
 
 static void
 drive_free(struct drive *d)
@@ -215,9 +214,7 @@ topic_admin_opened(struct topic_admin *a)
     }
 }
 
-/* --- create
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- create --- */
 
 static void
 create_home(struct sched_task *task)
@@ -443,9 +440,7 @@ topic_create_submit(struct topic_admin *a, struct topic_create *c)
     sched_post(home_of(a), &c->task);
 }
 
-/* --- more partitions
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- more partitions --- */
 
 static void
 add_home(struct sched_task *task)
@@ -533,9 +528,7 @@ partitions_add_submit(struct topic_admin *a, struct partitions_add *p)
     sched_post(home_of(a), &p->task);
 }
 
-/* --- refresh
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- refresh --- */
 
 static void
 refresh_home(struct sched_task *task)

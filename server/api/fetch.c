@@ -53,9 +53,7 @@ struct fetch {
 
 static void read_all(struct fetch *f);
 
-/* --- reply
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- reply --- */
 
 static void
 add_records(struct request *req, struct fetch_part *part)
@@ -146,9 +144,7 @@ fill_part(struct fetch *f, struct fetch_part *part)
     resp->aborted_transactions.count = 0;
 }
 
-/* --- wait
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- wait --- */
 
 static void
 woken(struct fetch *f)
@@ -226,9 +222,7 @@ wait_all(struct fetch *f)
     }
 }
 
-/* --- read
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- read --- */
 
 /* Everything was read. Reply, or sleep until there is more? */
 static void
@@ -329,9 +323,7 @@ read_all(struct fetch *f)
     }
 }
 
-/* --- parse
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- parse --- */
 
 static void
 add_to_group(struct fetch *f, struct fetch_part *part, struct shard *sh, uint32_t journal)

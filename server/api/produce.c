@@ -41,9 +41,7 @@ struct produce {
     bool has_errors;
 };
 
-/* --- replied
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- replied --- */
 
 static void
 reply(struct produce *p)
@@ -77,8 +75,7 @@ refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err r
     counter_add(C_api_errors, 1);
 }
 
-/* --- committed: back on the connection's loop
- * ------------------------------------------------------------------- */
+/* --- committed: back on the connection's loop --- */
 
 static void
 fill_response(struct produce *p, const struct produce_part *part)
@@ -118,9 +115,7 @@ append_done(struct append *a)
     }
 }
 
-/* --- enqueued
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- enqueued --- */
 
 /* [the shard's loop] */
 static void
@@ -151,8 +146,7 @@ enqueue(struct produce *p)
     }
 }
 
-/* --- parsed, authorized, shaped
- * ------------------------------------------------------------------------------------ */
+/* --- parsed, authorized, shaped --- */
 
 static void
 add_to_group(struct produce *p, struct produce_part *part, struct shard *sh, uint32_t journal)

@@ -109,8 +109,7 @@ bucket_close(struct bucket *b)
     plugin_instance_close(&b->plugin);
 }
 
-/* --- one store call, waited for
- * --------------------------------------------------------------------------------- */
+/* --- one store call, waited for --- */
 
 struct waited_call {
     struct store_call call; /* first member */
@@ -143,9 +142,7 @@ call_and_wait(struct bucket *b, struct sched *home, struct waited_call *w)
     gate_fini(&w->gate);
 }
 
-/* --- probe
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- probe --- */
 
 struct waited_probe {
     struct store_probe probe; /* first member */
@@ -184,9 +181,7 @@ probe(struct bucket *b, const struct config *cfg, struct sched *home, struct sl_
     return rc;
 }
 
-/* --- cluster.json
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- cluster.json --- */
 
 static enum sl_err
 cluster_parse(struct bucket *b, const char *key, struct span text, struct sl_error *err)

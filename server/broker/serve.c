@@ -28,9 +28,7 @@ struct process {
     bool *is_reported;  /* per journal, on its loop */
 };
 
-/* --- shards
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- shards --- */
 
 static void
 on_topic_changed(void *arg, struct topic_state *t)
@@ -166,9 +164,7 @@ shards_close(struct process *p)
     }
 }
 
-/* --- the broker
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the broker --- */
 
 static void
 topic_defaults(void *arg, const char *name, struct topic_options *ret)
@@ -222,9 +218,7 @@ broker_drop(struct process *p)
     gate_fini(&p->opened);
 }
 
-/* --- listeners
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- listeners --- */
 
 static enum sl_err
 listen_all(struct process *p, struct sl_error *err)
@@ -272,9 +266,7 @@ announce(const struct process *p)
             KV_U64("loops", p->loop_count));
 }
 
-/* --- start, wait, stop
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- start, wait, stop --- */
 
 static enum sl_err
 start(struct process *p, struct sl_error *err)

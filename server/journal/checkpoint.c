@@ -17,9 +17,7 @@ static void manifest_put(struct jcall *c);
 static void collect_fire(struct sched_timer *t);
 static void collect_listed(struct jcall *c);
 
-/* --- snapshot
- * ------------------------------------------------------------------------------------------------
- */
+/* --- snapshot --- */
 
 static void
 encode_snapshot(struct journal *jn, struct bytes *out)
@@ -144,9 +142,7 @@ manifest_put(struct jcall *c)
     }
 }
 
-/* --- collection
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- collection --- */
 
 void
 journal__collect_later(struct journal *jn, uint64_t boundary)

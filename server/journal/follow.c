@@ -62,8 +62,7 @@ is_stale(const struct jcall *c)
     return c->generation != c->jn->generation || c->follow_generation != c->jn->follow_generation;
 }
 
-/* --- reading ahead
- * ---------------------------------------------------------------------------------------- */
+/* --- reading ahead --- */
 
 static void
 fetch_send(struct fetch *f)
@@ -196,8 +195,7 @@ fetch_answered(struct jcall *c)
     deliver(jn);
 }
 
-/* --- delivering in order
- * ------------------------------------------------------------------------------------- */
+/* --- delivering in order --- */
 
 static void
 add_known(struct journal *jn, struct fetch *f, const struct entry_view *v)
@@ -330,8 +328,7 @@ deliver(struct journal *jn)
     }
 }
 
-/* --- is what is absent the tail?
- * -------------------------------------------------------------------------------- */
+/* --- is what is absent the tail? --- */
 
 static void
 beyond_next(struct journal *jn)
@@ -483,9 +480,7 @@ suspect_read(struct jcall *c)
     journal__call_submit(list);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 /* What was collected is absent too. R4 tells the two apart as it tells ghosts from entries: inside
  * the window, or after a younger check that passed, nothing above safe had been deleted. */

@@ -69,8 +69,7 @@ journal_new(const struct journal_options *opts)
     return jn;
 }
 
-/* --- store calls
- * ---------------------------------------------------------------------------------------- */
+/* --- store calls --- */
 
 static void
 call_done(struct store_call *call)
@@ -115,9 +114,7 @@ journal__backoff(struct journal *jn, int64_t base_ns, unsigned failures, int64_t
     return 1 + (int64_t)(sched_random(jn->o.sched) % (uint64_t)span);
 }
 
-/* --- modes
- * ------------------------------------------------------------------------------------------------
- */
+/* --- modes --- */
 
 void
 journal__set_mode(struct journal *jn, enum journal_mode mode, const char *why)
@@ -270,9 +267,7 @@ journal_destroy(struct journal **pjn)
     sl_free(jn);
 }
 
-/* --- items
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- items --- */
 
 static enum sl_err
 refusal(const struct journal *jn, const struct journal_item *item)
@@ -350,8 +345,7 @@ linger_fire(struct sched_timer *t)
     journal__pump(SL_CONTAINER_OF(t, struct journal, linger));
 }
 
-/* --- deadlines
- * ---------------------------------------------------------------------------------------------- */
+/* --- deadlines --- */
 
 static void
 take_expired(struct list *from, struct list *to, int64_t now)
@@ -417,8 +411,7 @@ deadlines_fire(struct sched_timer *t)
     }
 }
 
-/* --- looking at it
- * --------------------------------------------------------------------------------------------- */
+/* --- looking at it --- */
 
 void
 journal_status(const struct journal *jn, struct journal_status *ret)

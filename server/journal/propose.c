@@ -9,8 +9,7 @@ static void put_answered(struct jcall *c);
 static void resolve_answered(struct jcall *c);
 static void slot_retry(struct sched_timer *t);
 
-/* --- building an entry
- * ------------------------------------------------------------------------------------ */
+/* --- building an entry --- */
 
 /* How many items from the head of the queue go into the next entry, and how much room they need. */
 struct plan {
@@ -147,9 +146,7 @@ seal(struct journal *jn, struct slot *s)
     jn->next_n = s->n + 1;
 }
 
-/* --- sending
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sending --- */
 
 static void
 send_put(struct slot *s)
@@ -241,9 +238,38 @@ journal__pump(struct journal *jn)
     journal__look_maybe(jn);
 }
 
-/* --- outcomes
- * ----------------------------------------------------------------------------------------------------
- */
+static void
+knock_answered(struct jcall *c)
+{
+    (void)c; /* there or not: the other broker is heard of either way */
+}
+
+void
+journal__knock(struct journal *jn)
+{
+    struct uuid nobody = uuid_random(jn->o.sched); /* links to nothing, so the entry is void */
+    struct entry_builder b;
+    struct entry_header h = {.cluster = jn->o.cluster,
+                             .id = uuid_random(jn->o.sched),
+                             .prev_id = nobody,
+                             .journal = jn->o.index,
+                             .writer = jn->o.node_id,
+                             .n = jn->tail + 2 * (uint64_t)jn->o.max_in_flight + 2,
+                             .acked_through = jn->safe,
+                             .time_ms = sched_wall_ms(jn->o.sched)};
+    struct jcall *c = journal__call_new(jn, STORE_PUT, knock_answered);
+    entry_builder_init(&b, 0, 0);
+    struct span object = entry_builder_seal(&b, &h, &c->call.crc32c);
+    bytes_append(&c->body, object.ptr, object.len);
+    entry_builder_fini(&b);
+    entry_key(c->call.key, sizeof(c->call.key), jn->o.prefix, jn->o.index, h.n);
+    c->call.parts[0] = bytes_span(&c->body);
+    c->call.part_count = 1;
+    c->call.if_absent = c->call.is_sequence = c->call.has_crc = true;
+    journal__call_submit(c);
+}
+
+/* --- outcomes --- */
 
 /* The slot of an answer, or NULL when nobody waits for it any more. */
 static struct slot *
@@ -373,8 +399,7 @@ resolve_answered(struct jcall *c)
     slot_resolved(s, is_mine ? SLOT_WON : SLOT_LOST, c->call.ended_ns);
 }
 
-/* --- leaving the front
- * ---------------------------------------------------------------------------------------------- */
+/* --- leaving the front --- */
 
 static void
 slot_abandon(struct slot *s)

@@ -29,9 +29,7 @@ struct load {
 
 static void load_step(struct load *ld);
 
-/* --- plan
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- plan --- */
 
 static void
 make_plan(const struct part_read *r, const struct part_state *p, struct plan *plan)
@@ -51,9 +49,7 @@ make_plan(const struct part_read *r, const struct part_state *p, struct plan *pl
     }
 }
 
-/* --- pieces
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- pieces --- */
 
 /* Takes a reference. Runs that follow each other in one buffer become one piece. */
 static void
@@ -105,9 +101,7 @@ finish(struct part_read *r, enum sl_err rc)
     r->done(r);
 }
 
-/* --- load
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- load --- */
 
 static void
 load_end(struct load *ld, enum sl_err rc)
@@ -197,9 +191,7 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     load_step(ld);
 }
 
-/* --- read
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- read --- */
 
 static void
 read_data(struct part_read *r, const struct part_state *p)

@@ -1,7 +1,6 @@
 #include "partition/shard_int.h"
 
-/* --- the journal's owner
- * ------------------------------------------------------------------------------------- */
+/* --- the journal's owner --- */
 
 static enum sl_err
 apply_items(struct shard *sh, const struct entry_view *e, struct sl_error *err)
@@ -86,8 +85,7 @@ static const struct journal_app app = {.apply = app_apply,
                                        .collectable = app_collectable,
                                        .mode_changed = app_mode_changed};
 
-/* --- events of the state
- * ---------------------------------------------------------------------------------------- */
+/* --- events of the state --- */
 
 static void
 on_topic(void *arg, struct topic_state *t)
@@ -160,9 +158,7 @@ shard__wake_all(struct shard *sh)
     }
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct shard *
 shard_new(const struct shard_options *opts)
@@ -289,8 +285,7 @@ poll_soon(struct shard *sh)
     }
 }
 
-/* --- sleeping on a partition
- * ------------------------------------------------------------------------------------------ */
+/* --- sleeping on a partition --- */
 
 static struct partition *
 partition_of(struct part_state *p)

@@ -44,8 +44,7 @@ enum journal_mode shard_mode(const struct shard *sh);
 /* SL_OK when S is complete and may be served, SL_EPARTITION_FAILED, else SL_ENOT_OPEN. */
 enum sl_err shard_ready(const struct shard *sh);
 
-/* --- append one batch
- * --------------------------------------------------------------------------------- */
+/* --- append one batch --- */
 
 struct append {
     /* filled by the caller */
@@ -70,8 +69,7 @@ struct append {
 /* On the shard's loop. Appends of one caller to one partition keep their order. */
 void append_submit(struct shard *sh, struct append *a);
 
-/* --- propose an op
- * ------------------------------------------------------------------------------------- */
+/* --- propose an op --- */
 
 struct op_proposal {
     enum item_kind kind;
@@ -87,9 +85,7 @@ struct op_proposal {
 };
 void op_submit(struct shard *sh, struct op_proposal *op);
 
-/* --- read
- * ------------------------------------------------------------------------------------------------
- */
+/* --- read --- */
 
 /* A piece of the log: whole batches, from one entry. */
 struct read_piece {

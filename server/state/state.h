@@ -45,8 +45,7 @@ enum item_kind {
     ITEM_TAKE_OVER = 65  /* reserved */
 };
 
-/* --- runs: record batches with their final offsets
- * ------------------------------------------------- */
+/* --- runs: record batches with their final offsets --- */
 
 enum { RUN_BYTES = 96 };
 enum { RUN_HAS_PRODUCER = 1 << 0, RUN_HAS_ORIGIN = 1 << 1 };
@@ -78,8 +77,7 @@ struct run_ref {
     uint32_t length, crc;
 };
 
-/* --- partitions
- * -------------------------------------------------------------------------------------- */
+/* --- partitions --- */
 
 struct part_state {
     struct uuid topic_id;
@@ -104,8 +102,7 @@ part_run(const struct part_state *p, size_t i)
     return &p->runs[p->run_first + i];
 }
 
-/* --- topics (journal 0)
- * ------------------------------------------------------------------------------ */
+/* --- topics (journal 0) --- */
 
 struct topic_config {
     char *name, *value;
@@ -123,8 +120,7 @@ struct topic_state {
     void *user;
 };
 
-/* --- the state
- * ---------------------------------------------------------------------------------------- */
+/* --- the state --- */
 
 struct state *state_new(void);
 void state_destroy(struct state **st);
@@ -180,8 +176,7 @@ void state_check(const struct state *st);
  * none. */
 uint64_t state_collectable(const struct state *st, uint64_t at_most);
 
-/* --- ops: check against S, and encode
- * ------------------------------------------------------------------ */
+/* --- ops: check against S, and encode --- */
 
 struct topic_spec {
     struct uuid id;
