@@ -191,7 +191,7 @@ shard_close(struct shard *sh, int64_t deadline_ns)
 bool
 shard_is_idle(const struct shard *sh)
 {
-    return journal_is_idle(sh->journal);
+    return journal_is_idle(sh->journal) && sh->loads == 0;
 }
 
 void

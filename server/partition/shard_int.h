@@ -19,6 +19,7 @@ struct shard {
     struct tail_cache tail;
     struct list awake; /* partitions whose end moved while an entry was applied */
     enum journal_mode mode;
+    size_t loads; /* reads that wait for the store */
     /* readers that wait for what another broker may write */
     size_t waiter_count;
     struct sched_timer poll;
