@@ -23,11 +23,12 @@ enum topic_config_type {
     TOPIC_CONFIG_LIST,
     TOPIC_CONFIG_DOUBLE
 };
+enum { TOPIC_CONFIG_VALUE_MAX = 4096 };
 struct topic_config_row {
     const char *name;
     enum topic_config_type type;
     const char *dflt;  /* Kafka's, unless the broker's configuration says otherwise */
-    int64_t min, max;  /* INT and LONG */
+    int64_t min, max;  /* INT and LONG; DOUBLE in thousandths */
     const char *words; /* STRING and LIST: allowed words separated by '|', NULL = any */
     const char *doc;
 };

@@ -1,0 +1,82 @@
+#include "api/api_int.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { TIMEOUT_MIN_MS = 100, TIMEOUT_MAX_MS = 300000, TEXT_MAX = 400 };
+
+const struct broker_listener *
+api__listener(const struct request *req)
+{
+    const struct broker *br = req->broker;
+    SL_ASSERT(br->listener_count > 0);
+    for (size_t i = 0; i < br->listener_count; i++) {
+        if (strcmp(br->listeners[i].name, req->conn->listener) == 0) {
+            return &br->listeners[i];
+        }
+    }
+    return &br->listeners[0];
+}
+
+struct span
+api__text(struct request *req, const char *fmt, ...)
+{
+    char text[TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    struct span copy = arena_copy(&req->arena, span_cstr(text));
+    return copy.ptr != NULL ? copy : span_cstr(fmt);
+}
+
+char *
+api__cstr(struct request *req, struct span s)
+{
+    char *copy = (char *)arena_alloc(&req->arena, s.len + 1);
+    if (copy != NULL && s.len > 0) {
+        memcpy(copy, s.ptr, s.len);
+    }
+    return copy;
+}
+
+/* Kafka's AclOperation numbers. */
+static const struct {
+    enum acl_operation op;
+    int bit;
+    bool is_topic, is_cluster, is_group;
+} operations[] = {
+    {ACL_READ, 3, true, false, true},
+    {ACL_WRITE, 4, true, false, false},
+    {ACL_CREATE, 5, true, true, false},
+    {ACL_DELETE, 6, true, false, true},
+    {ACL_ALTER, 7, true, true, false},
+    {ACL_DESCRIBE, 8, true, true, true},
+    {ACL_CLUSTER_ACTION, 9, false, true, false},
+    {ACL_DESCRIBE_CONFIGS, 10, true, true, false},
+    {ACL_ALTER_CONFIGS, 11, true, true, false},
+    {ACL_IDEMPOTENT_WRITE, 12, false, true, false},
+};
+
+int32_t
+api__operations(const struct request *req, enum acl_resource resource, struct span name)
+{
+    int32_t bits = 0;
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        bool has = resource == ACL_TOPIC     ? operations[i].is_topic
+                   : resource == ACL_CLUSTER ? operations[i].is_cluster
+                                             : operations[i].is_group;
+        if (has && authorize(req, operations[i].op, resource, name)) {
+            bits |= (int32_t)1 << operations[i].bit;
+        }
+    }
+    return bits;
+}
+
+int64_t
+api__deadline(const struct request *req, int32_t timeout_ms)
+{
+    int64_t ms = timeout_ms < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : timeout_ms;
+    ms = ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : ms;
+    return sched_now(req->loop) + ms * SCHED_MS;
+}

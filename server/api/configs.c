@@ -1,0 +1,36 @@
+#include "api/configs_int.h"
+
+/* What applies when the topic says nothing: the broker's configuration where it differs from
+ * Kafka's default. */
+static struct config_value
+fallback(struct request *req, const struct topic_config_row *row,
+         const struct topic_options *options)
+{
+    struct config_value v = {span_cstr(row->dflt), CONFIG_SOURCE_DEFAULT};
+    struct span actual = v.text;
+    if (options == NULL) {
+        return v;
+    }
+    if (strcmp(row->name, "max.message.bytes") == 0) {
+        actual = api__text(req, "%d", options->max_message_bytes);
+    } else if (strcmp(row->name, "message.timestamp.type") == 0) {
+        actual = span_cstr(options->is_log_append_time ? "LogAppendTime" : "CreateTime");
+    }
+    if (!span_eq(actual, v.text)) {
+        v = (struct config_value){actual, CONFIG_SOURCE_BROKER};
+    }
+    return v;
+}
+
+struct config_value
+api__topic_config(struct request *req, const struct topic_config_row *row,
+                  const struct topic_config *configs, size_t count,
+                  const struct topic_options *options)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(configs[i].name, row->name) == 0) {
+            return (struct config_value){span_cstr(configs[i].value), CONFIG_SOURCE_TOPIC};
+        }
+    }
+    return fallback(req, row, options);
+}

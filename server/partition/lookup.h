@@ -1,0 +1,40 @@
+/* Where in a partition is a time, the start, the end? What ListOffsets asks.
+ *
+ * Threads:  submit and done on the shard's loop.
+ * Lifetime: the caller keeps the lookup until done. */
+#ifndef SLUICE_PARTITION_LOOKUP_H
+#define SLUICE_PARTITION_LOOKUP_H
+
+#include "partition/shard.h"
+
+enum part_lookup_kind {
+    PART_LOOKUP_START,
+    PART_LOOKUP_END,
+    PART_LOOKUP_TIME,    /* the first record at or after time_ms */
+    PART_LOOKUP_MAX_TIME /* the first record that has the largest timestamp */
+};
+
+struct part_lookup {
+    /* filled by the caller */
+    struct uuid topic_id;
+    int32_t partition;
+    enum part_lookup_kind kind;
+    int64_t time_ms;
+    void (*done)(struct part_lookup *l); /* may run within part_lookup_submit */
+    void *arg;
+    /* answer; offset and timestamp are -1 when there is no such record, timestamp also for START
+     * and END */
+    enum sl_err rc;
+    int64_t offset, timestamp;
+    /* the shard's */
+    struct shard *shard;
+    struct journal_waiter waiter;
+    struct part_read read;
+    int64_t from; /* runs before this offset hold nothing for us */
+    int reads;
+    bool is_fresh;
+};
+/* What says "there is nothing" or "this is the end" is said only after R8. */
+void part_lookup_submit(struct shard *sh, struct part_lookup *l);
+
+#endif
