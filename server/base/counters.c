@@ -4,6 +4,7 @@
 #include "base/counters.h"
 
 #include "base/buf.h"
+#include "base/diag.h"
 
 #include <stdatomic.h>
 
@@ -48,6 +49,19 @@ counters_sum(int64_t out[COUNTER_COUNT])
     for (struct block *b = atomic_load(&all); b != NULL; b = b->next) {
         for (size_t i = 0; i < COUNTER_COUNT; i++) {
             out[i] += atomic_load_explicit(&b->cells[i], memory_order_relaxed);
+        }
+    }
+}
+
+void
+counters_log(void)
+{
+    int64_t sums[COUNTER_COUNT];
+    counters_sum(sums);
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        if (sums[i] != 0) {
+            SL_INFO(NULL, "counter", KV_STR("name", counter_table[i].name),
+                    KV_I64("value", sums[i]), KV_STR("unit", counter_table[i].unit));
         }
     }
 }

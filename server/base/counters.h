@@ -65,5 +65,7 @@ extern const struct counter_info counter_table[COUNTER_COUNT];
 void counter_add(enum counter_id id, int64_t delta);
 /* Fills out[COUNTER_COUNT] with the sums over all threads, ended ones included. */
 void counters_sum(int64_t out[COUNTER_COUNT]);
+/* The debug dump: a line `counter name=... value=... unit=...` for each that is not 0. [any] */
+void counters_log(void);
 
 #endif

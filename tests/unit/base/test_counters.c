@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 #include "base/counters.h"
+#include "base/diag.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -38,6 +39,28 @@ sum__several_threads_that_ended__counts_all(void **state)
     assert_int_equal(sums[C_net_bytes_out], 0);
 }
 
+static char logged[4096];
+
+static void
+capture(void *arg, const char *line, size_t len)
+{
+    size_t at = strlen(logged);
+    (void)arg;
+    assert_true(at + len < sizeof(logged));
+    memcpy(logged + at, line, len);
+}
+
+static void
+log__only_what_was_counted(void **state)
+{
+    (void)state;
+    diag_set_sink(capture, NULL);
+    counter_add(C_store_puts, 5);
+    counters_log();
+    assert_non_null(strstr(logged, " INFO counter name=store_puts value=5 unit=requests\n"));
+    assert_null(strstr(logged, "store_gets"));
+}
+
 static void
 table__each_row__has_a_name_of_its_own_a_unit_and_help(void **state)
 {
@@ -57,6 +80,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sum__several_threads_that_ended__counts_all),
+        cmocka_unit_test(log__only_what_was_counted),
         cmocka_unit_test(table__each_row__has_a_name_of_its_own_a_unit_and_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
