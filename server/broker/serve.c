@@ -9,6 +9,7 @@
 #include "broker/gate.h"
 #include "net/loop.h"
 #include "net/server.h"
+#include "store/cache.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -20,6 +21,7 @@ enum { OPEN_WAIT_MS = 20000, EXIT_DONE = 0, EXIT_FAILED = 1, QUEUE_MAX = 64 << 2
 struct process {
     const struct config *cfg;
     struct bucket bucket;
+    struct cache *cache;
     struct loop **loops;
     unsigned loop_count;
     struct broker broker;
@@ -93,6 +95,7 @@ shards_new(struct process *p)
     for (uint32_t j = 0; j < b->shard_count; j++) {
         const struct shard_options o = {
             .journal = journal_options_of(p, j),
+            .cache = p->cache,
             .tail_cache_bytes = (size_t)p->cfg->journal.tail_cache_bytes / b->shard_count,
             .events = &shard_events,
             .events_arg = p};
@@ -197,6 +200,7 @@ broker_fill(struct process *p)
             (struct broker_listener){cfg->listeners[i].name, cfg->listeners[i].advertised.host,
                                      cfg->listeners[i].advertised.port};
     }
+    p->cache = cache_open(p->bucket.store, (size_t)cfg->storage.cache_bytes);
     shards_new(p);
     b->topic_admin = topic_admin_new(b->shards, b->shard_count);
     b->producer_ids = producer_ids_new(b->shards[0]);
@@ -300,6 +304,7 @@ stop(struct process *p)
     if (p->server != NULL) {
         server_destroy(&p->server);
     }
+    cache_close(&p->cache);
     bucket_close(&p->bucket);
     if (p->loops != NULL) {
         loops_stop(&p->loops, p->loop_count);

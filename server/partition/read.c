@@ -11,24 +11,22 @@
 #include "base/counters.h"
 #include "base/crc32c.h"
 #include "partition/shard_int.h"
-
-#include <stdio.h>
+#include "store/cache.h"
 
 struct plan {
     size_t count;
     struct run_ref runs[READ_PIECES_MAX];
 };
 
-/* A read that has to wait for the store. */
+/* A read that has to wait for the store: where it is in the plan, and within the run at hand. */
 struct load {
-    struct store_call call; /* first member */
+    struct cache_read block;
     struct part_read *r;
     struct plan plan;
     size_t next;
-    bool is_refreshed; /* S was read to the tail after an object was found missing */
-    enum sl_err rc;
-    const char *why; /* constant */
-    struct journal_waiter waiter;
+    uint32_t taken;                                  /* bytes of the run gathered so far */
+    uint32_t crc;                                    /* of them */
+    size_t pieces_before, bytes_before, last_before; /* to take the run back */
 };
 
 static void load_step(struct load *ld);
@@ -112,117 +110,145 @@ static void
 load_end(struct load *ld, enum sl_err rc)
 {
     struct part_read *r = ld->r;
-    buf_unref(&ld->call.body);
     sl_free(ld);
-    r->shard->loads--;
     finish(r, rc);
 }
 
-/* Does S refer to a run? If not, it was trimmed, or its topic is gone. */
-static bool
-is_referenced(struct part_read *r, const struct run_ref *run)
-{
-    const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
-    if (p == NULL) {
-        return false;
-    }
-    const struct run_ref *now = part_find_run(p, run->base_offset);
-    r->high_watermark = p->end;
-    r->log_start = p->start;
-    return now != NULL && now->n == run->n;
-}
-
+/* Takes back what was gathered of the run at hand. */
 static void
-load_refreshed(struct journal_waiter *w, enum sl_err rc)
+drop_run(struct load *ld)
 {
-    struct load *ld = SL_CONTAINER_OF(w, struct load, waiter);
-    ld->is_refreshed = true;
-    if (rc != SL_OK) {
-        load_end(ld, rc);
-        return;
+    struct part_read *r = ld->r;
+    while (r->piece_count > ld->pieces_before) {
+        buf_unref(&r->pieces[--r->piece_count].owner);
     }
-    load_failed(ld, ld->rc, ld->why);
+    if (r->piece_count > 0) {
+        r->pieces[r->piece_count - 1].bytes.len = ld->last_before;
+    }
+    r->total_bytes = ld->bytes_before;
 }
 
-/* The store has no right bytes for a run. S may be old and the object collected since (R8): read to
- * the tail. If S still refers to it, data is gone: say so, loudly. */
+/* The store has no right bytes for a run. If S still refers to it, data is gone: say so, loudly. */
 static void
 load_failed(struct load *ld, enum sl_err rc, const char *why)
 {
     struct part_read *r = ld->r;
     const struct run_ref *run = &ld->plan.runs[ld->next];
+    const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
     char id[UUID_TEXT];
-    bool is_gone = rc == SL_ECORRUPT || rc == SL_ENOENT;
-    if (!is_gone) {
-        load_end(ld, rc); /* the store did not answer */
-        return;
-    }
-    if (!is_referenced(r, run)) {
+    drop_run(ld);
+    if (p == NULL || part_find_run(p, run->base_offset) == NULL) {
         load_end(ld, SL_EOFFSET_RANGE); /* trimmed while we read */
-        return;
-    }
-    if (!ld->is_refreshed) {
-        ld->rc = rc;
-        ld->why = why;
-        ld->waiter.ready = load_refreshed;
-        journal_refresh(r->shard->journal, &ld->waiter);
         return;
     }
     static struct diag_limit limit;
     if (diag_limit_ok(&limit, 5)) {
         uuid_text(&r->topic_id, id);
         SL_ERROR(r->shard->o.journal.log, "partition.object_unreadable",
-                 KV_STR("object", ld->call.key), KV_U64("position", run->position),
+                 KV_STR("object", ld->block.key), KV_U64("position", run->position),
                  KV_STR("topic_id", id), KV_I64("partition", r->partition),
                  KV_I64("offset", run->base_offset), KV_STR("why", why));
     }
-    load_end(ld, SL_EPARTITION_FAILED);
+    load_end(ld, rc == SL_ECORRUPT || rc == SL_ENOENT ? SL_EPARTITION_FAILED : rc);
+}
+
+/* Gathers what a block holds of the run at hand. False when the load ended. */
+static bool
+take_block(struct load *ld, struct buf *body)
+{
+    const struct run_ref *run = &ld->plan.runs[ld->next];
+    uint64_t at = (uint64_t)run->position + ld->taken;
+    size_t skip = (size_t)(at % CACHE_BLOCK);
+    size_t left = run->length - ld->taken;
+    if (skip >= body->len) {
+        load_failed(ld, SL_ECORRUPT, "the object is shorter than the journal says");
+        return false;
+    }
+    size_t n = body->len - skip < left ? body->len - skip : left;
+    ld->crc = crc32c(ld->crc, body->data + skip, n);
+    add_piece(ld->r, body, span_of(body->data + skip, n));
+    ld->taken += (uint32_t)n;
+    if (ld->taken < run->length) {
+        return true;
+    }
+    if (ld->crc != run->crc) {
+        cache_forget(ld->r->shard->o.cache, ld->block.key, at + n);
+        load_failed(ld, SL_ECORRUPT, "the checksum of the run is wrong");
+        return false;
+    }
+    ld->next++;
+    ld->taken = 0;
+    return true;
 }
 
 static void
-load_answered(struct store_call *call)
+block_read(struct cache_read *read)
 {
-    struct load *ld = (struct load *)call;
+    struct load *ld = SL_CONTAINER_OF(read, struct load, block);
+    if (read->outcome != STORE_DONE) {
+        bool is_absent = read->outcome == STORE_ABSENT;
+        load_failed(ld, is_absent ? SL_ENOENT : read->rc,
+                    is_absent ? "the object is missing" : read->why);
+        return;
+    }
+    struct buf *body = read->out;
+    read->out = NULL;
+    bool goes_on = take_block(ld, body);
+    buf_unref(&body);
+    if (goes_on) {
+        load_step(ld);
+    }
+}
+
+/* Names the block that comes next; begins a run when the last one is through. */
+static void
+aim(struct load *ld)
+{
     const struct run_ref *run = &ld->plan.runs[ld->next];
-    if (call->outcome == STORE_ABSENT) {
-        load_failed(ld, SL_ENOENT, "the object is missing");
-        return;
+    const struct journal_options *jo = &ld->r->shard->o.journal;
+    if (ld->taken == 0) {
+        ld->crc = 0;
+        ld->pieces_before = ld->r->piece_count;
+        ld->bytes_before = ld->r->total_bytes;
+        ld->last_before =
+            ld->pieces_before == 0 ? 0 : ld->r->pieces[ld->pieces_before - 1].bytes.len;
     }
-    if (call->outcome != STORE_DONE) {
-        load_failed(ld, call->rc == SL_OK ? SL_EIO : call->rc, call->why);
-        return;
+    entry_key(ld->block.key, sizeof(ld->block.key), jo->prefix, jo->index, run->n);
+    ld->block.block = ((uint64_t)run->position + ld->taken) / CACHE_BLOCK;
+}
+
+/* True when the run at hand needs no store, or no more of it. False when the load ended or waits.
+ */
+static bool
+load_one(struct load *ld)
+{
+    struct cache *cache = ld->r->shard->o.cache;
+    if (ld->taken == 0 && add_from_tail(ld->r, &ld->plan.runs[ld->next])) {
+        ld->next++;
+        return true;
     }
-    if (call->body->len != run->length ||
-        crc32c(0, call->body->data, call->body->len) != run->crc) {
-        load_failed(ld, SL_ECORRUPT, "the checksum of the run is wrong");
-        return;
+    aim(ld);
+    struct buf *body = cache_try(cache, ld->block.key, ld->block.block, NULL);
+    if (body != NULL) {
+        bool goes_on = take_block(ld, body);
+        buf_unref(&body);
+        return goes_on;
     }
-    add_piece(ld->r, call->body, buf_span(call->body));
-    buf_unref(&call->body);
-    ld->next++;
-    load_step(ld);
+    ld->block.home = shard_sched(ld->r->shard);
+    ld->block.done = block_read;
+    cache_submit(cache, &ld->block);
+    return false;
 }
 
 static void
 load_step(struct load *ld)
 {
-    struct part_read *r = ld->r;
-    while (ld->next < ld->plan.count && add_from_tail(r, &ld->plan.runs[ld->next])) {
-        ld->next++;
+    while (ld->next < ld->plan.count) {
+        if (!load_one(ld)) {
+            return;
+        }
     }
-    if (ld->next == ld->plan.count) {
-        load_end(ld, SL_OK);
-        return;
-    }
-    const struct run_ref *run = &ld->plan.runs[ld->next];
-    const struct journal_options *jo = &r->shard->o.journal;
-    ld->call = (struct store_call){.kind = STORE_GET,
-                                   .home = jo->sched,
-                                   .done = load_answered,
-                                   .offset = run->position,
-                                   .length = run->length};
-    entry_key(ld->call.key, sizeof(ld->call.key), jo->prefix, jo->index, run->n);
-    store_submit(jo->store, &ld->call);
+    load_end(ld, SL_OK);
 }
 
 static void
@@ -231,7 +257,8 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     struct load *ld = (struct load *)sl_alloc(sizeof(*ld));
     r->shard->loads++;
     ld->r = r;
-    ld->plan = *plan;
+    ld->plan.count = plan->count;
+    memcpy(ld->plan.runs, plan->runs, plan->count * sizeof(plan->runs[0]));
     ld->next = next;
     load_step(ld);
 }

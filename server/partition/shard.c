@@ -164,6 +164,7 @@ struct shard *
 shard_new(const struct shard_options *opts)
 {
     struct shard *sh = (struct shard *)sl_alloc(sizeof(*sh));
+    SL_ASSERT(opts->cache != NULL);
     sh->o = *opts;
     sh->o.journal.app = &app;
     sh->o.journal.app_arg = sh;

@@ -15,7 +15,7 @@
 #include "wire/batch.h"
 
 struct shard;
-struct block_cache;
+struct cache;
 
 /* Events of S that others follow (the topic directory, the broker). May be NULL. */
 struct shard_events {
@@ -25,7 +25,7 @@ struct shard_events {
 
 struct shard_options {
     struct journal_options journal; /* app and app_arg are filled by shard_new */
-    struct block_cache *cache;      /* borrowed; NULL: every read goes to the store */
+    struct cache *cache;            /* borrowed: blocks of entries that left the tail cache */
     size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
     const struct shard_events *events;
     void *events_arg;
