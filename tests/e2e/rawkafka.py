@@ -407,9 +407,15 @@ class Client(Conn):
         return out
 
     def init_producer(self, version=4):
-        reply = self.call("InitProducerId", version, {
-            "transactional_id": None, "transaction_timeout_ms": 0, "producer_id": -1,
-            "producer_epoch": -1})
+        """(producer id, epoch); waits while a coordinator is still loading, as clients do."""
+        end = time.monotonic() + 10
+        while True:
+            reply = self.call("InitProducerId", version, {
+                "transactional_id": None, "transaction_timeout_ms": 0, "producer_id": -1,
+                "producer_epoch": -1})
+            if reply["error"] not in (14, 15) or time.monotonic() > end:
+                break
+            time.sleep(0.1)
         if reply["error"]:
             raise SchemaError(f"InitProducerId: error {reply['error']}")
         return reply["producer_id"], reply["producer_epoch"]
