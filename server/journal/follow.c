@@ -53,7 +53,7 @@ journal__follow_stop(struct journal *jn)
     jn->follow_generation++; /* answers of this reading are not wanted any more */
     sched_timer_stop(jn->o.sched, &jn->follow_timer);
     store_listing_free(&jn->beyond);
-    jn->is_absence_open = false;
+    jn->is_judging = jn->is_absence_open = false;
 }
 
 static bool
@@ -266,6 +266,7 @@ static void
 tail_reached(struct journal *jn, uint64_t n, int64_t ended_ns)
 {
     journal__follow_stop(jn);
+    jn->is_judging = true;
     jn->absence_ns = ended_ns;
     jn->absence_checks = jn->checks_begun;
     jn->fetch_next = n; /* what was read ahead is dropped; whoever goes on begins here again */
@@ -363,6 +364,7 @@ static void
 beyond_again(struct journal *jn, const struct store_call *call)
 {
     store_listing_free(&jn->beyond);
+    jn->is_judging = false;
     follow_retry(jn, call->key, call->rc, call->why);
 }
 
@@ -468,6 +470,7 @@ suspect_read(struct jcall *c)
         return;
     }
     if (c->call.outcome == STORE_DONE) {
+        jn->is_judging = false;
         read_ahead(jn); /* a live writer put it there between our looks: go on */
         return;
     }
@@ -502,7 +505,7 @@ tail_confirmed(struct journal *jn)
         journal__check_soon(jn);
         return;
     }
-    jn->is_absence_open = false;
+    jn->is_judging = jn->is_absence_open = false;
     jn->is_tail_reached = true;
     jn->last_tail_ns = sched_now(jn->o.sched);
     journal__verify(jn); /* ends in journal__follow_settled when everything known is applied */
@@ -587,8 +590,8 @@ journal__follow_settled(struct journal *jn)
     if (jn->mode != JOURNAL_OPENING && jn->mode != JOURNAL_CATCHUP) {
         return;
     }
-    if (jn->is_absence_open) {
-        return; /* a check is under way */
+    if (jn->is_judging) {
+        return;
     }
     if (!jn->is_tail_reached) {
         read_ahead(jn);

@@ -42,6 +42,7 @@ struct slot {
     unsigned tries;
     struct list items;
     struct sched_timer retry;
+    bool is_doubtful;  /* some attempt may still land: "refused" says nothing about that one */
     bool is_abandoned; /* lost its place; freed when its call comes back */
     bool has_call;
     enum sl_err rc; /* SLOT_FAILED */
@@ -53,6 +54,7 @@ struct known {
     uint64_t n;
     struct uuid id;
     bool is_void, is_own;
+    int64_t sent_ns;    /* own */
     struct buf *body;   /* pins the bytes */
     struct span object; /* head at least */
     struct entry_view view;
@@ -99,7 +101,7 @@ struct journal {
     unsigned losses, failures;
     int64_t contended_until_ns; /* another broker wrote lately: one at a time, with gaps (R9) */
     uint64_t last_won;
-    int64_t last_won_ns; /* when it was sent: nobody else wrote before that */
+    int64_t last_won_ns; /* when it was sent, once verified: nobody else wrote before that */
     int64_t put_latency_ns;
     struct sched_timer deadlines;
     bool is_closing;
@@ -128,6 +130,7 @@ struct journal {
     bool is_tail_reached;
     int64_t last_tail_ns;    /* the last reading reached the tail */
     int64_t last_foreign_ns; /* an entry of another broker was met */
+    bool is_judging;         /* between an absent key and the word on it; nothing is read ahead */
     bool is_absence_open;    /* the key behind the tail is absent, but was it ever there? */
     int64_t absence_ns;      /* when that was known, */
     uint64_t absence_checks; /* and checks_begun then */

@@ -162,7 +162,9 @@ send_put(struct slot *s)
     c->slot = s;
     s->has_call = true;
     s->state = SLOT_PUTTING;
-    s->sent_ns = sched_now(s->jn->o.sched);
+    if (s->sent_ns == 0) {
+        s->sent_ns = sched_now(s->jn->o.sched); /* the first attempt may be the one that wins */
+    }
     journal__call_submit(c);
 }
 
@@ -293,7 +295,6 @@ slot_resolved(struct slot *s, enum slot_state state, int64_t ended_ns)
     jn->slot_count--;
     if (state == SLOT_WON) {
         jn->last_won = s->n;
-        jn->last_won_ns = s->sent_ns;
         jn->put_latency_ns = ended_ns - s->sent_ns;
         jn->failures = jn->losses = 0;
         if (ended_ns < jn->contended_until_ns) {
@@ -332,7 +333,8 @@ slot_retry(struct sched_timer *t)
 static void
 put_refused(struct slot *s, const struct store_call *call)
 {
-    if (call->rc == SL_EAGAIN || call->rc == SL_ETIMEOUT || call->rc == SL_ECANCELED) {
+    if (s->is_doubtful || call->rc == SL_EAGAIN || call->rc == SL_ETIMEOUT ||
+        call->rc == SL_ECANCELED) {
         s->state = SLOT_PUTTING;
         retry_later(s);
         return;
@@ -366,6 +368,7 @@ put_answered(struct jcall *c)
         break;
     case STORE_UNKNOWN:
         counter_add(C_journal_unknown, 1);
+        s->is_doubtful = true;
         if (MISTAKE(no_resolve)) {
             slot_resolved(s, SLOT_LOST, c->call.ended_ns);
             break;
@@ -497,6 +500,7 @@ won(struct journal *jn, struct slot *s)
     k->n = s->n;
     k->id = s->id;
     k->is_own = true;
+    k->sent_ns = s->sent_ns;
     k->ended_ns = s->ended_ns;
     k->object = s->object;
     k->body = buf_ref(s->b.buf);

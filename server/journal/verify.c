@@ -77,6 +77,7 @@ pass_first(struct journal *jn)
     struct known *k = SL_CONTAINER_OF(jn->known.next, struct known, node);
     uint64_t n = k->n;
     bool is_own = k->is_own;
+    int64_t sent_ns = k->sent_ns;
     enum sl_err rc = apply_known(jn, k, &err);
     if (rc != SL_OK) {
         char key[JOURNAL_KEY_MAX];
@@ -95,6 +96,7 @@ pass_first(struct journal *jn)
     jn->applied_since_check++;
     journal__end_items(&items, SL_OK, n);
     if (is_own) {
+        jn->last_won_ns = sent_ns;
         journal__own_entry_seen(jn, n);
     }
     return true;

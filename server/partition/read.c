@@ -27,6 +27,10 @@ struct load {
     uint32_t taken;                                  /* bytes of the run gathered so far */
     uint32_t crc;                                    /* of them */
     size_t pieces_before, bytes_before, last_before; /* to take the run back */
+    bool is_refreshed; /* S was read to the tail after an object was found missing */
+    enum sl_err rc;
+    const char *why; /* constant, or in block */
+    struct journal_waiter waiter;
 };
 
 static void load_step(struct load *ld);
@@ -111,6 +115,7 @@ load_end(struct load *ld, enum sl_err rc)
 {
     struct part_read *r = ld->r;
     sl_free(ld);
+    r->shard->loads--;
     finish(r, rc);
 }
 
@@ -128,17 +133,54 @@ drop_run(struct load *ld)
     r->total_bytes = ld->bytes_before;
 }
 
-/* The store has no right bytes for a run. If S still refers to it, data is gone: say so, loudly. */
+/* Does S refer to a run? If not, it was trimmed, or its topic is gone. */
+static bool
+is_referenced(struct part_read *r, const struct run_ref *run)
+{
+    const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
+    if (p == NULL) {
+        return false;
+    }
+    const struct run_ref *now = part_find_run(p, run->base_offset);
+    r->high_watermark = p->end;
+    r->log_start = p->start;
+    return now != NULL && now->n == run->n;
+}
+
+static void
+load_refreshed(struct journal_waiter *w, enum sl_err rc)
+{
+    struct load *ld = SL_CONTAINER_OF(w, struct load, waiter);
+    ld->is_refreshed = true;
+    if (rc != SL_OK) {
+        load_end(ld, rc);
+        return;
+    }
+    load_failed(ld, ld->rc, ld->why);
+}
+
+/* The store has no right bytes for a run. S may be old and the object collected since (R8): read to
+ * the tail. If S still refers to it, data is gone: say so, loudly. */
 static void
 load_failed(struct load *ld, enum sl_err rc, const char *why)
 {
     struct part_read *r = ld->r;
     const struct run_ref *run = &ld->plan.runs[ld->next];
-    const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
     char id[UUID_TEXT];
     drop_run(ld);
-    if (p == NULL || part_find_run(p, run->base_offset) == NULL) {
+    if (rc != SL_ECORRUPT && rc != SL_ENOENT) {
+        load_end(ld, rc); /* the store did not answer */
+        return;
+    }
+    if (!is_referenced(r, run)) {
         load_end(ld, SL_EOFFSET_RANGE); /* trimmed while we read */
+        return;
+    }
+    if (!ld->is_refreshed) {
+        ld->rc = rc;
+        ld->why = why;
+        ld->waiter.ready = load_refreshed;
+        journal_refresh(r->shard->journal, &ld->waiter);
         return;
     }
     static struct diag_limit limit;
@@ -149,7 +191,7 @@ load_failed(struct load *ld, enum sl_err rc, const char *why)
                  KV_STR("topic_id", id), KV_I64("partition", r->partition),
                  KV_I64("offset", run->base_offset), KV_STR("why", why));
     }
-    load_end(ld, rc == SL_ECORRUPT || rc == SL_ENOENT ? SL_EPARTITION_FAILED : rc);
+    load_end(ld, SL_EPARTITION_FAILED);
 }
 
 /* Gathers what a block holds of the run at hand. False when the load ended. */
