@@ -1,0 +1,432 @@
+/* The simulator: the real C code of journal/, state/ and partition/ under virtual time.
+ *
+ * One process runs one seed in one thread, so the world is a global: `sim`. Everything that is
+ * drawn comes from its generators, everything that waits is in its event heap or in the queues of a
+ * broker's sched; the same seed and switches give the same run, step by step.
+ *
+ *     sim_main.c    command line, one forked child per seed, summary
+ *     sim_world.c   events, the main loop, trace, violations
+ *     sim_plan.c    what a seed means: sizes, rates and faults (struct knobs)
+ *     sim_sched.c   struct sched of one broker incarnation
+ *     sim_store.c   struct store with faults
+ *     sim_truth.c   what was committed, judged from the objects alone; every check of what leaves
+ *     sim_broker.c  brokers and what happens to them
+ *     sim_client.c  producers;  sim_reader.c  readers;  sim_batch.c  record batches
+ *
+ * Threads: one. Lifetime: a crashed broker is leaked on purpose; the process ends with the seed. */
+#ifndef SLUICE_TESTS_SIM_H
+#define SLUICE_TESTS_SIM_H
+
+#include "base/counters.h"
+#include "journal/mistakes.h"
+#include "partition/shard.h"
+#include "store/cache.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SIM_BROKERS_MAX = 3,
+    SIM_JOURNALS_MAX = 2,
+    SIM_PARTS_MAX = 24,
+    SIM_CLIENTS_MAX = 8,
+    SIM_READERS_MAX = 6,
+    SIM_PIDS_MAX = 512,
+    SIM_WINDOW = 5,
+    SIM_BLOCKS_MAX = 256,
+    SIM_TOPICS_MAX = 64,
+    SIM_STEPS_MAX = 600000
+};
+#define SIM_MIN (60 * SCHED_S)
+#define SIM_HOUR (60 * SIM_MIN)
+#define SIM_DAY (24 * SIM_HOUR)
+
+/* --- random numbers */
+struct rng {
+    uint64_t s;
+};
+uint64_t rng_next(struct rng *r);
+uint64_t rng_below(struct rng *r, uint64_t n);
+bool rng_chance(struct rng *r, uint32_t per_mille);
+/* Log-uniform in [lo, hi]: as many short waits as long ones. */
+int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
+
+/* --- faults and rare paths: counted, summed over all seeds, and shouted about when never met */
+#define SIM_STATS(X)                                                                               \
+    X(put_lost_answer, "PUT applied, answer lost")                                                 \
+    X(put_late, "PUT applied after the caller was told UNKNOWN")                                   \
+    X(put_very_late, "PUT applied more than an hour late")                                         \
+    X(put_never, "PUT never applied, UNKNOWN told")                                                \
+    X(put_twice, "PUT applied a second time")                                                      \
+    X(put_412_own, "EXISTS told for one's own earlier attempt")                                    \
+    X(put_412_other, "EXISTS told, somebody else's object")                                        \
+    X(put_refused, "PUT refused with an error")                                                    \
+    X(slow, "request slower than 1 s")                                                             \
+    X(stuck, "request slower than 1 min")                                                          \
+    X(get_error, "GET or HEAD failed")                                                             \
+    X(list_error, "LIST failed")                                                                   \
+    X(del_error, "DELETE failed, applied or not")                                                  \
+    X(crash, "broker crashed")                                                                     \
+    X(crash_in_flight, "broker crashed with a PUT in flight")                                      \
+    X(restart, "broker restarted")                                                                 \
+    X(closed, "broker closed and opened again")                                                    \
+    X(pause, "broker paused")                                                                      \
+    X(pause_long, "broker paused beyond T_safe")                                                   \
+    X(pause_grace, "broker paused beyond the grace period")                                        \
+    X(freeze, "broker paused, its clock standing still")                                           \
+    X(power, "power loss")                                                                         \
+    X(power_dropped, "object dropped by power loss")                                               \
+    X(removed, "object removed by the script")                                                     \
+    X(corrupted, "object corrupted by the script")                                                 \
+    X(failed_loudly, "journal or partition failed loudly after damage")                            \
+    X(entry_collected, "entry object deleted")                                                     \
+    X(manifest_deleted, "manifest or snapshot object deleted")                                     \
+    X(ghost_made, "collected key created again (ghost)")                                           \
+    X(ghost_met, "ghost read by a broker")                                                         \
+    X(ghost_won, "ghost's PUT answered DONE")                                                      \
+    X(void_entry, "void entry in the truth")                                                       \
+    X(unknown_own, "unknown outcome resolved: own")                                                \
+    X(unknown_other, "unknown outcome resolved: somebody else's")                                  \
+    X(unknown_absent, "unknown outcome resolved: absent")                                          \
+    X(catchup, "journal seen in CATCHUP")                                                          \
+    X(reopened, "journal went back to OPENING")                                                    \
+    X(acked, "batch acknowledged")                                                                 \
+    X(acked_late, "acknowledgement after its client gave up")                                      \
+    X(duplicate, "retry answered with its original offset")                                        \
+    X(retry_elsewhere, "batch sent again at another broker")                                       \
+    X(append_timeout, "append ended with ETIMEOUT")                                                \
+    X(append_refused, "append refused")                                                            \
+    X(out_of_order, "OUT_OF_ORDER_SEQUENCE answered")                                              \
+    X(fenced, "PRODUCER_EPOCH answered")                                                           \
+    X(epoch_bump, "producer bumped its epoch")                                                     \
+    X(new_pid, "producer took a new id")                                                           \
+    X(abandoned, "producer abandoned a batch")                                                     \
+    X(split_window, "window moved to another broker half way")                                     \
+    X(reads, "read answered")                                                                      \
+    X(reads_bytes, "read answered with data")                                                      \
+    X(reads_refreshed, "read after a refresh")                                                     \
+    X(reads_old, "read of older data")                                                             \
+    X(reads_range, "read answered OFFSET_RANGE")                                                   \
+    X(reads_failed, "read answered with another error")                                            \
+    X(waits, "sleep on a partition")                                                               \
+    X(wakes, "sleeper woken")                                                                      \
+    X(trim, "trim committed")                                                                      \
+    X(open_op, "partition opened while running")                                                   \
+    X(retire, "topic retired")                                                                     \
+    X(expire, "producers expired")                                                                 \
+    X(topic_op, "topic created in journal 0")                                                      \
+    X(pid_block, "producer-id block taken")
+
+enum sim_stat {
+#define SIM_STAT_ENUM(id, text) ST_##id,
+    SIM_STATS(SIM_STAT_ENUM)
+#undef SIM_STAT_ENUM
+        ST_COUNT
+};
+
+/* --- what a seed means (sim_plan.c) */
+#define SIM_FAULTS(X)                                                                              \
+    X(lost)                                                                                        \
+    X(late) X(never) X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) \
+        X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)  \
+            X(slowget)
+enum sim_fault {
+#define SIM_FAULT_ENUM(id) F_##id,
+    SIM_FAULTS(SIM_FAULT_ENUM)
+#undef SIM_FAULT_ENUM
+        F_COUNT
+};
+
+struct knobs {
+    const char *profile;
+    int brokers, journals, parts, idem_clients, plain_clients, readers, batches;
+    int64_t gap_ns, long_gap_ns;
+    uint32_t long_gap_pm;
+    uint32_t pm[F_COUNT];   /* per mille, of the faults drawn per request */
+    int64_t every[F_COUNT]; /* mean interval, of the faults drawn over time; 0 = off */
+    int64_t lat_min, lat_max, slow_max, late_max, pause_max, slowget_max;
+    bool is_damage_removal;
+    /* journal */
+    uint32_t max_in_flight, snapshot_entries;
+    int64_t linger_ns, grace_ns, skew_max_ms;
+    size_t entry_max, queue_max, tail_cache, cache_bytes;
+    uint64_t snapshot_bytes;
+    bool is_paranoid, is_local;
+    size_t batch_max;
+    int64_t append_deadline;
+};
+void plan_make(struct knobs *k, uint64_t seed);
+
+/* --- events and loop (sim_world.c) */
+typedef void (*sim_fn)(void *arg);
+void sim_at(int64_t at, sim_fn fn, void *arg);
+void sim_after(int64_t delay, sim_fn fn, void *arg);
+/* Runs until stop() is true or the world's time passes `until`; false when it passed. */
+bool sim_run(bool (*stop)(void), int64_t until);
+void sim_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define TRACE(...)                                                                                 \
+    do {                                                                                           \
+        if (sim.is_tracing) {                                                                      \
+            sim_trace(__VA_ARGS__);                                                                \
+        }                                                                                          \
+    } while (0)
+/* Records the violation and ends this seed's process. */
+_Noreturn void sim_violation(const char *invariant, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void sim_mix(uint64_t v); /* into the hash of the run */
+static inline void sim_stat(enum sim_stat id);
+
+/* --- sched (sim_sched.c) */
+struct sim_req;
+struct sim_msg {
+    sim_fn fn;
+    void *arg;
+};
+struct sim_sched {
+    struct sched base;
+    int broker; /* its number */
+    bool is_dead, is_paused;
+    struct sched_task *head, *tail; /* posted by the broker itself */
+    struct sim_req **ended;         /* store answers, each from a poster of its own */
+    size_t ended_count, ended_cap;
+    struct sim_req **held; /* arrived while paused */
+    size_t held_count, held_cap;
+    struct sim_msg *msgs; /* from clients, in order */
+    size_t msg_first, msg_count, msg_cap;
+    struct timer_heap timers;
+    int64_t missed_ns; /* what its clock missed while frozen */
+    int64_t skew_ms;
+};
+struct sim_sched *sim_sched_new(int broker);
+int64_t sim_sched_now(const struct sim_sched *s);
+void sim_sched_message(struct sim_sched *s, sim_fn fn, void *arg);
+void sim_sched_answer(struct sim_sched *s, struct sim_req *req);
+void sim_sched_resume(struct sim_sched *s);
+bool sim_sched_is_ready(const struct sim_sched *s);
+/* Runs one thing that is ready. */
+void sim_sched_step(struct sim_sched *s);
+/* World time of its earliest timer; INT64_MAX when none or not running. */
+int64_t sim_sched_due(const struct sim_sched *s);
+
+/* --- store (sim_store.c) */
+struct store *sim_store_new(void);
+void sim_req_deliver(struct sim_req *req);
+int64_t sim_req_stamp(struct sim_req *req);
+void sim_store_power_loss(void);
+/* Damages one entry that something later vouches for. False when there is none. */
+bool sim_store_damage(bool is_removal);
+size_t sim_store_outstanding(const struct sim_sched *home);
+bool sim_store_has_put_in_flight(const struct sim_sched *home);
+void sim_store_dump(void);
+
+/* --- batches (sim_batch.c) */
+enum { SIM_BATCH_MIN = 61 + 16 };
+struct sim_batch { /* every batch any client ever made; index = uid */
+    int client, part;
+    int32_t count, seq;
+    int64_t pid;
+    int16_t epoch;
+    uint32_t size;
+    int attempts, open_attempts, unknown_attempts;
+    bool is_in_truth, is_acked;
+    int64_t base, acked_base;
+    uint64_t order; /* place among what its client sent over one connection */
+    uint64_t connection;
+};
+void sim_batch_encode(uint64_t uid, uint8_t *out, struct batch_info *ret_info);
+/* Walks one batch; false when the bytes hold no whole batch. */
+struct sim_seen {
+    uint64_t uid;
+    int part;
+    int64_t base;
+    int32_t count;
+    uint32_t size;
+    uint64_t hash;
+};
+bool sim_batch_decode(struct span *rest, struct sim_seen *ret, const char **ret_why);
+
+/* --- truth (sim_truth.c) */
+enum part_phase { PART_NONE, PART_OPENING, PART_OPEN, PART_RETIRING, PART_RETIRED };
+struct sim_left { /* an end offset that left some broker */
+    int64_t at, end;
+};
+struct sim_part {
+    struct uuid topic_id;
+    int32_t index;
+    int journal;
+    enum part_phase phase;
+    bool is_append_time, has_lost; /* producer facts may have been expired */
+    int open_attempts;
+    uint64_t *log; /* per offset: uid << 8 | index in batch */
+    int64_t end, cap;
+    uint64_t *seen, *seen_hash; /* per offset, what a reader was given; UINT64_MAX: nothing yet */
+    int64_t seen_cap;
+    int64_t trim_intent, trim_done, trim_done_at, opened_at;
+    struct sim_left *left;
+    size_t left_count, left_cap;
+    uint64_t last_order[SIM_CLIENTS_MAX], last_connection[SIM_CLIENTS_MAX];
+};
+struct sim_pid {
+    int part;
+    bool is_known, is_expired;
+    int16_t epoch;
+    int32_t seq;
+    int64_t last_at; /* when the truth last saw it */
+};
+void truth_entry_created(uint32_t journal, uint64_t n, struct span bytes);
+void truth_entry_dropped(uint32_t journal, uint64_t n);
+uint64_t truth_last(uint32_t journal);
+/* Acknowledged: batch uid is in the log at base. */
+void truth_acked(uint64_t uid, int64_t base, const char *who);
+/* Refused for good: nobody else may still bring it in. */
+void truth_refused(uint64_t uid, enum sl_err rc);
+/* A read's answer at `broker`. asked_at: when it was submitted; is_refreshed: R8 was
+ * asked for, so that "nothing there" is the truth. */
+void truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t asked_at,
+                bool is_refreshed);
+void truth_end_left(struct sim_part *p, int64_t end);
+int64_t truth_end_left_by(const struct sim_part *p, int64_t at);
+/* Everything that ever left, against the log as it is at the end. */
+void truth_final(void);
+
+/* --- brokers (sim_broker.c) */
+enum broker_phase { BROKER_DOWN, BROKER_UP, BROKER_CLOSING };
+struct sim_broker {
+    int id;
+    uint64_t incarnation;
+    enum broker_phase phase;
+    struct sim_sched *sched;
+    struct shard *shards[SIM_JOURNALS_MAX];
+    enum journal_mode mode[SIM_JOURNALS_MAX];
+    struct cache *cache;
+    struct shard_events events;
+    struct diag log;
+    struct diag_kv log_kv[1];
+    int64_t end_shown[SIM_PARTS_MAX], start_shown[SIM_PARTS_MAX];
+    int64_t close_by, paused_at;
+    uint64_t pauses;
+    bool is_frozen;
+};
+void broker_start(struct sim_broker *b);
+void broker_crash(struct sim_broker *b);
+void broker_close(struct sim_broker *b);
+void broker_pause(struct sim_broker *b, int64_t ns, bool is_frozen);
+void broker_resume(struct sim_broker *b);
+void broker_check(struct sim_broker *b);
+enum journal_mode broker_mode(const struct sim_broker *b, int journal);
+bool broker_is_live(const struct sim_broker *b);
+uint64_t brokers_passed(int journal);
+/* Sends fn(arg) to the broker's loop; false when nobody listens. */
+bool broker_send(struct sim_broker *b, sim_fn fn, void *arg);
+/* A broker that is up, or NULL. */
+struct sim_broker *broker_pick(void);
+void ops_start(void);
+void faults_start(void);
+/* Proposes open(part) and keeps at it until verified. */
+void ops_open_part(struct sim_part *p);
+struct sim_part *ops_new_part(int journal);
+
+/* --- producers (sim_client.c), readers (sim_reader.c) */
+void clients_start(void);
+void clients_broker_gone(const struct sim_broker *b, uint64_t incarnation);
+bool clients_are_idle(void);
+void clients_explain(char *out, size_t cap);
+void readers_start(void);
+void readers_broker_gone(const struct sim_broker *b, uint64_t incarnation);
+/* Appends one record at b and reads the whole of p there; sim_final_is_done() tells when. */
+void probes_start(bool is_writing);
+bool probes_are_done(void);
+void readers_check_sleepers(void);
+void probes_explain(char *out, size_t cap);
+
+struct sim_entry { /* by journal and n: the first object that bore the key */
+    bool is_there, was_deleted;
+    struct uuid id, prev;
+    uint64_t acked_through;
+    uint8_t *data;
+    size_t data_len;
+};
+
+struct sim_block {
+    int64_t first, count;
+};
+
+struct world {
+    uint64_t seed;
+    struct knobs k;
+    uint32_t faults_off;                   /* bits of enum sim_fault */
+    bool is_tracing, is_verbose, is_quiet; /* quiet: no more faults */
+    bool is_rebuilding, is_destroying;
+    int batches_override;
+    uint64_t awaited[SIM_BROKERS_MAX];
+    int64_t now;
+    uint64_t steps, hash;
+    struct rng r_sched, r_net, r_fault, r_client, r_broker;
+    struct sim_sched *here;
+    struct store *store;
+    struct uuid cluster;
+    struct sim_broker brokers[SIM_BROKERS_MAX];
+    struct sim_part parts[SIM_PARTS_MAX];
+    int part_count;
+    bool is_journal_damaged[SIM_JOURNALS_MAX];
+    bool is_head_damaged; /* so that no broker can open the journal without noticing */
+    char *damaged_key;
+    uint64_t damaged_n;
+    struct sim_batch *batches;
+    size_t batch_count, batch_cap;
+    struct sim_pid pids[SIM_PIDS_MAX];
+    int pid_count;
+    struct sim_entry *entries[SIM_JOURNALS_MAX];
+    size_t entry_cap[SIM_JOURNALS_MAX];
+    uint64_t truth_n[SIM_JOURNALS_MAX];
+    struct uuid truth_id[SIM_JOURNALS_MAX];
+    int batches_left;
+    struct sim_block blocks[SIM_BLOCKS_MAX];
+    size_t block_count;
+    uint8_t topic_made[SIM_TOPICS_MAX];
+    struct sim_result *result;
+};
+extern struct world sim;
+
+/* What a child leaves for its parent, in shared memory. */
+enum { SIM_RING = 400, SIM_LINE = 220 };
+struct sim_result {
+    uint64_t seed, hash, steps;
+    int64_t virtual_ns;
+    bool is_done, is_violated;
+    char invariant[80], text[600];
+    uint64_t stats[ST_COUNT];
+    int64_t counters[COUNTER_COUNT];
+    uint64_t ring_next;
+    char ring[SIM_RING][SIM_LINE];
+};
+
+static inline void
+sim_stat(enum sim_stat id)
+{
+    sim.result->stats[id]++;
+}
+static inline bool
+sim_fault_is_on(enum sim_fault f)
+{
+    return !sim.is_quiet && (sim.faults_off >> f & 1) == 0;
+}
+static inline bool
+sim_draw(enum sim_fault f)
+{
+    uint32_t pm = sim.k.pm[f];
+    return pm > 0 && rng_chance(&sim.r_net, pm) && sim_fault_is_on(f);
+}
+/* Runs one seed; the process is its own. */
+void sim_seed_run(uint64_t seed);
+
+#define SIM_GROW(ptr, count, cap)                                                                  \
+    do {                                                                                           \
+        if ((count) == (cap)) {                                                                    \
+            (cap) = (cap) == 0 ? 16 : (cap)*2;                                                     \
+            (ptr) = sl_realloc((ptr), (size_t)(cap) * sizeof(*(ptr)));                             \
+        }                                                                                          \
+    } while (0)
+
+#endif

@@ -1,0 +1,237 @@
+/* What a seed means. A profile sets the scene; within it every fault is switched on or off by a
+ * coin and its rate drawn (swarm testing: a run without any late PUT and one with nothing else both
+ * find what the average run never does). */
+#include "sim.h"
+
+static struct rng r; /* of the plan alone */
+
+static int64_t
+between(int64_t lo, int64_t hi)
+{
+    return lo + (int64_t)rng_below(&r, (uint64_t)(hi - lo + 1));
+}
+
+static bool
+coin(uint32_t per_mille)
+{
+    return rng_chance(&r, per_mille);
+}
+
+static void
+base(struct knobs *k)
+{
+    k->brokers = (int)between(1, 3);
+    k->journals = coin(300) ? 2 : 1;
+    k->parts = (int)between(1, 3) * k->journals;
+    k->idem_clients = (int)between(1, 3);
+    k->plain_clients = (int)between(0, 2);
+    k->readers = (int)between(1, 3);
+    k->batches = (int)between(60, 300);
+    k->gap_ns = rng_span(&r, 2 * SCHED_MS, 500 * SCHED_MS);
+    k->lat_min = SCHED_MS / 10;
+    k->lat_max = coin(500) ? 5 * SCHED_MS : 200 * SCHED_MS;
+    k->slow_max = coin(800) ? 20 * SCHED_S : 4 * SIM_MIN;
+    k->late_max = coin(700) ? 2 * SIM_MIN : 2 * SIM_DAY;
+    k->slowget_max = 2 * SIM_MIN;
+    k->pause_max = 2 * SIM_MIN;
+    k->max_in_flight = coin(300) ? 1 : (uint32_t)between(2, 5);
+    k->linger_ns = coin(500) ? 0 : between(1, 30) * SCHED_MS;
+    k->is_local = coin(500);
+    k->grace_ns = SIM_HOUR;
+    k->skew_max_ms = coin(500) ? 0 : 60000;
+    k->entry_max = coin(300) ? 2048 : coin(500) ? 65536 : 8 << 20;
+    k->queue_max = coin(200) ? 4096 : 64 << 20;
+    k->tail_cache = coin(300) ? 0 : coin(500) ? 4096 : 1 << 20;
+    k->cache_bytes = coin(300) ? 0 : coin(500) ? 2 << 20 : 64 << 20;
+    k->batch_max = coin(200) ? 6000 : 400;
+    k->append_deadline = rng_span(&r, 2 * SCHED_S, 2 * SIM_MIN);
+    k->snapshot_entries = coin(300) ? 0 : (uint32_t)between(3, 60);
+    k->snapshot_bytes = coin(200) ? 20000 : 0;
+    k->is_paranoid = coin(100);
+    k->every[F_ops] = 10 * SCHED_S;
+}
+
+static void
+net(struct knobs *k, uint32_t pm)
+{
+    static const enum sim_fault faults[] = {F_lost,    F_late,    F_never,  F_twice,
+                                            F_own412,  F_refused, F_slow,   F_geterr,
+                                            F_listerr, F_delerr,  F_slowget};
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        k->pm[faults[i]] = coin(600) ? (uint32_t)between(1, pm) : 0;
+    }
+}
+
+/* Mean intervals as shares of how long the producing takes. */
+static int64_t
+share(const struct knobs *k, int64_t lo, int64_t hi)
+{
+    int64_t whole = k->batches * (k->gap_ns / (k->idem_clients + k->plain_clients) + SCHED_MS);
+    return whole / between(lo, hi) + 50 * SCHED_MS;
+}
+
+static void
+collection(struct knobs *k)
+{
+    k->snapshot_entries = (uint32_t)between(2, 12);
+    k->every[F_trim] = share(k, 10, 40);
+    k->every[F_snap] = coin(500) ? share(k, 10, 40) : 0;
+    k->grace_ns = coin(500) ? between(2, 10) * SIM_MIN : SIM_HOUR;
+    k->skew_max_ms = coin(500) ? 0 : k->grace_ns / SCHED_MS / 8;
+}
+
+static void
+plan_calm(struct knobs *k)
+{
+    k->profile = "calm";
+    k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
+    k->every[F_expire] = coin(200) ? share(k, 2, 6) : 0;
+}
+
+static void
+plan_network(struct knobs *k)
+{
+    k->profile = "network";
+    net(k, 150);
+}
+
+static void
+plan_crashes(struct knobs *k)
+{
+    k->profile = "crashes";
+    net(k, 40);
+    k->every[F_crash] = share(k, 4, 20);
+    k->every[F_close] = coin(500) ? share(k, 2, 8) : 0;
+    k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
+}
+
+static void
+plan_pauses(struct knobs *k)
+{
+    k->profile = "pauses";
+    net(k, 80);
+    k->brokers = (int)between(2, 3);
+    k->every[F_pause] = share(k, 4, 16);
+    k->pause_max = coin(500) ? 10 * SIM_MIN : coin(700) ? 6 * SIM_HOUR : 3 * SIM_DAY;
+    k->long_gap_pm = 30;
+    k->long_gap_ns = k->pause_max / 8;
+    k->every[F_crash] = coin(300) ? share(k, 1, 6) : 0;
+    k->every[F_expire] = coin(400) ? share(k, 2, 6) : 0;
+    collection(k);
+}
+
+/* PUTs that outlive the grace period, so that collected keys come back. */
+static void
+plan_ghosts(struct knobs *k)
+{
+    k->profile = "ghosts";
+    net(k, 60);
+    k->brokers = (int)between(2, 3);
+    k->journals = 1;
+    k->parts = (int)between(1, 2);
+    collection(k);
+    k->grace_ns = between(2, 4) * SIM_MIN;
+    k->skew_max_ms = coin(700) ? 0 : 10000;
+    k->pm[F_late] = (uint32_t)between(30, 150);
+    k->late_max = 4 * k->grace_ns;
+    k->slowget_max = 4 * k->grace_ns;
+    k->pm[F_slowget] = coin(700) ? (uint32_t)between(20, 120) : 0;
+    k->every[F_pause] = coin(700) ? share(k, 6, 24) : 0;
+    k->pause_max = 4 * k->grace_ns;
+    k->long_gap_pm = 60;
+    k->long_gap_ns = k->grace_ns;
+    k->every[F_trim] = share(k, 20, 60);
+    k->append_deadline = coin(500) ? 8 * k->grace_ns : 2 * SIM_MIN;
+}
+
+/* The same within seconds: nothing but the grace period stands between window and deletion. */
+static void
+plan_quick(struct knobs *k)
+{
+    plan_ghosts(k);
+    k->profile = "quick";
+    k->late_max = 15 * SCHED_S;
+    k->slowget_max = 15 * SCHED_S;
+    k->pause_max = 12 * SCHED_S;
+    k->pm[F_late] = (uint32_t)between(60, 200);
+    k->gap_ns = rng_span(&r, 20 * SCHED_MS, 500 * SCHED_MS);
+    k->long_gap_ns = 5 * SCHED_S;
+    k->snapshot_entries = (uint32_t)between(1, 4);
+    k->every[F_trim] = share(k, 40, 120);
+    k->every[F_snap] = share(k, 40, 120);
+    k->append_deadline = SIM_MIN;
+}
+
+static void
+plan_power(struct knobs *k)
+{
+    k->profile = "power";
+    net(k, 30);
+    k->every[F_power] = share(k, 4, 12);
+    k->every[F_crash] = coin(300) ? share(k, 2, 8) : 0;
+}
+
+static void
+plan_damage(struct knobs *k)
+{
+    k->profile = "damage";
+    k->journals = coin(700) ? 2 : 1;
+    k->parts = k->journals * 2;
+    k->snapshot_entries = coin(600) ? 0 : k->snapshot_entries;
+    k->every[F_damage] = share(k, 3, 8);
+    k->every[F_crash] = coin(700) ? share(k, 4, 12) : 0;
+    k->is_damage_removal = coin(600);
+}
+
+static void
+plan_frozen(struct knobs *k)
+{
+    plan_ghosts(k);
+    k->profile = "frozen";
+    k->is_paranoid = true;
+    k->every[F_pause] = 0;
+    k->every[F_freeze] = share(k, 6, 16);
+    k->every[F_expire] = 0;
+}
+
+static void
+plan_topics(struct knobs *k)
+{
+    k->profile = "topics";
+    net(k, 60);
+    k->every[F_retire] = share(k, 4, 12);
+    k->every[F_trim] = share(k, 4, 12);
+    k->every[F_crash] = coin(500) ? share(k, 2, 8) : 0;
+    k->every[F_ops] = share(k, 8, 20);
+}
+
+static void
+plan_everything(struct knobs *k)
+{
+    k->profile = "everything";
+    net(k, 60);
+    collection(k);
+    k->pause_max = coin(500) ? 10 * SIM_MIN : 2 * SIM_HOUR;
+    k->long_gap_pm = 20;
+    k->long_gap_ns = 10 * SIM_MIN;
+    k->every[F_pause] = coin(700) ? share(k, 4, 12) : 0;
+    k->every[F_crash] = coin(700) ? share(k, 4, 12) : 0;
+    k->every[F_close] = coin(500) ? share(k, 2, 8) : 0;
+    k->every[F_retire] = coin(500) ? share(k, 2, 8) : 0;
+    k->every[F_power] = coin(300) ? share(k, 2, 6) : 0;
+    k->every[F_expire] = coin(300) ? share(k, 2, 6) : 0;
+}
+
+void
+plan_make(struct knobs *k, uint64_t seed)
+{
+    static void (*const plans[])(struct knobs * k) = {
+        plan_calm,  plan_network, plan_crashes, plan_pauses,    plan_ghosts,     plan_quick,
+        plan_power, plan_damage,  plan_frozen,  plan_topics,    plan_everything, plan_ghosts,
+        plan_quick, plan_network, plan_pauses,  plan_everything};
+    r.s = seed * 0x9E3779B97F4A7C15u + 1;
+    (void)rng_next(&r);
+    *k = (struct knobs){0};
+    base(k);
+    plans[seed % (sizeof(plans) / sizeof(plans[0]))](k);
+}
