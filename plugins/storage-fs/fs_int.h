@@ -7,6 +7,7 @@
 
 #include "storage-fs/fs_io.h"
 #include "storage-fs/index.h"
+#include "storage-fs/share.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -41,8 +42,8 @@ struct sluice_instance {
 
     /* set by configure, constant afterwards */
     char *path;
-    bool is_fsync; /* durability = fsync */
-    bool wants_direct;
+    bool is_fsync;             /* durability = fsync */
+    _Atomic bool wants_direct; /* until a file system refuses */
     uint64_t volume_size;
 
     int root_fd, tmp_fd, volumes_fd;
@@ -54,6 +55,7 @@ struct sluice_instance {
     pthread_cond_t claims_changed;
     struct fs_claim *claims;
 
+    struct fs_share share;
     struct fs_index index;
     uint64_t next_sequence; /* greater than that of every record seen */
     struct {
@@ -104,6 +106,30 @@ void fs__log(sluice_instance *fs, int32_t level, const char *fmt, ...)
 
 /* Copies a key into out[FS_KEY_MAX + 1] after checking it. */
 FS_MUST_CHECK sluice_status fs__key_copy(sluice_instance *fs, sluice_slice key, char *out);
+
+/* ---- share.c: several processes. All but open and close hold the lock. ---- */
+
+/* Takes part in the directory's life and leaves its lock taken, until ready. */
+FS_MUST_CHECK sluice_status fs__share_open(sluice_instance *fs, bool *ret_is_alone);
+/* The index is filled. Does not hold the lock. */
+void fs__share_ready(sluice_instance *fs);
+/* Closes the volumes and leaves. */
+void fs__share_close(sluice_instance *fs);
+/* Keeps other processes out and knows what they did before. May let go of the lock meanwhile. */
+FS_MUST_CHECK sluice_status fs__enter(sluice_instance *fs);
+void fs__leave(sluice_instance *fs);
+/* Has another process changed something that is not in our index? */
+bool fs__is_behind(const sluice_instance *fs);
+/* Tells the others; after it is durable, while we are inside. */
+void fs__change_tell(sluice_instance *fs, uint32_t kind, const struct fs_volume *v,
+                     uint64_t position);
+/* Around the time in which a file's name is visible but not durable. [any] */
+void fs__publish_begin(sluice_instance *fs);
+void fs__publish_end(sluice_instance *fs);
+bool fs__others_publish(const sluice_instance *fs);
+
+/* plugin.c: makes and opens a directory below the root. */
+FS_MUST_CHECK sluice_status fs__subdir_open(sluice_instance *fs, const char *name, int *ret);
 
 /* ---- claim.c: one writer per key ---- */
 

@@ -154,7 +154,7 @@ key_is_published(sluice_instance *fs, const char *key)
     const struct fs_claim *c = fs__claim_find(fs, key);
     bool is_hidden = c != NULL && (c->is_new || c->is_doomed);
     pthread_mutex_unlock(&fs->lock);
-    return !is_hidden;
+    return !is_hidden || (fs->io->mistakes & FS_MISTAKE_VISIBLE_EARLY) != 0;
 }
 
 static sluice_status

@@ -10,8 +10,8 @@
  * sync, so a name that was open while no claim was there is durable. If the sync fails the claim
  * stays for ever and the key answers an error until restart.
  *
- * A crash of the process alone can leave a name that nobody synced. Opening a store therefore syncs
- * its file system before it shows anything (plugin.c). */
+ * Other processes: see share.c. A crash of the process alone can leave a name that nobody synced;
+ * opening a store after one syncs its file system before it shows anything (share.c). */
 #include "storage-fs/fs_int.h"
 
 #include <errno.h>
@@ -191,10 +191,14 @@ publish(sluice_instance *fs, const char *tmp, const struct fs_put *put)
     pthread_mutex_lock(&fs->lock);
     put->claim->is_new = !fs__plain_exists(fs, put->key);
     pthread_mutex_unlock(&fs->lock);
-    if (fs->io->renameat2(fs->tmp_fd, tmp, fs->root_fd, put->key, flags) != 0) {
-        return publish_failed(fs, put, errno);
+    fs__publish_begin(fs);
+    int failed = fs->io->renameat2(fs->tmp_fd, tmp, fs->root_fd, put->key, flags) != 0 ? errno : 0;
+    sluice_status rc = failed != 0 ? publish_failed(fs, put, failed)
+                                   : dir_sync(fs, put->key, dir_length(put->key));
+    if (rc != SLUICE_EUNKNOWN) {
+        fs__publish_end(fs); /* a name that may not be durable stays suspect */
     }
-    return dir_sync(fs, put->key, dir_length(put->key));
+    return rc;
 }
 
 sluice_status
@@ -247,7 +251,8 @@ claim_wait(sluice_instance *fs, const char *key, bool *was_free)
     const struct fs_claim *c;
     *was_free = true;
     pthread_mutex_lock(&fs->lock);
-    while (rc == SLUICE_OK && (c = fs__claim_find(fs, key)) != NULL) {
+    bool is_mistaken = (fs->io->mistakes & FS_MISTAKE_VISIBLE_EARLY) != 0;
+    while (rc == SLUICE_OK && !is_mistaken && (c = fs__claim_find(fs, key)) != NULL) {
         *was_free = false;
         if (c->is_doomed) {
             rc = fs__fail(fs, SLUICE_EIO, "%s", fs->poison_why);

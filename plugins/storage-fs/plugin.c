@@ -34,11 +34,13 @@ fs_create(const sluice_host *host, sluice_instance **out)
     fs->host = host;
     fs->io = fs__io_current();
     fs->root_fd = fs->tmp_fd = fs->volumes_fd = -1;
+    fs->share.control_fd = fs->share.members_fd = fs->share.member_fd = -1;
     fs->next_sequence = 1;
     fs->index.random = (uint64_t)(uintptr_t)fs;
     (void)pthread_mutex_init(&fs->lock, NULL);
     (void)pthread_mutex_init(&fs->dirs_lock, NULL);
     (void)pthread_cond_init(&fs->claims_changed, NULL);
+    (void)pthread_cond_init(&fs->share.changed, NULL);
     (void)pthread_cond_init(&fs->volumes.changed, NULL);
     (void)pthread_cond_init(&fs->volumes.prepare, NULL);
     *out = fs;
@@ -60,8 +62,8 @@ fs_configure(sluice_instance *fs, const sluice_conf *conf)
     return SLUICE_OK;
 }
 
-static sluice_status
-subdir_open(sluice_instance *fs, const char *name, int *ret)
+sluice_status
+fs__subdir_open(sluice_instance *fs, const char *name, int *ret)
 {
     if (fs->io->mkdirat(fs->root_fd, name, 0755) != 0 && errno != EEXIST) {
         return fs__fail_sys(fs, errno, "make the directory", name);
@@ -109,28 +111,40 @@ tmp_clean(sluice_instance *fs)
 }
 
 static sluice_status
-fs_start(sluice_instance *fs)
+dirs_open(sluice_instance *fs)
 {
     sluice_status rc = root_open(fs);
+    if (rc == SLUICE_OK) {
+        rc = fs__subdir_open(fs, FS_TMP_DIR, &fs->tmp_fd);
+    }
+    if (rc == SLUICE_OK) {
+        rc = fs__subdir_open(fs, FS_VOLUMES_DIR, &fs->volumes_fd);
+    }
+    return rc;
+}
+
+static sluice_status
+fs_start(sluice_instance *fs)
+{
+    bool is_alone = false;
+    sluice_status rc = dirs_open(fs);
+    if (rc == SLUICE_OK) {
+        rc = fs__share_open(fs, &is_alone);
+    }
     if (rc != SLUICE_OK) {
         return rc;
     }
-    rc = subdir_open(fs, FS_TMP_DIR, &fs->tmp_fd);
-    if (rc != SLUICE_OK) {
-        return rc;
-    }
-    if (fs->is_fsync && fs->io->syncfs(fs->root_fd) != 0) {
-        return fs__fail_sys(fs, errno, "sync the file system of", fs->path);
-    }
-    tmp_clean(fs);
-    rc = subdir_open(fs, FS_VOLUMES_DIR, &fs->volumes_fd);
-    if (rc != SLUICE_OK) {
-        return rc;
+    if (is_alone) {
+        tmp_clean(fs);
     }
     if (fs->is_fsync && fs->io->fsync(fs->root_fd) != 0) {
         return fs__fail_sys(fs, errno, "sync", fs->path);
     }
-    return fs__volumes_open(fs);
+    rc = fs__volumes_open(fs);
+    if (rc == SLUICE_OK) {
+        fs__share_ready(fs);
+    }
+    return rc;
 }
 
 static sluice_status
@@ -161,7 +175,7 @@ static void
 fs_destroy(sluice_instance *fs)
 {
     fs__prepare_stop(fs);
-    fs__volumes_close(fs);
+    fs__share_close(fs);
     fs__index_fini(&fs->index);
     if (fs->volumes_fd >= 0) {
         (void)close(fs->volumes_fd);
@@ -175,6 +189,7 @@ fs_destroy(sluice_instance *fs)
     doomed_free(fs);
     (void)pthread_cond_destroy(&fs->volumes.prepare);
     (void)pthread_cond_destroy(&fs->volumes.changed);
+    (void)pthread_cond_destroy(&fs->share.changed);
     (void)pthread_cond_destroy(&fs->claims_changed);
     (void)pthread_mutex_destroy(&fs->dirs_lock);
     (void)pthread_mutex_destroy(&fs->lock);
@@ -183,6 +198,35 @@ fs_destroy(sluice_instance *fs)
 }
 
 /* ---- data calls ---- */
+
+/* Keeps other processes out, and other threads from this key. */
+static sluice_status
+work_begin(sluice_instance *fs, struct fs_claim *claim, const char *key)
+{
+    pthread_mutex_lock(&fs->lock);
+    sluice_status rc = fs__enter(fs);
+    if (rc == SLUICE_OK) {
+        rc = fs__claim_take(fs, claim, key);
+        if (rc != SLUICE_OK) {
+            fs__leave(fs);
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
+}
+
+static void
+work_end(sluice_instance *fs, struct fs_claim *claim, bool is_doomed)
+{
+    pthread_mutex_lock(&fs->lock);
+    if (is_doomed) {
+        fs__claim_doom(fs, claim);
+    } else {
+        fs__claim_give(fs, claim);
+    }
+    fs__leave(fs);
+    pthread_mutex_unlock(&fs->lock);
+}
 
 static sluice_status
 put_init(sluice_instance *fs, struct fs_put *put, const sluice_put_opts *opts)
@@ -248,20 +292,12 @@ fs_put(sluice_instance *fs, sluice_slice key, const sluice_slice *parts, size_t 
     if (rc != SLUICE_OK) {
         return rc;
     }
-    pthread_mutex_lock(&fs->lock);
-    rc = fs__claim_take(fs, &claim, name);
-    pthread_mutex_unlock(&fs->lock);
+    rc = work_begin(fs, &claim, name);
     if (rc != SLUICE_OK) {
         return rc;
     }
     rc = put_claimed(fs, &put);
-    pthread_mutex_lock(&fs->lock);
-    if (rc == SLUICE_EUNKNOWN) {
-        fs__claim_doom(fs, &claim);
-    } else {
-        fs__claim_give(fs, &claim);
-    }
-    pthread_mutex_unlock(&fs->lock);
+    work_end(fs, &claim, rc == SLUICE_EUNKNOWN);
     if (result != NULL) {
         result->version[0] = '\0';
     }
@@ -350,16 +386,12 @@ fs_del(sluice_instance *fs, sluice_slice key, sluice_op *op)
     if (rc != SLUICE_OK) {
         return rc;
     }
-    pthread_mutex_lock(&fs->lock);
-    rc = fs__claim_take(fs, &claim, name);
-    pthread_mutex_unlock(&fs->lock);
+    rc = work_begin(fs, &claim, name);
     if (rc != SLUICE_OK) {
         return rc;
     }
     rc = is_in_volume(fs, name) ? fs__record_del(fs, name) : fs__plain_del(fs, name);
-    pthread_mutex_lock(&fs->lock);
-    fs__claim_give(fs, &claim);
-    pthread_mutex_unlock(&fs->lock);
+    work_end(fs, &claim, false);
     return rc;
 }
 
@@ -404,6 +436,25 @@ listing_send(const struct fs_listing *a, const struct fs_listing *b, sluice_list
 }
 
 static sluice_status
+both_list(sluice_instance *fs, struct fs_listing *files, struct fs_listing *records)
+{
+    pthread_mutex_lock(&fs->lock);
+    sluice_status rc = fs__enter(fs);
+    pthread_mutex_unlock(&fs->lock);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    rc = fs__plain_list(fs, files);
+    if (rc == SLUICE_OK) {
+        rc = fs__record_list(fs, records);
+    }
+    pthread_mutex_lock(&fs->lock);
+    fs__leave(fs);
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
+}
+
+static sluice_status
 fs_list(sluice_instance *fs, sluice_slice prefix, sluice_slice after, uint32_t max,
         sluice_list_sink *sink, sluice_op *op)
 {
@@ -417,10 +468,7 @@ fs_list(sluice_instance *fs, sluice_slice prefix, sluice_slice after, uint32_t m
         rc = slice_copy(fs, after, from);
     }
     if (rc == SLUICE_OK) {
-        rc = fs__plain_list(fs, &files);
-    }
-    if (rc == SLUICE_OK) {
-        rc = fs__record_list(fs, &records);
+        rc = both_list(fs, &files, &records);
     }
     if (rc == SLUICE_OK) {
         rc = listing_send(&files, &records, sink);

@@ -34,6 +34,7 @@ prepare_one(sluice_instance *fs)
         fs->volumes.has_failed = true; /* the put that needs space says so */
         return;
     }
+    v->is_busy = false;
     v->is_fresh = true;
     fs->volumes.ready++;
     free_append(fs, v);

@@ -181,7 +181,11 @@ static sluice_status
 volume_begin(sluice_instance *fs, struct fs_volume *v)
 {
     if (v->is_spent) {
-        return fs__volume_recycle(fs, v);
+        sluice_status rc = fs__volume_recycle(fs, v);
+        pthread_mutex_lock(&fs->lock);
+        fs__change_tell(fs, FS_RECYCLED, v, 0);
+        pthread_mutex_unlock(&fs->lock);
+        return rc;
     }
     return v->is_closed ? fs__volume_header_write(fs, v, false) : SLUICE_OK;
 }
@@ -340,9 +344,8 @@ write_undo(sluice_instance *fs, struct fs_volume *v, const struct fs_record *r, 
 
 static sluice_status
 record_write(sluice_instance *fs, struct fs_volume *v, const struct fs_put *put,
-             const struct layout *l, struct fs_record *r)
+             const struct layout *l, const struct fs_record *r)
 {
-    record_describe(v, put, l, r);
     int failed =
         l->run == put->count ? write_copied(fs, v, put, r) : write_in_place(fs, v, put, l, r);
     sluice_status rc = failed == 0 ? SLUICE_OK : write_undo(fs, v, r, failed);
@@ -366,7 +369,7 @@ record_show(sluice_instance *fs, struct fs_volume *v, const struct fs_record *r,
     *old = (struct place){NULL, 0};
     if (e == NULL) {
         e = fs__index_add(&fs->index, r->key);
-    } else {
+    } else if (e->sequence != 0) { /* 0: planted mistake */
         *old = (struct place){e->volume, e->position};
     }
     e->volume = v;
@@ -388,6 +391,18 @@ tail_move(struct fs_volume *v, const struct fs_record *r)
     memcpy(v->last_key, r->key, strlen(r->key) + 1);
 }
 
+/* Planted for the tests that must catch it: the record is in the index before it is on disk. */
+static void
+mistake_show_early(sluice_instance *fs, struct fs_volume *v, const struct fs_record *r)
+{
+    struct place old;
+    pthread_mutex_lock(&fs->lock);
+    record_show(fs, v, r, &old);
+    v->live--;
+    fs__index_find(&fs->index, r->key)->sequence = 0;
+    pthread_mutex_unlock(&fs->lock);
+}
+
 sluice_status
 fs__record_put(sluice_instance *fs, const struct fs_put *put)
 {
@@ -402,12 +417,17 @@ fs__record_put(sluice_instance *fs, const struct fs_put *put)
     pthread_mutex_lock(&fs->lock);
     r.sequence = fs->next_sequence++;
     pthread_mutex_unlock(&fs->lock);
+    record_describe(v, put, &l, &r);
+    if ((fs->io->mistakes & FS_MISTAKE_VISIBLE_EARLY) != 0) {
+        mistake_show_early(fs, v, &r);
+    }
     rc = record_write(fs, v, put, &l, &r);
     pthread_mutex_lock(&fs->lock);
     old.volume = NULL;
     if (rc == SLUICE_OK) {
         tail_move(v, &r);
         record_show(fs, v, &r, &old);
+        fs__change_tell(fs, FS_APPENDED, v, r.position);
     }
     volume_give(fs, v);
     pthread_mutex_unlock(&fs->lock);
@@ -416,6 +436,7 @@ fs__record_put(sluice_instance *fs, const struct fs_put *put)
         (void)marked; /* the new one is stored; a failure has poisoned the store */
         pthread_mutex_lock(&fs->lock);
         fs__volume_unlive(fs, old.volume);
+        fs__change_tell(fs, FS_DELETED, old.volume, old.position);
         pthread_mutex_unlock(&fs->lock);
     }
     return rc;
@@ -469,6 +490,7 @@ fs__record_del(sluice_instance *fs, const char *key)
         pthread_mutex_lock(&fs->lock);
         fs__index_remove(&fs->index, key);
         fs__volume_unlive(fs, v);
+        fs__change_tell(fs, FS_DELETED, v, position);
         pthread_mutex_unlock(&fs->lock);
     }
     return rc;
@@ -479,26 +501,49 @@ fs__record_del(sluice_instance *fs, const char *key)
 /* What a read needs of an entry, copied while the lock is held. */
 struct reading {
     struct fs_volume *v;
+    bool is_inside; /* the volume is another process's: its owner is kept from recycling it */
     uint64_t position, length, at;
     uint32_t crc32c;
 };
 
+/* Copies what the read needs and pins the volume. Holds the lock. */
 static sluice_status
-reading_begin(sluice_instance *fs, const char *key, struct reading *ret)
+entry_pin(sluice_instance *fs, const struct fs_entry *e, struct reading *rd)
 {
-    sluice_status rc = SLUICE_ENOENT;
+    if (e->is_corrupt) {
+        return fs__fail(fs, SLUICE_ECORRUPT,
+                        "%s: %.100s is damaged: the record header at byte %llu of " FS_VOLUMES_DIR
+                        "/%s is destroyed",
+                        fs->path, fs__entry_key(e), (unsigned long long)e->position,
+                        e->volume->name);
+    }
+    rd->v = e->volume;
+    rd->position = e->position;
+    rd->length = e->length;
+    rd->at = e->position + e->payload_offset;
+    rd->crc32c = e->crc32c;
+    rd->v->pins++;
+    return SLUICE_OK;
+}
+
+/* The entry as it is now, other processes' doings included. For a record in another process's
+ * volume we stay inside until the read has ended. */
+static sluice_status
+reading_begin(sluice_instance *fs, const char *key, struct reading *rd)
+{
+    sluice_status rc = SLUICE_OK;
     pthread_mutex_lock(&fs->lock);
-    const struct fs_entry *e = fs__index_find(&fs->index, key);
-    if (e != NULL && e->is_corrupt) {
-        rc = fs__fail(fs, SLUICE_ECORRUPT,
-                      "%s: %.100s is damaged: the record header at byte %llu of " FS_VOLUMES_DIR
-                      "/%s is destroyed",
-                      fs->path, key, (unsigned long long)e->position, e->volume->name);
-    } else if (e != NULL) {
-        *ret = (struct reading){e->volume, e->position, e->length, e->position + e->payload_offset,
-                                e->crc32c};
-        e->volume->pins++;
-        rc = SLUICE_OK;
+    const struct fs_entry *e = fs__is_behind(fs) ? NULL : fs__index_find(&fs->index, key);
+    if (fs__is_behind(fs) || (e != NULL && !e->volume->is_owned)) {
+        rc = fs__enter(fs);
+        rd->is_inside = rc == SLUICE_OK;
+        e = fs__index_find(&fs->index, key);
+    }
+    if (rc == SLUICE_OK) {
+        rc = e == NULL ? SLUICE_ENOENT : entry_pin(fs, e, rd);
+    }
+    if (rd->is_inside && rc != SLUICE_OK) {
+        fs__leave(fs);
     }
     pthread_mutex_unlock(&fs->lock);
     return rc;
@@ -509,6 +554,9 @@ reading_end(sluice_instance *fs, const struct reading *rd)
 {
     pthread_mutex_lock(&fs->lock);
     rd->v->pins--;
+    if (rd->is_inside) {
+        fs__leave(fs);
+    }
     pthread_mutex_unlock(&fs->lock);
 }
 

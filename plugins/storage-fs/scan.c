@@ -276,3 +276,71 @@ fs__volume_scan(sluice_instance *fs, struct fs_volume *v, const struct fs_volume
     free(records);
     return rc;
 }
+
+/* ---- following other processes ---- */
+
+/* The other process has put r in the place of *e, and deletes the old record itself. Holds the
+ * lock. */
+static void
+follow_append(sluice_instance *fs, struct fs_volume *v, const struct fs_record *r)
+{
+    struct fs_entry *e = fs__index_find(&fs->index, r->key);
+    if (r->sequence >= fs->next_sequence) {
+        fs->next_sequence = r->sequence + 1;
+    }
+    if (!v->is_owned && r->position >= v->end) {
+        tail_move(v, r);
+    }
+    if (r->is_deleted || (e != NULL && e->sequence >= r->sequence)) {
+        return;
+    }
+    if (e == NULL) {
+        e = fs__index_add(&fs->index, r->key);
+    } else {
+        fs__volume_unlive(fs, e->volume);
+    }
+    entry_fill(e, v, r);
+}
+
+static void
+follow_delete(sluice_instance *fs, struct fs_volume *v, const struct fs_record *r)
+{
+    const struct fs_entry *e = fs__index_find(&fs->index, r->key);
+    if (e != NULL && e->volume == v && e->position == r->position) {
+        fs__index_remove(&fs->index, r->key);
+        fs__volume_unlive(fs, v);
+    }
+}
+
+static sluice_status
+follow(sluice_instance *fs, struct fs_volume *v, struct fs_record *r, bool is_deleted)
+{
+    uint8_t block[FS_BLOCK];
+    uint64_t position = r->position;
+    sluice_status rc = fs__read_exact(fs, v->read_fd, block, FS_BLOCK, position, v->name);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    if (!fs__record_decode(block, r) || r->volume_id != v->id || r->generation != v->generation ||
+        r->position != position) {
+        return SLUICE_EAGAIN;
+    }
+    pthread_mutex_lock(&fs->lock);
+    if (is_deleted) {
+        follow_delete(fs, v, r);
+    } else {
+        follow_append(fs, v, r);
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return SLUICE_OK;
+}
+
+sluice_status
+fs__record_follow(sluice_instance *fs, struct fs_volume *v, uint64_t position, bool is_deleted)
+{
+    struct fs_record *r = (struct fs_record *)fs__alloc(sizeof(*r));
+    r->position = position;
+    sluice_status rc = follow(fs, v, r, is_deleted);
+    free(r);
+    return rc;
+}

@@ -251,6 +251,16 @@ volume_new(void)
     return v;
 }
 
+static sluice_status
+create_failed(sluice_instance *fs, int failed)
+{
+    if (failed == EIO) {
+        (void)fs__poison(fs, failed, "making a volume", FS_VOLUMES_DIR);
+        return SLUICE_EIO; /* no record was written */
+    }
+    return fs__fail_sys(fs, failed, "make a volume in", FS_VOLUMES_DIR);
+}
+
 sluice_status
 fs__volume_create(sluice_instance *fs, uint64_t size, bool is_prepared, struct fs_volume **ret)
 {
@@ -258,6 +268,7 @@ fs__volume_create(sluice_instance *fs, uint64_t size, bool is_prepared, struct f
     v->capacity = size;
     v->generation = 1;
     v->is_owned = true;
+    v->is_busy = true; /* until whoever made it gives it back */
     if (getrandom(&v->id, sizeof(v->id), 0) != (ssize_t)sizeof(v->id)) {
         v->id =
             (uint64_t)(uintptr_t)v ^ (uint64_t)getpid() << 32 ^ atomic_fetch_add(&fs->next_tmp, 1);
@@ -269,7 +280,7 @@ fs__volume_create(sluice_instance *fs, uint64_t size, bool is_prepared, struct f
         failed = volume_name(fs, v);
     }
     if (failed != 0) {
-        sluice_status rc = fs__fail_sys(fs, failed, "make a volume in", FS_VOLUMES_DIR);
+        sluice_status rc = create_failed(fs, failed);
         (void)fs->io->unlinkat(fs->tmp_fd, v->name, 0);
         (void)fs->io->unlinkat(fs->volumes_fd, v->name, 0);
         volume_free(fs, v);
@@ -319,12 +330,11 @@ header_read(const struct fs_volume *v, struct fs_volume_header *ret)
     return is_found;
 }
 
+/* Puts a volume that was read where it belongs: free, full, or full and spent. Holds the lock. */
 static void
 volume_place(sluice_instance *fs, struct fs_volume *v)
 {
-    v->next_all = fs->volumes.all;
-    fs->volumes.all = v;
-    if (!v->is_owned) {
+    if (!v->is_owned || v->is_busy) {
         return;
     }
     if (v->capacity - v->end < v->capacity / 8) {
@@ -358,8 +368,9 @@ volume_read(sluice_instance *fs, struct fs_volume *v)
     return fs__volume_scan(fs, v, &h);
 }
 
+/* Loads the file and gives it a place; *ret may be NULL. */
 static sluice_status
-volume_load(sluice_instance *fs, const char *name)
+volume_load(sluice_instance *fs, const char *name, struct fs_volume **ret)
 {
     struct fs_volume *v = volume_new();
     (void)snprintf(v->name, sizeof(v->name), "%s", name);
@@ -377,7 +388,14 @@ volume_load(sluice_instance *fs, const char *name)
         volume_free(fs, v);
         return rc;
     }
+    pthread_mutex_lock(&fs->lock);
+    v->next_all = fs->volumes.all;
+    fs->volumes.all = v;
     volume_place(fs, v);
+    pthread_mutex_unlock(&fs->lock);
+    if (ret != NULL) {
+        *ret = v;
+    }
     return SLUICE_OK;
 }
 
@@ -385,6 +403,16 @@ static bool
 name_is_volume(const char *name)
 {
     return strlen(name) == 20 && strcmp(name + 16, ".vol") == 0;
+}
+
+static struct fs_volume *
+find_by_name(const sluice_instance *fs, const char *name)
+{
+    struct fs_volume *v = fs->volumes.all;
+    while (v != NULL && strcmp(v->name, name) != 0) {
+        v = v->next_all;
+    }
+    return v;
 }
 
 sluice_status
@@ -402,12 +430,96 @@ fs__volumes_open(sluice_instance *fs)
     sluice_status rc = SLUICE_OK;
     const struct dirent *e;
     while (rc == SLUICE_OK && (e = readdir(d)) != NULL) {
-        if (name_is_volume(e->d_name)) {
-            rc = volume_load(fs, e->d_name);
+        pthread_mutex_lock(&fs->lock);
+        bool is_new = name_is_volume(e->d_name) && find_by_name(fs, e->d_name) == NULL;
+        pthread_mutex_unlock(&fs->lock);
+        if (is_new) {
+            rc = volume_load(fs, e->d_name, NULL);
         }
     }
     (void)closedir(d);
     return rc;
+}
+
+struct fs_volume *
+fs__volume_find(sluice_instance *fs, uint64_t id)
+{
+    char name[24];
+    struct fs_volume *v;
+    (void)snprintf(name, sizeof(name), "%016" PRIx64 ".vol", id);
+    pthread_mutex_lock(&fs->lock);
+    v = find_by_name(fs, name);
+    pthread_mutex_unlock(&fs->lock);
+    if (v == NULL && volume_load(fs, name, &v) != SLUICE_OK) {
+        return NULL;
+    }
+    return v;
+}
+
+/* ---- following other processes ---- */
+
+sluice_status
+fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v)
+{
+    if (v->is_owned || v->live > 0) {
+        return SLUICE_EAGAIN;
+    }
+    v->end = FS_VOLUME_FIRST;
+    v->last_position = 0;
+    v->last_key[0] = '\0';
+    return volume_read(fs, v);
+}
+
+/* Forgets every record; gives the volumes that are there now. */
+static struct fs_volume *
+records_forget(sluice_instance *fs)
+{
+    pthread_mutex_lock(&fs->lock);
+    fs__index_fini(&fs->index);
+    fs->volumes.free = fs->volumes.spent = NULL;
+    fs->volumes.ready = 0;
+    for (struct fs_volume *v = fs->volumes.all; v != NULL; v = v->next_all) {
+        v->live = 0;
+        v->next = NULL;
+        v->is_full = v->is_spent = v->is_fresh = false;
+    }
+    struct fs_volume *all = fs->volumes.all;
+    pthread_mutex_unlock(&fs->lock);
+    return all;
+}
+
+static sluice_status
+volume_reread(sluice_instance *fs, struct fs_volume *v)
+{
+    struct stat st;
+    if (fstat(v->write_fd, &st) != 0 || st.st_nlink == 0) {
+        return SLUICE_OK; /* its owner has removed it */
+    }
+    if (!v->is_owned) {
+        v->is_owned = flock(v->write_fd, LOCK_EX | LOCK_NB) == 0; /* its owner is gone */
+    }
+    v->end = FS_VOLUME_FIRST;
+    v->last_position = 0;
+    v->last_key[0] = '\0';
+    sluice_status rc = volume_read(fs, v);
+    if (rc == SLUICE_OK) {
+        pthread_mutex_lock(&fs->lock);
+        volume_place(fs, v);
+        pthread_mutex_unlock(&fs->lock);
+    }
+    return rc;
+}
+
+sluice_status
+fs__volumes_reread(sluice_instance *fs)
+{
+    sluice_status rc = SLUICE_OK;
+    for (struct fs_volume *v = records_forget(fs); v != NULL && rc == SLUICE_OK; v = v->next_all) {
+        if (!v->is_busy) { /* busy: the preparer's, empty */
+            rc = volume_reread(fs, v);
+        }
+    }
+    return rc == SLUICE_OK ? fs__volumes_open(fs) : rc;
 }
 
 void

@@ -30,6 +30,12 @@ struct fs_volume {
 
 /* Opens what lies in +volumes and fills the index. */
 FS_MUST_CHECK sluice_status fs__volumes_open(sluice_instance *fs);
+/* Fills the index anew: other processes did what we could not follow. Readers are kept out. */
+FS_MUST_CHECK sluice_status fs__volumes_reread(sluice_instance *fs);
+/* Gives the volume of that id, loading it if it is new; NULL when there is none. */
+struct fs_volume *fs__volume_find(sluice_instance *fs, uint64_t id);
+/* Its owner began a new generation. SLUICE_EAGAIN: cannot follow. */
+FS_MUST_CHECK sluice_status fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v);
 /* Writes closed headers and frees. */
 void fs__volumes_close(sluice_instance *fs);
 
@@ -52,6 +58,11 @@ void fs__volume_unlive(sluice_instance *fs, struct fs_volume *v);
 /* Reads the records from `from` on into the index and finds the end. */
 FS_MUST_CHECK sluice_status fs__volume_scan(sluice_instance *fs, struct fs_volume *v,
                                             const struct fs_volume_header *h);
+
+/* Takes over what another process did to the record at `position`: appended or deleted it.
+ * SLUICE_EAGAIN: cannot follow. */
+FS_MUST_CHECK sluice_status fs__record_follow(sluice_instance *fs, struct fs_volume *v,
+                                              uint64_t position, bool is_deleted);
 
 /* ---- record.c ---- */
 /* Appends the object to a volume and shows it. The key is claimed. */
