@@ -8,6 +8,7 @@
 int
 main(int argc, char **argv)
 {
-    const struct cli_hooks hooks = {.serve = broker_serve, .check = bucket_check};
+    const struct cli_hooks hooks = {
+        .serve = broker_serve, .check = bucket_check, .plugin_keys = bucket_plugin_keys};
     return cli_main(&hooks, argc, argv);
 }

@@ -45,6 +45,19 @@ bucket_check(const struct config *cfg, const struct config_args *args, struct sl
     return config_extras_check(cfg, "storage", plugin_source_keys(src), args, err);
 }
 
+size_t
+bucket_plugin_keys(struct config_plugin_keys *ret, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]) && count < max; i++) {
+        const struct sluice_conf_key *keys = plugin_source_keys(&builtins[i].source);
+        if (keys != NULL) {
+            ret[count++] = (struct config_plugin_keys){"storage", builtins[i].name, keys};
+        }
+    }
+    return count;
+}
+
 /* What the plugin's key table asks for, taken from the server's own keys and from the extras. */
 static size_t
 gather_pairs(const struct config *cfg, const struct plugin_source *src,

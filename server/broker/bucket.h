@@ -36,5 +36,7 @@ void bucket_close(struct bucket *b);
 /* Checks the plugin's own keys of [storage]: for `sluice check` and before serve. */
 MUST_CHECK enum sl_err bucket_check(const struct config *cfg, const struct config_args *args,
                                     struct sl_error *err);
+/* Gives the keys of the built-in storage plugins, for `sluice config doc`. */
+size_t bucket_plugin_keys(struct config_plugin_keys *ret, size_t max);
 
 #endif

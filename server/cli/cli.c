@@ -4,7 +4,7 @@
 #include "base/diag.h"
 #include "cli/cli_int.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PLUGINS_MAX = 32 };
 
 static void
 print_problem(void *arg, const char *problem)
@@ -69,7 +69,10 @@ config(const struct cli__args *args)
         (void)fprintf(stderr, "sluice config: there is only `sluice config doc`\n");
         return EXIT_USAGE;
     }
-    config_doc(stdout, args->is_markdown);
+    struct config_plugin_keys plugins[PLUGINS_MAX];
+    size_t count =
+        args->hooks->plugin_keys == NULL ? 0 : args->hooks->plugin_keys(plugins, PLUGINS_MAX);
+    config_doc(stdout, args->is_markdown, plugins, count);
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -17,6 +17,8 @@ struct cli_hooks {
      * args->report; gives SL_OK or the error. May be NULL. serve runs it first, too. */
     enum sl_err (*check)(const struct config *cfg, const struct config_args *args,
                          struct sl_error *err);
+    /* Gives the keys that plugins add to sections, for `config doc`, at most max. May be NULL. */
+    size_t (*plugin_keys)(struct config_plugin_keys *ret, size_t max);
 };
 
 /* Gives the exit status of the process. Borrows everything. */

@@ -103,8 +103,14 @@ MUST_CHECK enum sl_err config_extras_check(const struct config *cfg, const char 
                                            const struct sluice_conf_key *keys,
                                            const struct config_args *args, struct sl_error *err);
 
-/* Prints every option with type, default, bounds and help. */
-void config_doc(FILE *out, bool is_markdown);
+/* The keys that a plugin adds to a section, for the documentation. */
+struct config_plugin_keys {
+    const char *section, *plugin;
+    const struct sluice_conf_key *keys; /* ends with name NULL */
+};
+/* Prints every option with type, default, bounds and help. Borrows plugins. */
+void config_doc(FILE *out, bool is_markdown, const struct config_plugin_keys *plugins,
+                size_t plugin_count);
 /* Prints what differs from the defaults, one `section.key = value` a line; secrets as ***. */
 void config_print_changes(const struct config *cfg, FILE *out);
 

@@ -94,6 +94,9 @@ struct config__section *config__section_get(struct config__sections *all,
 void config__assign(struct config__sections *all, struct config__section *sec,
                     const char *key_value[2], struct config__report *rep);
 
+/* A plugin's key as a row of ours; .key, .unit and .help are borrowed. */
+struct config__option config__option_of(const struct sluice_conf_key *key);
+
 /* The front ends: both end in config__assign. */
 void config__file_read(struct config__sections *all, const char *path, struct config__report *rep);
 void config__set_apply(struct config__sections *all, const char *set, struct config__report *rep);

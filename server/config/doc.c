@@ -4,6 +4,7 @@
  */
 #include "config/config_int.h"
 
+#include <sluice/plugin.h>
 #include <stdio.h>
 
 static const char intro[] =
@@ -40,23 +41,53 @@ doc_option_markdown(FILE *out, const struct config__option *opt)
 }
 
 static void
+doc_option(FILE *out, const struct config__option *opt, bool is_markdown)
+{
+    if (is_markdown) {
+        doc_option_markdown(out, opt);
+    } else {
+        doc_option_text(out, opt);
+    }
+}
+
+static void
+doc_table_head(FILE *out)
+{
+    (void)fputs("| key | type | default | allowed | what it does |\n"
+                "| --- | --- | --- | --- | --- |\n",
+                out);
+}
+
+/* The keys that the section itself does not have: a plugin may name those, too. */
+static void
+doc_plugin(FILE *out, const struct config__kind *kind, bool is_markdown,
+           const struct config_plugin_keys *plugin)
+{
+    (void)fprintf(out,
+                  is_markdown ? "\nWith `plugin = %s` also:\n\n" : "  with plugin = %s also:\n",
+                  plugin->plugin);
+    if (is_markdown) {
+        doc_table_head(out);
+    }
+    for (const sluice_conf_key *k = plugin->keys; k->name != NULL; k++) {
+        if (config__option_find(kind, k->name) == NULL) {
+            struct config__option opt = config__option_of(k);
+            doc_option(out, &opt, is_markdown);
+        }
+    }
+}
+
+static void
 doc_kind(FILE *out, const struct config__kind *kind, bool is_markdown)
 {
     (void)fprintf(out, is_markdown ? "\n## [%s%s%s]\n\n%s\n\n" : "[%s%s%s]\n  %s\n\n", kind->name,
                   kind->arg == NULL ? "" : " ", kind->arg == NULL ? "" : kind->arg, kind->help);
     if (is_markdown) {
-        (void)fputs("| key | type | default | allowed | what it does |\n"
-                    "| --- | --- | --- | --- | --- |\n",
-                    out);
+        doc_table_head(out);
     }
     for (size_t i = 0; i < kind->count; i++) {
-        if (is_markdown) {
-            doc_option_markdown(out, &kind->options[i]);
-        } else {
-            doc_option_text(out, &kind->options[i]);
-        }
+        doc_option(out, &kind->options[i], is_markdown);
     }
-    (void)fputs(is_markdown ? "" : "\n", out);
 }
 
 static void
@@ -75,7 +106,8 @@ doc_reserved(FILE *out, bool is_markdown)
 }
 
 void
-config_doc(FILE *out, bool is_markdown)
+config_doc(FILE *out, bool is_markdown, const struct config_plugin_keys *plugins,
+           size_t plugin_count)
 {
     if (is_markdown) {
         (void)fprintf(out,
@@ -83,10 +115,17 @@ config_doc(FILE *out, bool is_markdown)
                       "table is server/config/options.h. -->\n\n%s",
                       intro);
     }
-    for (size_t i = 0; i < CONFIG__KINDS; i++) {
-        if (config__kinds[i].absent == NULL) {
-            doc_kind(out, &config__kinds[i], is_markdown);
+    for (const struct config__kind *k = config__kinds; k < config__kinds + CONFIG__KINDS; k++) {
+        if (k->absent != NULL) {
+            continue;
         }
+        doc_kind(out, k, is_markdown);
+        for (size_t i = 0; i < plugin_count; i++) {
+            if (strcmp(plugins[i].section, k->name) == 0) {
+                doc_plugin(out, k, is_markdown, &plugins[i]);
+            }
+        }
+        (void)fputs(is_markdown ? "" : "\n", out);
     }
     doc_reserved(out, is_markdown);
 }

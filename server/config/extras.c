@@ -7,8 +7,8 @@
 #include <sluice/plugin.h>
 #include <stdio.h>
 
-static struct config__option
-option_of(const sluice_conf_key *k)
+struct config__option
+config__option_of(const struct sluice_conf_key *k)
 {
     static const enum config__type types[] = {
         [SLUICE_CONF_STR] = CONFIG__STR,           [SLUICE_CONF_INT] = CONFIG__INT,
@@ -17,7 +17,8 @@ option_of(const sluice_conf_key *k)
     bool is_known = k->type >= SLUICE_CONF_STR && k->type <= SLUICE_CONF_ENUM;
     struct config__option opt = {.type = is_known ? types[k->type] : CONFIG__STR,
                                  .key = k->name,
-                                 .dflt = k->dflt,
+                                 .dflt = k->dflt == NULL ? "" : k->dflt,
+                                 .help = k->doc == NULL ? "" : k->doc,
                                  .lo = k->min,
                                  .hi = k->max,
                                  .unit = k->unit == NULL ? "" : k->unit,
@@ -70,7 +71,7 @@ extra_check(const struct config_extra *x, const sluice_conf_key *key, struct con
         int word;
     } ignored;
     char allowed[256];
-    struct config__option opt = option_of(key);
+    struct config__option opt = config__option_of(key);
     if (config__value_parse(&opt, x->value, &ignored)) {
         return;
     }

@@ -62,12 +62,14 @@ number_parse(const struct config__option *opt, const char *text, int64_t *ret)
 static bool
 bool_parse(const char *text, bool *ret)
 {
-    bool is_true = strcmp(text, "true") == 0;
-    if (!is_true && strcmp(text, "false") != 0) {
-        return false;
+    static const char *const words[] = {"false", "true", "off", "on", "no", "yes", "0", "1"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret = i % 2 == 1;
+            return true;
+        }
     }
-    *ret = is_true;
-    return true;
+    return false;
 }
 
 /* Gives the position of a word in "a|b|c", -1 when it is not there. */
