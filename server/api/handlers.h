@@ -21,8 +21,8 @@ struct api_row {
     int16_t key;
     int16_t min_version, max_version; /* advertised */
     int16_t served_since;             /* Produce lists 0-2 and refuses them (KAFKA-18659) */
-    enum acl_operation operation;     /* with the resource, asked before the handler runs ... */
-    enum acl_resource resource;       /* ... if it is ACL_CLUSTER; items are asked by the handler */
+    enum acl_operation operation;     /* what the handler asks, item by item, of ... */
+    enum acl_resource resource;       /* ... which kind of resource */
     api_handler_fn handle;
 };
 const struct api_row *api_table(size_t *ret_count);

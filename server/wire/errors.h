@@ -100,7 +100,9 @@
     X(FENCED_MEMBER_EPOCH, 110, false, "member epoch is fenced")                                   \
     X(UNRELEASED_INSTANCE_ID, 111, false, "instance id is still in use")                           \
     X(UNSUPPORTED_ASSIGNOR, 112, false, "assignor is not supported")                               \
-    X(STALE_MEMBER_EPOCH, 113, false, "member epoch is stale")
+    X(STALE_MEMBER_EPOCH, 113, false, "member epoch is stale")                                     \
+    X(MISMATCHED_ENDPOINT_TYPE, 114, false, "asked of the wrong kind of endpoint")                 \
+    X(UNSUPPORTED_ENDPOINT_TYPE, 115, false, "endpoint type is not supported")
 
 enum kafka_error {
 #define KAFKA_ERROR_ENUM(name, number, retriable, text) KAFKA_##name = (number),

@@ -1,0 +1,333 @@
+/* DescribeConfigs: every row of the topic table with the value that applies and where it comes
+ * from, and a few facts about this broker.
+ *
+ * Most topics have no values of their own; those share one list, so that a request that names every
+ * topic costs no more than the names. */
+#include "wire/messages/describe_configs.h"
+
+#include "api/configs_int.h"
+
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, ARENA_MAX = 32 << 20 };
+
+/* Kafka's ConfigType of the reply. */
+enum {
+    TYPE_BOOLEAN = 1,
+    TYPE_STRING = 2,
+    TYPE_INT = 3,
+    TYPE_LONG = 5,
+    TYPE_DOUBLE = 6,
+    TYPE_LIST = 7
+};
+
+struct describe_configs {
+    struct request *req;
+    const struct request_header *h;
+    struct describe_configs_request in;
+    struct describe_configs_response resp;
+    /* the list of topics without own values, and the options it was made for */
+    struct describe_configs_response_resource shared;
+    struct topic_options shared_options;
+};
+
+static int8_t
+type_of(enum topic_config_type type)
+{
+    static const int8_t types[] = {
+        [TOPIC_CONFIG_INT] = TYPE_INT,      [TOPIC_CONFIG_LONG] = TYPE_LONG,
+        [TOPIC_CONFIG_BOOL] = TYPE_BOOLEAN, [TOPIC_CONFIG_STRING] = TYPE_STRING,
+        [TOPIC_CONFIG_LIST] = TYPE_LIST,    [TOPIC_CONFIG_DOUBLE] = TYPE_DOUBLE,
+    };
+    return types[type];
+}
+
+static void
+refuse(struct describe_configs_response_resource *out, int16_t code, struct span why)
+{
+    out->error_code = code;
+    out->error_message = why;
+    out->configs.items = NULL;
+    out->configs.count = 0;
+}
+
+static bool
+is_asked_for(const struct describe_configs_request_resource *in, const char *name)
+{
+    if (in->configuration_keys.items == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < in->configuration_keys.count; i++) {
+        if (span_eq(in->configuration_keys.items[i], span_cstr(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What would apply without the topic's own value comes second. False at the arena's ceiling. */
+static bool
+add_synonyms(struct describe_configs *d, const struct topic_config_row *row,
+             const struct config_value *v, struct describe_configs_response_config *out)
+{
+    struct describe_configs_response_synonym *list =
+        (struct describe_configs_response_synonym *)arena_array(&d->req->arena, 2, sizeof(*list));
+    if (list == NULL) {
+        return false;
+    }
+    list[0] = (struct describe_configs_response_synonym){out->name, v->text, (int8_t)v->source};
+    list[1] = (struct describe_configs_response_synonym){out->name, span_cstr(row->dflt),
+                                                         CONFIG_SOURCE_DEFAULT};
+    out->synonyms.items = list;
+    out->synonyms.count = v->source == CONFIG_SOURCE_DEFAULT ? 1 : 2;
+    return true;
+}
+
+/* --- a topic
+ * ----------------------------------------------------------------------------------------------
+ */
+
+static bool
+fill_row(struct describe_configs *d, const struct topic *t, const struct topic_config_row *row,
+         struct describe_configs_response_config *out)
+{
+    struct config_value v =
+        api__topic_config(d->req, row, t->configs, t->config_count, &t->options);
+    describe_configs_response_config_init(out);
+    out->name = span_cstr(row->name);
+    out->value = v.text;
+    out->config_source = (int8_t)v.source;
+    out->config_type = type_of(row->type);
+    if (d->in.include_documentation) {
+        out->documentation = span_cstr(row->doc);
+    }
+    return !d->in.include_synonyms || add_synonyms(d, row, &v, out);
+}
+
+static bool
+fill_rows(struct describe_configs *d, const struct topic *t,
+          const struct describe_configs_request_resource *in,
+          struct describe_configs_response_resource *out)
+{
+    size_t count;
+    const struct topic_config_row *rows = topic_config_table(&count);
+    struct describe_configs_response_config *list =
+        (struct describe_configs_response_config *)arena_array(&d->req->arena, count,
+                                                               sizeof(*list));
+    if (list == NULL) {
+        return false;
+    }
+    out->configs.items = list;
+    out->configs.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_asked_for(in, rows[i].name)) {
+            continue;
+        }
+        if (!fill_row(d, t, &rows[i], &list[out->configs.count])) {
+            return false;
+        }
+        out->configs.count++;
+    }
+    return true;
+}
+
+static bool
+can_share(const struct describe_configs *d, const struct topic *t,
+          const struct describe_configs_request_resource *in)
+{
+    return d->shared.configs.items != NULL && t->config_count == 0 &&
+           in->configuration_keys.items == NULL &&
+           d->shared_options.max_message_bytes == t->options.max_message_bytes &&
+           d->shared_options.is_log_append_time == t->options.is_log_append_time &&
+           d->shared_options.is_compacted == t->options.is_compacted;
+}
+
+static bool
+fill_topic(struct describe_configs *d, const struct topic *t,
+           const struct describe_configs_request_resource *in,
+           struct describe_configs_response_resource *out)
+{
+    if (can_share(d, t, in)) {
+        out->configs.items = d->shared.configs.items;
+        out->configs.count = d->shared.configs.count;
+        return true;
+    }
+    if (!fill_rows(d, t, in, out)) {
+        return false;
+    }
+    if (t->config_count == 0 && in->configuration_keys.items == NULL) {
+        d->shared = *out;
+        d->shared_options = t->options;
+    }
+    return true;
+}
+
+static bool
+describe_topic(struct describe_configs *d, const struct describe_configs_request_resource *in,
+               struct describe_configs_response_resource *out)
+{
+    if (!authorize(d->req, ACL_DESCRIBE_CONFIGS, ACL_TOPIC, in->resource_name)) {
+        refuse(out, KAFKA_TOPIC_AUTHORIZATION_FAILED, (struct span){NULL, 0});
+        return true;
+    }
+    if (!topic_name_is_valid(in->resource_name)) {
+        refuse(out, KAFKA_INVALID_TOPIC_EXCEPTION, span_cstr("Topic name is invalid."));
+        return true;
+    }
+    struct topic *t = directory_find(d->req->broker->topics, in->resource_name);
+    if (t == NULL) {
+        refuse(out, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, (struct span){NULL, 0});
+        return true;
+    }
+    bool is_done = fill_topic(d, t, in, out);
+    topic_unref(&t);
+    return is_done;
+}
+
+/* --- this broker
+ * ------------------------------------------------------------------------------------------
+ */
+
+struct broker_fact {
+    const char *name;
+    int8_t type;
+    const char *doc;
+    struct span (*value)(struct request *req);
+};
+
+static struct span
+value_node_id(struct request *req)
+{
+    return api__text(req, "%d", req->broker->node_id);
+}
+static struct span
+value_auto_create(struct request *req)
+{
+    return span_cstr(req->broker->is_auto_create ? "true" : "false");
+}
+static struct span
+value_partitions(struct request *req)
+{
+    return api__text(req, "%d", req->broker->default_partitions);
+}
+static struct span
+value_fetch_max(struct request *req)
+{
+    return api__text(req, "%d", req->broker->fetch_max_bytes);
+}
+static struct span
+value_one(struct request *req)
+{
+    (void)req;
+    return span_cstr("1");
+}
+
+static const struct broker_fact facts[] = {
+    {"auto.create.topics.enable", TYPE_BOOLEAN,
+     "Whether a topic is created when a client asks for one that does not exist.",
+     value_auto_create},
+    {"broker.id", TYPE_INT, "The id of this broker.", value_node_id},
+    {"default.replication.factor", TYPE_INT,
+     "Replicas that are reported for a topic; the object store is what keeps it safe.", value_one},
+    {"fetch.max.bytes", TYPE_INT, "Most bytes that one fetch returns.", value_fetch_max},
+    {"min.insync.replicas", TYPE_INT,
+     "Every acknowledged record is in the object store, whatever acks says.", value_one},
+    {"node.id", TYPE_INT, "The id of this broker.", value_node_id},
+    {"num.partitions", TYPE_INT, "Partitions of a topic that is created without a number.",
+     value_partitions},
+};
+
+static bool
+describe_broker(struct describe_configs *d, const struct describe_configs_request_resource *in,
+                struct describe_configs_response_resource *out)
+{
+    struct request *req = d->req;
+    size_t most = sizeof(facts) / sizeof(facts[0]);
+    if (!authorize(req, ACL_DESCRIBE_CONFIGS, ACL_CLUSTER, span_cstr("kafka-cluster"))) {
+        refuse(out, KAFKA_CLUSTER_AUTHORIZATION_FAILED, (struct span){NULL, 0});
+        return true;
+    }
+    /* an empty name is the cluster-wide default, of which there is none */
+    if (in->resource_name.len > 0 && !span_eq(in->resource_name, value_node_id(req))) {
+        refuse(out, KAFKA_INVALID_REQUEST,
+               api__text(req, "Unexpected broker id, expected %d or empty string.",
+                         req->broker->node_id));
+        return true;
+    }
+    struct describe_configs_response_config *list =
+        (struct describe_configs_response_config *)arena_array(&req->arena, most, sizeof(*list));
+    for (size_t i = 0; list != NULL && in->resource_name.len > 0 && i < most; i++) {
+        struct describe_configs_response_config *c = &list[out->configs.count];
+        if (is_asked_for(in, facts[i].name)) {
+            describe_configs_response_config_init(c);
+            c->name = span_cstr(facts[i].name);
+            c->value = facts[i].value(req);
+            c->read_only = true;
+            c->config_source = CONFIG_SOURCE_BROKER;
+            c->config_type = facts[i].type;
+            c->documentation = span_cstr(d->in.include_documentation ? facts[i].doc : NULL);
+            out->configs.count++;
+        }
+    }
+    out->configs.items = list;
+    return list != NULL;
+}
+
+/* --- the request
+ * ------------------------------------------------------------------------------------------
+ */
+
+/* False at the arena's ceiling. */
+static bool
+describe(struct describe_configs *d, const struct describe_configs_request_resource *in,
+         struct describe_configs_response_resource *out)
+{
+    out->resource_type = in->resource_type;
+    out->resource_name = in->resource_name;
+    switch (in->resource_type) {
+    case RESOURCE_TOPIC:
+        return describe_topic(d, in, out);
+    case RESOURCE_BROKER:
+        return describe_broker(d, in, out);
+    default:
+        refuse(out, KAFKA_INVALID_REQUEST, span_cstr("Unsupported resource type."));
+        return true;
+    }
+}
+
+static bool
+describe_all(struct describe_configs *d)
+{
+    size_t count = d->in.resources.count;
+    d->resp.results.items = (struct describe_configs_response_resource *)arena_array(
+        &d->req->arena, count, sizeof(struct describe_configs_response_resource));
+    if (d->resp.results.items == NULL) {
+        return false;
+    }
+    d->resp.results.count = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!describe(d, &d->in.resources.items[i], &d->resp.results.items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+describe_configs_handle(struct request *req, const struct request_header *h)
+{
+    struct describe_configs *d = (struct describe_configs *)arena_alloc(&req->arena, sizeof(*d));
+    if (d == NULL) {
+        api_close(req, "the request is too large to be decoded");
+        return;
+    }
+    if (!api_decode(req, h, &d->in)) {
+        return;
+    }
+    d->req = req;
+    d->h = h;
+    req->arena.ceiling = ARENA_MAX; /* the answer is far larger than the question */
+    if (!describe_all(d)) {
+        api_close(req, "the configurations asked for are too many; ask for fewer at once");
+        return;
+    }
+    api_reply(req, h, &d->resp);
+}
