@@ -59,7 +59,7 @@ check_prelude(struct span bytes, struct sl_error *err)
 enum sl_err
 entry_parse(struct span bytes, struct entry_view *ret, size_t *ret_need, struct sl_error *err)
 {
-    struct entry_view v;
+    struct entry_view v = {.is_own = false};
     *ret_need = ENTRY_HEADER_BYTES;
     if (bytes.len < ENTRY_HEADER_BYTES) {
         return SL_EAGAIN;

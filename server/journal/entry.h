@@ -39,6 +39,7 @@ struct entry_header {
 struct entry_view {
     struct entry_header h;
     struct span index;
+    bool is_own; /* built here: its data needs no checking */
 };
 
 /* Parses and checks a head: magic, version, lengths, checksum. `bytes` may be just the first part

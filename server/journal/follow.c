@@ -123,6 +123,7 @@ journal__follow_start(struct journal *jn, enum follow_why why)
     jn->fetch_next = jn->tail + 1;
     jn->listed_through = jn->tail;
     jn->looks_begun++;
+    jn->look_ns = sched_now(jn->o.sched);
     jn->is_look_wanted = false;
     list_splice(&jn->waiters, &jn->waiters_next);
     if (jn->mode == JOURNAL_LIVE) {
@@ -507,7 +508,7 @@ tail_confirmed(struct journal *jn)
     }
     jn->is_judging = jn->is_absence_open = false;
     jn->is_tail_reached = true;
-    jn->last_tail_ns = sched_now(jn->o.sched);
+    jn->last_tail_ns = jn->look_ns;
     journal__verify(jn); /* ends in journal__follow_settled when everything known is applied */
 }
 
@@ -605,12 +606,11 @@ journal__follow_settled(struct journal *jn)
 bool
 journal_is_fresh(const struct journal *jn)
 {
-    const int64_t lately = 100 * SCHED_MS;
-    const int64_t just_now = 20 * SCHED_MS; /* many waiters share one look at the tail */
+    const int64_t lately = 100 * SCHED_MS; /* many waiters share one look at the tail */
     int64_t now = sched_now(jn->o.sched);
     return jn->mode == JOURNAL_LIVE &&
            ((jn->last_won_ns != 0 && now - jn->last_won_ns <= lately) ||
-            (jn->last_tail_ns != 0 && now - jn->last_tail_ns <= just_now));
+            (jn->last_tail_ns != 0 && now - jn->last_tail_ns <= lately));
 }
 
 bool

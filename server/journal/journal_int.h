@@ -128,7 +128,8 @@ struct journal {
     size_t fetch_count;
     uint64_t fetch_next, listed_through;
     bool is_tail_reached;
-    int64_t last_tail_ns;    /* the last reading reached the tail */
+    int64_t look_ns;         /* when the last look began */
+    int64_t last_tail_ns;    /* when the last look that reached the tail began */
     int64_t last_foreign_ns; /* an entry of another broker was met */
     bool is_judging;         /* between an absent key and the word on it; nothing is read ahead */
     bool is_absence_open;    /* the key behind the tail is absent, but was it ever there? */

@@ -508,6 +508,7 @@ won(struct journal *jn, struct slot *s)
     list_splice(&k->items, &s->items);
     enum sl_err rc = entry_parse(k->object, &k->view, &need, &err);
     SL_ASSERT(rc == SL_OK); /* we built it */
+    k->view.is_own = true;
     list_append(&jn->known, &k->node);
     jn->known_count++;
     jn->tail = s->n;

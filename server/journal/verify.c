@@ -36,6 +36,8 @@ journal__clear_known(struct journal *jn, enum sl_err rc)
         journal__known_free(&k);
     }
     jn->known_count = 0;
+    jn->tail = jn->safe;
+    jn->tail_id = jn->safe_id;
     journal__end_items(&items, rc, 0);
 }
 

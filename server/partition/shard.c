@@ -1,3 +1,4 @@
+#include "base/crc32c.h"
 #include "partition/shard_int.h"
 
 /* --- the journal's owner --- */
@@ -23,13 +24,35 @@ apply_items(struct shard *sh, const struct entry_view *e, struct sl_error *err)
     return is_bad ? sl_error_set(err, SL_ECORRUPT, "an item of the index is cut short") : SL_OK;
 }
 
+/* Are the data of an entry that was read what its index says? Corrupt bytes must not be served from
+ * memory; the read that finds them in the store says so loudly. */
+static bool
+is_data_intact(const struct entry_view *e, struct span object)
+{
+    struct entry_cursor c = entry_items(e);
+    struct entry_item it;
+    struct run r;
+    bool is_bad = false;
+    while (entry_next(&c, &it, &is_bad)) {
+        if (it.kind != ITEM_RUN || run_decode(it.payload, &r) != SL_OK) {
+            continue;
+        }
+        uint64_t at = (uint64_t)e->h.head_bytes + r.position;
+        if (at + r.length > object.len || crc32c(0, object.ptr + at, r.length) != r.crc) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum sl_err
 app_apply(void *app, const struct entry_view *e, struct buf *body, struct span object,
           struct sl_error *err)
 {
     struct shard *sh = (struct shard *)app;
     enum sl_err rc = apply_items(sh, e, err);
-    if (rc == SL_OK && body != NULL && object.len == e->h.head_bytes + e->h.data_bytes) {
+    if (rc == SL_OK && body != NULL && object.len == e->h.head_bytes + e->h.data_bytes &&
+        (e->is_own || is_data_intact(e, object))) {
         tail_cache_add(&sh->tail, e->h.n, body, object);
     }
     shard__wake(sh);
