@@ -128,7 +128,8 @@ enum sim_stat {
 /* --- what a seed means (sim_plan.c) */
 #define SIM_FAULTS(X)                                                                              \
     X(lost)                                                                                        \
-    X(late) X(never) X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) \
+    X(late)                                                                                        \
+    X(never) X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash)         \
         X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)  \
             X(slowget)
 enum sim_fault {

@@ -21,7 +21,9 @@ struct reader {
     int part;
     int64_t offset;
     bool is_waiting;
+    int steps;
 };
+enum { STEPS_EAGER = 400 };
 
 struct sleeper {
     struct part_waiter w;
@@ -232,6 +234,9 @@ reader_step(void *arg)
         return;
     }
     reader_act(me);
+    if (++me->steps > STEPS_EAGER) {
+        gap = gap * (me->steps / STEPS_EAGER) + SCHED_S; /* a long run is not for reading alone */
+    }
     sim_after(rng_span(&sim.r_client, gap / 8, gap * 2), reader_step, me);
 }
 
