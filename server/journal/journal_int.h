@@ -110,6 +110,8 @@ struct journal {
     /* verifying */
     struct manifest manifest; /* newest seen */
     uint64_t boundary_seen;
+    uint64_t missing_version; /* opening: manifest whose snapshot, missing_key, was absent */
+    char missing_key[STORE_KEY_MAX];
     bool has_window;
     int64_t window_ns; /* t0 of the last check that passed */
     bool is_checking, is_check_wanted;

@@ -41,6 +41,7 @@ begin_at(struct journal *jn, uint64_t n, const struct uuid *last_id)
     jn->window_ns = jn->check_t0;
     jn->entries_since_snapshot = jn->bytes_since_snapshot = 0;
     jn->follow_failures = 0;
+    jn->missing_version = 0;
     journal__follow_start(jn, FOLLOW_OPEN);
 }
 
@@ -89,6 +90,13 @@ manifests_listed(struct jcall *c)
     const struct store_listing *l = c->call.listing;
     if (l == NULL || l->count == 0) {
         begin_empty(jn);
+        return;
+    }
+    uint64_t newest;
+    if (jn->missing_version > 0 &&
+        entry_key_parse(l->items[l->count - 1].key, jn->manifest_prefix, &newest) &&
+        newest == jn->missing_version) {
+        journal__fail(jn, jn->missing_key, "the snapshot named by the newest manifest is missing");
         return;
     }
     struct jcall *get = journal__call_new(jn, STORE_GET, manifest_read);
@@ -162,15 +170,18 @@ snapshot_read(struct jcall *c)
     if (c->generation != jn->generation) {
         return;
     }
-    bool is_gone = c->call.outcome == STORE_ABSENT && jn->follow_failures > 3;
-    if (is_gone || (c->call.outcome == STORE_ERROR && c->call.rc == SL_ECORRUPT)) {
-        journal__fail(jn, c->call.key,
-                      is_gone ? "the snapshot named by the newest manifest is missing"
-                              : c->call.why);
+    if (c->call.outcome == STORE_ERROR && c->call.rc == SL_ECORRUPT) {
+        journal__fail(jn, c->call.key, c->call.why);
         return;
     }
+    if (c->call.outcome == STORE_ABSENT) {
+        /* A newer manifest took its place, and then it was collected; or it is gone. A LIST from
+         * now on knows: it shows that newer manifest or it does not. */
+        jn->missing_version = jn->manifest.version;
+        (void)snprintf(jn->missing_key, sizeof(jn->missing_key), "%s", c->call.key);
+    }
     if (c->call.outcome != STORE_DONE) {
-        open_again(jn, &c->call); /* absent: a newer manifest may have taken its place */
+        open_again(jn, &c->call);
         return;
     }
     if (restore(jn, buf_span(c->call.body), &h, &err) != SL_OK) {
