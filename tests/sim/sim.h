@@ -129,8 +129,9 @@ enum sim_stat {
 #define SIM_FAULTS(X)                                                                              \
     X(lost)                                                                                        \
     X(late)                                                                                        \
-    X(never) X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash)         \
-        X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)  \
+    X(never)                                                                                       \
+    X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close)         \
+        X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)           \
             X(slowget)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,

@@ -32,7 +32,7 @@ struct slot {
 
 struct client {
     int id;
-    bool is_idempotent, is_recovering, is_stopped;
+    bool is_idempotent, is_recovering, is_stopped, has_failed;
     int part;
     int64_t pid;
     int16_t epoch;
@@ -70,9 +70,9 @@ take_pid(struct client *c)
     c->next_seq = 0;
 }
 
-/* Goes on with a clean slate: the rest of the window is left to its fate. */
+/* The rest of the window is left to its fate. */
 static void
-renew(struct client *c)
+leave_window(struct client *c)
 {
     for (int i = 0; i < c->count; i++) {
         if (c->window[i].attempt != NULL) {
@@ -81,6 +81,12 @@ renew(struct client *c)
     }
     c->count = 0;
     c->is_recovering = false;
+}
+
+static void
+renew(struct client *c)
+{
+    leave_window(c);
     if (!c->is_idempotent) {
         return;
     }
@@ -100,7 +106,8 @@ choose_part(struct client *c)
     int open[SIM_PARTS_MAX];
     int n = 0;
     for (int i = 0; i < sim.part_count; i++) {
-        if (sim.parts[i].phase == PART_OPEN) {
+        bool is_doomed = c->has_failed && sim.is_journal_damaged[sim.parts[i].journal];
+        if (sim.parts[i].phase == PART_OPEN && !is_doomed) {
             open[n++] = i;
         }
     }
@@ -183,6 +190,7 @@ judge_refusal(struct attempt *at)
                           at->uid);
         }
     } else if (rc == SL_EPARTITION_FAILED || rc == SL_ECORRUPT) {
+        at->client->has_failed = true;
         if (!sim.is_journal_damaged[p->journal]) {
             sim_violation("nothing fails without damage", "broker %d, append: %s", at->b->id,
                           sl_err_name(rc));
@@ -423,9 +431,12 @@ recover(struct client *c)
 static void
 client_act(struct client *c)
 {
-    if (part_of(c)->phase != PART_OPEN) {
-        renew(c);
-        (void)choose_part(c);
+    if (part_of(c)->phase != PART_OPEN ||
+        (c->has_failed && sim.is_journal_damaged[part_of(c)->journal])) {
+        leave_window(c);
+        if (!choose_part(c) && c->has_failed) {
+            sim.batches_left--; /* nowhere to go: what it would have sent counts as sent */
+        }
         return;
     }
     if (c->b == NULL || c->b->phase != BROKER_UP) {
