@@ -531,10 +531,13 @@ fs__share_close(sluice_instance *fs)
         (void)munmap(s->control, sizeof(*s->control));
         s->control = NULL;
     }
-    const int fds[] = {s->member_fd, s->control_fd, s->members_fd};
-    for (size_t i = 0; i < 3; i++) {
+    const int fds[] = {s->member_fd, s->members_fd};
+    for (size_t i = 0; i < 2; i++) {
         if (fds[i] >= 0) {
             (void)close(fds[i]);
         }
+    }
+    if (s->control_fd >= 0) {
+        (void)fs->io->close(s->control_fd);
     }
 }
