@@ -41,6 +41,8 @@ struct client {
     int count;
     struct sim_broker *b;
     uint64_t connection, order;
+    int64_t retry_at;   /* Kafka's retry.backoff.ms */
+    int64_t thinks_till; /* nothing to send */
     struct attempt *attempts;
 };
 static struct client clients[SIM_CLIENTS_MAX];
@@ -257,6 +259,7 @@ client_heard(struct client *c, uint64_t uid, bool is_ok)
         slide(c);
     } else {
         c->is_recovering = true;
+        c->retry_at = sim.now + rng_span(&sim.r_client, 5 * SCHED_MS, 200 * SCHED_MS);
     }
 }
 
@@ -398,7 +401,7 @@ is_flying(const struct client *c)
 static void
 recover(struct client *c)
 {
-    if (is_flying(c) && !rng_chance(&sim.r_client, 20)) {
+    if (sim.now < c->retry_at || (is_flying(c) && !rng_chance(&sim.r_client, 20))) {
         return;
     }
     if (sim.now - c->window[0].born > GIVE_UP && !sim.is_quiet) {
@@ -469,8 +472,14 @@ client_step(void *arg)
 {
     struct client *c = arg;
     int64_t gap = rng_span(&sim.r_client, sim.k.gap_ns / 8, sim.k.gap_ns * 2);
-    if (rng_chance(&sim.r_client, sim.k.long_gap_pm) && !sim.is_quiet) {
-        gap += rng_span(&sim.r_client, sim.k.long_gap_ns / 8, sim.k.long_gap_ns * 2);
+    if (sim.now < c->thinks_till && !sim.is_quiet) {
+        sim_after(c->thinks_till - sim.now < SIM_MIN ? c->thinks_till - sim.now : SIM_MIN,
+                  client_step, c);
+        return;
+    }
+    if (rng_chance(&sim.r_client, sim.k.long_gap_pm)) {
+        c->thinks_till = sim.now + rng_span(&sim.r_client, sim.k.long_gap_ns / 8,
+                                            sim.k.long_gap_ns * 2);
     }
     if (rng_chance(&sim.r_client, 300) && !sim.is_quiet) {
         gap = 0; /* a burst */
