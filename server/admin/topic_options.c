@@ -132,9 +132,7 @@ topic_config_find(struct span name)
     return NULL;
 }
 
-/* --- check
- * ------------------------------------------------------------------------------------------------
- */
+/* --- check --- */
 
 /* False unless all of the text is one decimal number. Kafka's parser trims, and so does this. */
 static bool

@@ -1,6 +1,9 @@
 #include "admin/topics.h"
 
-#define DRIVE_DEADLINE (60 * SCHED_S)
+/* How often what journal 0 names and nobody opened is looked for: a creation whose outcome was
+ * unknown, a journal that did not answer in time. */
+#define SWEEP_INTERVAL (5 * SCHED_S)
+#define SWEEP_DEADLINE (60 * SCHED_S)
 
 struct topic_admin {
     struct shard *const *shards;
@@ -10,11 +13,13 @@ struct topic_admin {
     struct op_proposal op;
     bool is_busy;
     size_t drives;
+    struct sched_timer sweep;
 };
 
 /* Opens of several topics, in all their journals; then journal 0 records them done. */
 struct drive {
     struct topic_admin *admin;
+    int64_t deadline_ns;
     size_t pending;
     enum sl_err rc;
     struct uuid *ids;
@@ -33,6 +38,7 @@ struct drive_part {
 };
 
 static void create_next(struct topic_admin *a);
+static void sweep_fire(struct sched_timer *timer);
 
 struct topic_admin *
 topic_admin_new(struct shard *const *shards, uint32_t shard_count)
@@ -42,6 +48,7 @@ topic_admin_new(struct shard *const *shards, uint32_t shard_count)
     a->shard_count = shard_count;
     list_init(&a->waiting);
     list_init(&a->creating);
+    a->sweep.fire = sweep_fire;
     return a;
 }
 
@@ -74,26 +81,33 @@ drive_free(struct drive *d)
 }
 
 static void
-opened_done(struct op_proposal *op, enum sl_err rc)
-{
-    (void)rc; /* not recorded: proposed again when journal 0 is opened next */
-    drive_free((struct drive *)op->arg);
-}
-
-static void
-drive_finish(struct drive *d)
+drive_end(struct drive *d)
 {
     if (d->done != NULL) {
         d->done(d);
     }
+    drive_free(d);
+}
+
+static void
+opened_done(struct op_proposal *op, enum sl_err rc)
+{
+    (void)rc; /* the partitions are open; a sweep records it */
+    drive_end((struct drive *)op->arg);
+}
+
+/* Answered when it is recorded, so that who asks for metadata next sees partitions that lead. */
+static void
+drive_finish(struct drive *d)
+{
     if (d->rc != SL_OK) {
-        drive_free(d);
+        drive_end(d);
         return;
     }
     bytes_init(&d->opened.payload, (size_t)1 << 30);
     op_encode_topics_opened(&d->opened.payload, d->ids, d->counts, d->topic_count);
     d->opened.kind = ITEM_TOPICS_OPENED;
-    d->opened.deadline_ns = sched_now(home_of(d->admin)) + DRIVE_DEADLINE;
+    d->opened.deadline_ns = d->deadline_ns;
     d->opened.done = opened_done;
     d->opened.arg = d;
     op_submit(d->admin->shards[0], &d->opened);
@@ -127,7 +141,7 @@ static void
 part_send(struct sched_task *task)
 {
     struct drive_part *p = SL_CONTAINER_OF(task, struct drive_part, task);
-    p->op.deadline_ns = sched_now(shard_sched(p->shard)) + DRIVE_DEADLINE;
+    p->op.deadline_ns = p->drive->deadline_ns;
     op_submit(p->shard, &p->op);
 }
 
@@ -171,17 +185,22 @@ drive_journal(struct drive *d, struct topic_state *const *topics, uint32_t journ
     sched_post(shard_sched(p->shard), &p->task);
 }
 
-/* Opens what is missing of each topic. Borrows topics for the call. done may be NULL; gives the
- * drive to it for that call. */
-static void
-drive_start(struct topic_admin *a, struct topic_state *const *topics, size_t count,
-            void (*done)(struct drive *d), void *arg)
+static struct drive *
+drive_new(struct topic_admin *a, int64_t deadline_ns, void (*done)(struct drive *d), void *arg)
 {
     struct drive *d = (struct drive *)sl_alloc(sizeof(*d));
     a->drives++;
     d->admin = a;
+    d->deadline_ns = deadline_ns;
     d->done = done;
     d->arg = arg;
+    return d;
+}
+
+/* Opens what is missing of each topic. Borrows topics for the call; d ends by itself. */
+static void
+drive_start(struct drive *d, struct topic_state *const *topics, size_t count)
+{
     d->topic_count = count;
     d->ids = (struct uuid *)sl_alloc(count * sizeof(struct uuid));
     d->counts = (int32_t *)sl_alloc(count * sizeof(int32_t));
@@ -190,7 +209,7 @@ drive_start(struct topic_admin *a, struct topic_state *const *topics, size_t cou
         d->counts[i] = topics[i]->partition_count;
     }
     d->pending = 1; /* held until all parts are sent */
-    for (uint32_t j = 0; j < a->shard_count; j++) {
+    for (uint32_t j = 0; j < d->admin->shard_count; j++) {
         drive_journal(d, topics, j);
     }
     if (--d->pending == 0) {
@@ -198,20 +217,51 @@ drive_start(struct topic_admin *a, struct topic_state *const *topics, size_t cou
     }
 }
 
+static bool
+is_to_be_opened(const struct topic_admin *a, const struct topic_state *t)
+{
+    for (int32_t i = t->opened_count; i < t->partition_count; i++) {
+        if (t->journals[i] >= a->shard_count) {
+            return false; /* a journal that this broker does not have */
+        }
+    }
+    return t->opened_count < t->partition_count;
+}
+
+static void
+open_missing(struct topic_admin *a)
+{
+    const struct state *st = shard_state(a->shards[0]);
+    int64_t deadline = sched_now(home_of(a)) + SWEEP_DEADLINE;
+    size_t pos = 0;
+    for (struct topic_state *t; (t = state_next_topic(st, &pos));) {
+        if (is_to_be_opened(a, t)) {
+            drive_start(drive_new(a, deadline, NULL, NULL), &t, 1);
+        }
+    }
+}
+
+static void
+sweep_fire(struct sched_timer *timer)
+{
+    struct topic_admin *a = SL_CONTAINER_OF(timer, struct topic_admin, sweep);
+    enum journal_mode mode = shard_mode(a->shards[0]);
+    if (mode == JOURNAL_CLOSED) {
+        return;
+    }
+    if (mode == JOURNAL_LIVE && !a->is_busy && a->drives == 0) {
+        open_missing(a);
+    }
+    sched_timer_after(home_of(a), timer, SWEEP_INTERVAL);
+}
+
 void
 topic_admin_opened(struct topic_admin *a)
 {
-    const struct state *st = shard_state(a->shards[0]);
-    size_t pos = 0;
-    for (struct topic_state *t; (t = state_next_topic(st, &pos));) {
-        bool is_reachable = true;
-        for (int32_t i = t->opened_count; i < t->partition_count; i++) {
-            is_reachable = is_reachable && t->journals[i] < a->shard_count;
-        }
-        if (t->opened_count < t->partition_count && is_reachable) {
-            drive_start(a, &t, 1, NULL, NULL);
-        }
+    if (a->drives == 0) {
+        open_missing(a);
     }
+    sched_timer_after(home_of(a), &a->sweep, SWEEP_INTERVAL);
 }
 
 /* --- create --- */
@@ -247,17 +297,6 @@ fail_pending(struct list *requests, enum sl_err rc)
     }
 }
 
-static bool
-is_in_batch(const struct topic_spec *specs, size_t count, struct span name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (span_eq(specs[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static uint32_t *
 choose_journals(const struct topic_admin *a, const struct uuid *id, int32_t count)
 {
@@ -280,22 +319,81 @@ pending_items(const struct topic_admin *a)
     return total;
 }
 
+/* What one op is going to create. */
+struct creation {
+    struct topic_spec *specs;
+    size_t count;
+    struct map names; /* of topic_spec; names that differ in '.' and '_' only are equal here */
+};
+
+static uint8_t
+fold(uint8_t c)
+{
+    return c == '.' ? '_' : c;
+}
+
+static uint64_t
+folded_hash(struct span name)
+{
+    uint8_t folded[256];
+    size_t n = name.len < sizeof(folded) ? name.len : sizeof(folded);
+    for (size_t i = 0; i < n; i++) {
+        folded[i] = fold(name.ptr[i]);
+    }
+    return hash_bytes(folded, n);
+}
+
+static bool
+folded_eq(const void *value, const void *key)
+{
+    struct span a = ((const struct topic_spec *)value)->name;
+    struct span b = *(const struct span *)key;
+    for (size_t i = 0; i < a.len && i < b.len; i++) {
+        if (fold(a.ptr[i]) != fold(b.ptr[i])) {
+            return false;
+        }
+    }
+    return a.len == b.len;
+}
+
+/* Against S, and against what the same op creates. */
+static enum sl_err
+check_name(const struct creation *cr, const struct state *st, struct span name)
+{
+    const struct topic_spec *other =
+        (const struct topic_spec *)map_get(&cr->names, folded_hash(name), folded_eq, &name);
+    if (other != NULL) {
+        return span_eq(other->name, name) ? SL_ETOPIC_EXISTS : SL_EINVALID_TOPIC;
+    }
+    return state_check_topic(st, name);
+}
+
 static void
 check_item(struct topic_admin *a, const struct state *st, struct topic_create_item *it,
-           struct topic_spec *specs, size_t *count)
+           struct creation *cr)
 {
-    it->rc =
-        is_in_batch(specs, *count, it->name) ? SL_ETOPIC_EXISTS : state_check_topic(st, it->name);
+    it->rc = check_name(cr, st, it->name);
     if (it->rc != SL_OK) {
         return;
     }
-    specs[(*count)++] =
-        (struct topic_spec){.id = it->id,
-                            .name = it->name,
-                            .partition_count = it->partition_count,
-                            .journals = choose_journals(a, &it->id, it->partition_count),
-                            .configs = it->configs,
-                            .config_count = it->config_count};
+    struct topic_spec *spec = &cr->specs[cr->count++];
+    *spec = (struct topic_spec){.id = it->id,
+                                .name = it->name,
+                                .partition_count = it->partition_count,
+                                .journals = choose_journals(a, &it->id, it->partition_count),
+                                .configs = it->configs,
+                                .config_count = it->config_count};
+    map_add(&cr->names, folded_hash(it->name), spec);
+}
+
+static void
+creation_fini(struct creation *cr)
+{
+    for (size_t i = 0; i < cr->count; i++) {
+        sl_free(cr->specs[i].journals);
+    }
+    sl_free(cr->specs);
+    map_fini(&cr->names);
 }
 
 /* Runs each time the op is staged: which of the names are free in S now? */
@@ -303,25 +401,22 @@ static enum sl_err
 create_check(struct op_proposal *op, const struct state *st)
 {
     struct topic_admin *a = (struct topic_admin *)op->arg;
-    struct topic_spec *specs =
-        (struct topic_spec *)sl_alloc((pending_items(a) + 1) * sizeof(struct topic_spec));
-    size_t count = 0;
+    struct creation cr = {0};
+    cr.specs = (struct topic_spec *)sl_alloc((pending_items(a) + 1) * sizeof(struct topic_spec));
     LIST_FOREACH(node, &a->creating)
     {
         struct topic_create *c = SL_CONTAINER_OF(node, struct topic_create, node);
         for (size_t i = 0; i < c->count; i++) {
             if (!c->items[i].is_skipped) {
-                check_item(a, st, &c->items[i], specs, &count);
+                check_item(a, st, &c->items[i], &cr);
             }
         }
     }
     bytes_clear(&op->payload);
-    op_encode_topics_create(&op->payload, specs, count);
-    for (size_t i = 0; i < count; i++) {
-        sl_free(specs[i].journals);
-    }
-    sl_free(specs);
-    return count == 0 ? SL_ETOPIC_EXISTS : SL_OK;
+    op_encode_topics_create(&op->payload, cr.specs, cr.count);
+    enum sl_err rc = cr.count == 0 ? SL_ETOPIC_EXISTS : SL_OK;
+    creation_fini(&cr);
+    return rc;
 }
 
 static void
@@ -358,7 +453,7 @@ create_drive(struct topic_admin *a)
     }
     list_init(requests);
     list_splice(requests, &a->creating);
-    drive_start(a, topics, count, create_driven, requests);
+    drive_start(drive_new(a, a->op.deadline_ns, create_driven, requests), topics, count);
     sl_free(topics);
 }
 
@@ -379,6 +474,33 @@ create_done(struct op_proposal *op, enum sl_err rc)
     create_next(a);
 }
 
+/* At most what the op takes of one request. */
+static size_t
+request_bytes(const struct topic_create *c)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        total += c->items[i].is_skipped ? 0 : topic_create_item_bytes(&c->items[i]);
+    }
+    return total;
+}
+
+/* Requests that wait share one op, as many as fit; the first always. */
+static void
+take_waiting(struct topic_admin *a)
+{
+    size_t total = 0;
+    LIST_FOREACH_SAFE(node, tmp, &a->waiting)
+    {
+        total += request_bytes(SL_CONTAINER_OF(node, struct topic_create, node));
+        if (total > TOPIC_CREATE_BYTES_MAX && !list_is_empty(&a->creating)) {
+            return;
+        }
+        list_remove(node);
+        list_append(&a->creating, node);
+    }
+}
+
 static void
 create_next(struct topic_admin *a)
 {
@@ -387,7 +509,7 @@ create_next(struct topic_admin *a)
     }
     int64_t deadline = 0;
     a->is_busy = true;
-    list_splice(&a->creating, &a->waiting);
+    take_waiting(a);
     LIST_FOREACH(node, &a->creating)
     {
         struct topic_create *c = SL_CONTAINER_OF(node, struct topic_create, node);
@@ -429,6 +551,16 @@ create_run(struct sched_task *task)
     }
     list_append(&a->waiting, &c->node);
     create_next(a);
+}
+
+size_t
+topic_create_item_bytes(const struct topic_create_item *it)
+{
+    size_t total = 64 + it->name.len + (size_t)it->partition_count * sizeof(uint32_t);
+    for (size_t i = 0; i < it->config_count; i++) {
+        total += 6 + strlen(it->configs[i].name) + strlen(it->configs[i].value);
+    }
+    return total;
 }
 
 void
@@ -495,7 +627,7 @@ add_done(struct op_proposal *op, enum sl_err rc)
         add_answer(p, rc == SL_OK ? SL_EUNKNOWN_PARTITION : rc);
         return;
     }
-    drive_start(a, &t, 1, add_driven, p);
+    drive_start(drive_new(a, p->deadline_ns, add_driven, p), &t, 1);
 }
 
 static void

@@ -1,9 +1,10 @@
 /* Creating topics and adding partitions: the two steps of docs/journal.md R7.
  *
  * Journal 0 records the intent (id, partitions, their journals); then each partition is opened by
- * an op in its own journal; then journal 0 records that this is done. A crash in between leaves
- * opens that are missing, and whoever opens journal 0 proposes them again. Requests that come while
- * an op is under way share the next.
+ * an op in its own journal; then journal 0 records that this is done, and the request is answered.
+ * A crash or a timeout in between leaves opens that are missing; who has journal 0 open looks for
+ * them now and then and proposes them again, they are idempotent. Requests that come while an op is
+ * under way share the next.
  *
  * Threads:  submit from any loop; the work on journal 0's loop and the partitions'; done on `home`.
  * Lifetime: the caller keeps the request until done. new -> ... -> destroy after the shards are
@@ -39,6 +40,10 @@ struct topic_create {
     struct sched_task task;
     struct topic_admin *admin;
 };
+/* One op creates no more than this; the caller refuses a request that asks for more. */
+enum { TOPIC_CREATE_PARTITIONS_MAX = 200000, TOPIC_CREATE_BYTES_MAX = 8 << 20 };
+/* At most what an item takes of the op. */
+size_t topic_create_item_bytes(const struct topic_create_item *it);
 void topic_create_submit(struct topic_admin *a, struct topic_create *c);
 
 struct partitions_add {

@@ -5,8 +5,6 @@
 #include "api/api_int.h"
 #include "base/map.h"
 
-enum { PARTITIONS_MAX = 200000 };
-
 struct create_partitions {
     struct request *req;
     const struct request_header *h;
@@ -61,9 +59,7 @@ added(struct partitions_add *add)
     finish_one(c);
 }
 
-/* --- judge
- * ------------------------------------------------------------------------------------------------
- */
+/* --- judge --- */
 
 static bool
 judge_assignments(struct create_partitions *c, const struct create_partitions_request_topic *in,
@@ -102,10 +98,10 @@ judge(struct create_partitions *c, const struct create_partitions_request_topic 
         return refuse(out, KAFKA_INVALID_PARTITIONS,
                       span_cstr("Number of partitions must be larger than 0."));
     }
-    if (c->partitions + in->count > PARTITIONS_MAX) {
+    if (c->partitions + in->count > TOPIC_CREATE_PARTITIONS_MAX) {
         return refuse(out, KAFKA_INVALID_PARTITIONS,
                       api__text(c->req, "The topics of one request have at most %d partitions.",
-                                PARTITIONS_MAX));
+                                TOPIC_CREATE_PARTITIONS_MAX));
     }
     struct topic *t = directory_find(c->req->broker->topics, in->name);
     bool is_sound = judge_assignments(c, in, t, out);

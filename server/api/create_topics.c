@@ -7,22 +7,18 @@
 #include "api/configs_int.h"
 #include "base/map.h"
 
-/* One op must fit one journal entry; a client that wants more asks twice. */
-enum { PARTITIONS_MAX = 200000 };
-
 struct create_topics {
     struct request *req;
     const struct request_header *h;
     struct create_topics_request in;
     struct create_topics_response resp;
     struct topic_create create;
-    int64_t partitions;                             /* of all items so far */
+    int64_t partitions;                             /* of all items so far ... */
+    size_t bytes;                                   /* ... and what they take of the op */
     struct create_topics_response_config *defaults; /* shared by all topics without own values */
 };
 
-/* --- reply
- * ------------------------------------------------------------------------------------------------
- */
+/* --- reply --- */
 
 static void
 refuse(struct create_topics_response_topic *out, int16_t code, struct span why)
@@ -114,9 +110,7 @@ created(struct topic_create *create)
     api_reply(c->req, c->h, &c->resp);
 }
 
-/* --- judge
- * ------------------------------------------------------------------------------------------------
- */
+/* --- judge --- */
 
 /* Indexes dense from 0, as many replicas each, at least one, and no broker twice. */
 static bool
@@ -223,12 +217,21 @@ static bool
 judge_total(struct create_topics *c, const struct topic_create_item *it,
             struct create_topics_response_topic *out)
 {
-    if (c->partitions + it->partition_count > PARTITIONS_MAX) {
+    if (c->partitions + it->partition_count > TOPIC_CREATE_PARTITIONS_MAX) {
         refuse(out, KAFKA_INVALID_PARTITIONS,
-               api__text(c->req, "One request creates at most %d partitions.", PARTITIONS_MAX));
+               api__text(c->req, "One request creates at most %d partitions.",
+                         TOPIC_CREATE_PARTITIONS_MAX));
+        return false;
+    }
+    size_t bytes = topic_create_item_bytes(it);
+    if (c->bytes + bytes > TOPIC_CREATE_BYTES_MAX) {
+        refuse(out, KAFKA_INVALID_REQUEST,
+               span_cstr("The topics of the request have too long configurations; ask for fewer "
+                         "topics at once."));
         return false;
     }
     c->partitions += it->partition_count;
+    c->bytes += bytes;
     return true;
 }
 

@@ -81,9 +81,7 @@ add_synonyms(struct describe_configs *d, const struct topic_config_row *row,
     return true;
 }
 
-/* --- a topic
- * ----------------------------------------------------------------------------------------------
- */
+/* --- a topic --- */
 
 static bool
 fill_row(struct describe_configs *d, const struct topic *t, const struct topic_config_row *row,
@@ -182,9 +180,7 @@ describe_topic(struct describe_configs *d, const struct describe_configs_request
     return is_done;
 }
 
-/* --- this broker
- * ------------------------------------------------------------------------------------------
- */
+/* --- this broker --- */
 
 struct broker_fact {
     const char *name;
@@ -271,9 +267,7 @@ describe_broker(struct describe_configs *d, const struct describe_configs_reques
     return list != NULL;
 }
 
-/* --- the request
- * ------------------------------------------------------------------------------------------
- */
+/* --- the request --- */
 
 /* False at the arena's ceiling. */
 static bool

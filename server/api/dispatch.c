@@ -6,7 +6,9 @@
 #include "api/handlers.h"
 #include "base/counters.h"
 
-enum { ARENA_SLACK = 64 << 10, ARENA_MAX = 32 << 20, REPLY_MAX = 64 << 20 };
+/* The largest structs per byte of request are a fetch's: 400 bytes for a partition that takes 16.
+ */
+enum { ARENA_SLACK = 64 << 10, ARENA_PER_BYTE = 32, ARENA_MAX = 64 << 20, REPLY_MAX = 64 << 20 };
 
 static const struct api_row table[] = {
     {API_PRODUCE, 0, 13, 3, ACL_WRITE, ACL_TOPIC, produce_handle},
@@ -112,8 +114,9 @@ run_handler(struct request *req, const struct request_header *h)
 void
 api_dispatch(struct request *req)
 {
-    size_t ceiling = 4 * req->body.len + ARENA_SLACK;
-    arena_init(&req->arena, ceiling < ARENA_MAX ? ceiling : ARENA_MAX);
+    size_t most = ARENA_MAX - ARENA_SLACK;
+    size_t ceiling = req->body.len < most / ARENA_PER_BYTE ? req->body.len * ARENA_PER_BYTE : most;
+    arena_init(&req->arena, ceiling + ARENA_SLACK);
     struct request_header *h = (struct request_header *)arena_alloc(&req->arena, sizeof(*h));
     counter_add(C_api_requests, 1);
     if (request_header_parse(req->body, h) != SL_OK) {

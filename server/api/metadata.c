@@ -19,7 +19,7 @@ struct metadata {
     const struct request_header *h;
     struct metadata_request in;
     struct metadata_response resp;
-    bool is_all, is_refreshed, is_created;
+    bool is_all;
     struct topic **topics; /* of all, or one per item of the request, NULL where there is none */
     size_t count;
     int32_t *created_errors; /* per item of the request; NULL before anything was created */
@@ -270,11 +270,10 @@ create_done(struct topic_create *c)
 {
     struct metadata *m = (struct metadata *)c->arg;
     for (size_t i = 0; i < c->count; i++) {
-        enum sl_err rc = c->items[i].rc;
-        /* Stands, or may come to stand in a moment: the client asks again (KIP-204). */
-        bool is_soon = rc == SL_OK || rc == SL_ETOPIC_EXISTS || rc != SL_EINVALID_TOPIC;
-        m->created_errors[m->create_index[i]] =
-            is_soon ? KAFKA_LEADER_NOT_AVAILABLE : kafka_error_of(rc);
+        /* It stands, or may come to stand in a moment: the client asks again. */
+        m->created_errors[m->create_index[i]] = c->items[i].rc == SL_EINVALID_TOPIC
+                                                    ? KAFKA_INVALID_TOPIC_EXCEPTION
+                                                    : KAFKA_LEADER_NOT_AVAILABLE;
     }
     look(m);
     reply(m);
@@ -298,11 +297,14 @@ create_missing(struct metadata *m)
     if (m->is_all || !m->in.allow_auto_topic_creation || !m->req->broker->is_auto_create) {
         return false;
     }
+    int64_t partitions = 0; /* what is above the limit is created when the client asks again */
     c->items = (struct topic_create_item *)sl_alloc((m->count + 1) * sizeof(c->items[0]));
     m->create_index = (size_t *)sl_alloc((m->count + 1) * sizeof(size_t));
     m->created_errors = (int32_t *)sl_alloc((m->count + 1) * sizeof(int32_t));
     for (size_t i = 0; i < m->count; i++) {
-        if (may_create(m, i)) {
+        if (may_create(m, i) &&
+            partitions + m->req->broker->default_partitions <= TOPIC_CREATE_PARTITIONS_MAX) {
+            partitions += m->req->broker->default_partitions;
             m->create_index[c->count] = i;
             c->items[c->count++] =
                 (struct topic_create_item){.name = m->in.topics.items[i].name,

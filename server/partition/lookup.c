@@ -76,14 +76,43 @@ run_of_max_time(const struct part_state *p)
     return best;
 }
 
-/* --- inside a run
- * ------------------------------------------------------------------------------------------
- */
+/* --- inside a run --- */
+
+/* For a batch whose first records were trimmed. */
+static enum sl_err
+search_rest(const struct part_lookup *l, struct span batch, struct bytes *scratch,
+            struct record_position *ret)
+{
+    struct record_iter it;
+    struct record rec;
+    bool is_found = false;
+    enum sl_err rc = records_open(batch, scratch, &it);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    while (record_next(&it, &rec)) {
+        bool is_early = l->kind == PART_LOOKUP_TIME && rec.timestamp < l->time_ms;
+        if (rec.offset < l->read.log_start || is_early) {
+            continue;
+        }
+        if (!is_found || rec.timestamp > ret->timestamp) {
+            *ret = (struct record_position){rec.offset, rec.timestamp};
+            is_found = true;
+        }
+        if (l->kind == PART_LOOKUP_TIME) {
+            break;
+        }
+    }
+    return it.rc != SL_OK ? it.rc : is_found ? SL_OK : SL_ENOENT;
+}
 
 static enum sl_err
 search_batch(const struct part_lookup *l, struct span batch, struct bytes *scratch,
              struct record_position *ret)
 {
+    if (get_i64(batch.ptr) < l->read.log_start) { /* its base offset */
+        return search_rest(l, batch, scratch, ret);
+    }
     if (l->kind == PART_LOOKUP_MAX_TIME) {
         return batch_find_max_timestamp(batch, scratch, ret);
     }
@@ -102,7 +131,9 @@ search_run(const struct part_lookup *l, struct span run, struct record_position 
     while (rc == SL_ENOENT && batch_next(&run, &info, &batch)) {
         rc = search_batch(l, batch, &scratch, ret);
         if (rc != SL_OK && rc != SL_ENOENT) {
-            *ret = (struct record_position){info.base_offset, info.max_timestamp};
+            int64_t start = l->read.log_start;
+            *ret = (struct record_position){info.base_offset < start ? start : info.base_offset,
+                                            info.max_timestamp};
             rc = SL_OK;
         }
     }
@@ -121,14 +152,13 @@ read_done(struct part_read *r)
         finish(l, rc, -1, -1);
         return;
     }
-    int64_t start = r->log_start;
     enum sl_err rc = search_run(l, r->pieces[0].bytes, &at);
     part_read_fini(r);
     if (rc == SL_ENOENT) {
         look(l); /* behind this run */
         return;
     }
-    finish(l, SL_OK, at.offset < start ? start : at.offset, at.timestamp);
+    finish(l, SL_OK, at.offset, at.timestamp);
 }
 
 static void
@@ -151,9 +181,7 @@ read_run(struct part_lookup *l, const struct run_ref *run, const struct part_sta
     part_read_submit(l->shard, &l->read);
 }
 
-/* --- look
- * -------------------------------------------------------------------------------------------------
- */
+/* --- look --- */
 
 static void
 look_time(struct part_lookup *l, const struct part_state *p)
