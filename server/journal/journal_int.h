@@ -6,7 +6,13 @@
 #include "journal/manifest.h"
 #include "journal/mistakes.h"
 
-enum { JOURNAL_KEY_MAX = 300, KNOWN_MAX = 64, BACKOFF_STEPS = 5, LOSSES_BEFORE_KNOCK = 3 };
+enum {
+    JOURNAL_KEY_MAX = 300,
+    KNOWN_MAX = 64,
+    BACKOFF_STEPS = 5,
+    LOSSES_BEFORE_KNOCK = 3,
+    GATHER_BYTES = 512 << 10
+};
 
 /* One store call of the journal. Calls outlive a change of mind: `generation` says whether the
  * answer is still wanted. */

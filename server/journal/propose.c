@@ -195,18 +195,41 @@ propose_one(struct journal *jn, const struct plan *p)
     send_put(s);
 }
 
-/* Pace: at once when nothing is in flight; else when the linger has passed or the entry is full, up
- * to k. */
 static bool
-may_flush(struct journal *jn, const struct plan *p)
+is_alone_next(const struct journal *jn)
+{
+    return SL_CONTAINER_OF(jn->queue.next, const struct journal_item, node)->is_alone;
+}
+
+/* Something is in flight and there is room for more. Is it worth a request of its own? When there
+ * is much to send, yes. Else an object store's round trip is so long that the linger decides; on a
+ * local store, where it is not set, the next entry gathers until a PUT returns: a millisecond saved
+ * by sending early costs the CPU of a request for each handful of records. */
+static bool
+is_worth_a_put(struct journal *jn)
+{
+    if (jn->queued_bytes >= GATHER_BYTES || jn->queued_bytes >= jn->o.entry_max_bytes / 2) {
+        return true;
+    }
+    if (jn->o.linger_ns == 0) {
+        return false;
+    }
+    int64_t due_ns = jn->oldest_queued_ns + jn->o.linger_ns;
+    if (sched_now(jn->o.sched) >= due_ns) {
+        return true;
+    }
+    sched_timer_at(jn->o.sched, &jn->linger, due_ns);
+    return false;
+}
+
+/* Pace: at once when nothing is in flight, else when it is worth it, up to k. */
+static bool
+may_flush(struct journal *jn)
 {
     bool is_busy = !list_is_empty(&jn->slots) || !list_is_empty(&jn->known);
     int64_t now = sched_now(jn->o.sched);
-    if (p->is_alone && is_busy) {
-        return false;
-    }
     jn->is_draining = jn->is_draining && !list_is_empty(&jn->known);
-    if (jn->is_draining || jn->is_look_wanted) {
+    if (jn->is_draining || jn->is_look_wanted || (is_busy && is_alone_next(jn))) {
         return false;
     }
     uint32_t k = now < jn->contended_until_ns ? 1 : jn->o.max_in_flight;
@@ -217,24 +240,14 @@ may_flush(struct journal *jn, const struct plan *p)
         sched_timer_at(jn->o.sched, &jn->linger, jn->propose_not_before_ns);
         return false;
     }
-    if (jn->slot_count == 0 || p->data_bytes + 1 >= jn->o.entry_max_bytes / 2) {
-        return true;
-    }
-    if (now - jn->oldest_queued_ns >= jn->o.linger_ns) {
-        return true;
-    }
-    sched_timer_at(jn->o.sched, &jn->linger, jn->oldest_queued_ns + jn->o.linger_ns);
-    return false;
+    return jn->slot_count == 0 || is_worth_a_put(jn);
 }
 
 void
 journal__pump(struct journal *jn)
 {
-    while (jn->mode == JOURNAL_LIVE && !list_is_empty(&jn->queue)) {
+    while (jn->mode == JOURNAL_LIVE && !list_is_empty(&jn->queue) && may_flush(jn)) {
         struct plan p = plan_entry(jn);
-        if (!may_flush(jn, &p)) {
-            break;
-        }
         propose_one(jn, &p);
     }
     journal__look_maybe(jn);
