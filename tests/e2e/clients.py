@@ -130,7 +130,6 @@ def go_program(name):
 
     def install(home):
         shutil.copytree(source, home / "src")
-        run([go, "mod", "tidy"], "go mod tidy", cwd=home / "src")
         run([go, "build", "-o", home / "bin/", "./..."], "go build", cwd=home / "src")
     home = once("go", hashlib.sha256(text.encode()).hexdigest(), install)
     return [str(home / "bin" / name)]

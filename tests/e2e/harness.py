@@ -78,6 +78,7 @@ class Env:
     def own(self, directory="data", start=True, **options):
         """A broker of this test's own."""
         broker = make_broker(self.kind, self.dir / directory, **options)
+        broker.log = self.dir / f"broker-{broker.port}.log"  # beside what a test may make unwritable
         self.brokers.append(broker)
         self.stack.callback(broker.kill)
         return broker.start() if start else broker

@@ -23,6 +23,10 @@ def a40_ten_thousand_partitions_in_one_request(env):
         {"partition": p, "current_leader_epoch": -1, "timestamp": -1} for p in range(n)]}]}
     rows = raw.call("ListOffsets", 5, body)["topics"][0]["partitions"]
     expect(sum(p["offset"] for p in rows), 4, "sum of the end offsets")
+    fetch = raw.fetch_body([("wide", p, 0, 1000) for p in range(n)])
+    rows = raw.call("Fetch", 11, fetch)["responses"][0]["partitions"]
+    expect(sorted(p["partition"] for p in rows), list(range(n)), "partitions of one Fetch")
+    expect(sum(len(parse_batches(p["records"])) for p in rows), 4, "batches of one Fetch")
     broker.kill()
     broker.start()
     raw = env.client(broker, timeout=60)
