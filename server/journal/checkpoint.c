@@ -71,6 +71,9 @@ journal__checkpoint_maybe(struct journal *jn)
     if (jn->is_snapshotting || jn->mode != JOURNAL_LIVE || jn->is_closing) {
         return;
     }
+    if (jn->safe <= jn->manifest.snapshot_n) {
+        return; /* m never goes back */
+    }
     int64_t now = sched_now(jn->o.sched);
     bool is_due = jn->o.snapshot_entries > 0 &&
                   jn->entries_since_snapshot >= jn->o.snapshot_entries &&
@@ -101,12 +104,18 @@ snapshot_put(struct jcall *c)
         jn->is_snapshotting = false; /* the next one is due after as many entries again */
         return;
     }
+    if (jn->pending_snapshot_n <= jn->manifest.snapshot_n) {
+        jn->is_snapshotting = false; /* another broker published a younger one meanwhile */
+        return;
+    }
     struct jcall *put = journal__call_new(jn, STORE_PUT, manifest_put);
     struct manifest m = {.cluster = jn->o.cluster,
                          .journal = jn->o.index,
                          .version = jn->manifest.version + 1,
                          .snapshot_n = jn->pending_snapshot_n,
-                         .gc_boundary = jn->pending_boundary,
+                         .gc_boundary = jn->pending_boundary > jn->manifest.gc_boundary
+                                            ? jn->pending_boundary
+                                            : jn->manifest.gc_boundary,
                          .acked_through = jn->safe,
                          .time_ms = sched_wall_ms(jn->o.sched),
                          .writer = jn->o.node_id};
