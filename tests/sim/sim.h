@@ -130,9 +130,9 @@ enum sim_stat {
     X(lost)                                                                                        \
     X(late)                                                                                        \
     X(never)                                                                                       \
-    X(twice) X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close)         \
-        X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)           \
-            X(slowget)
+    X(twice)                                                                                       \
+    X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause)         \
+        X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)

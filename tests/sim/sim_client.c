@@ -41,7 +41,7 @@ struct client {
     int count;
     struct sim_broker *b;
     uint64_t connection, order;
-    int64_t retry_at;   /* Kafka's retry.backoff.ms */
+    int64_t retry_at;    /* Kafka's retry.backoff.ms */
     int64_t thinks_till; /* nothing to send */
     struct attempt *attempts;
 };
@@ -478,8 +478,8 @@ client_step(void *arg)
         return;
     }
     if (rng_chance(&sim.r_client, sim.k.long_gap_pm)) {
-        c->thinks_till = sim.now + rng_span(&sim.r_client, sim.k.long_gap_ns / 8,
-                                            sim.k.long_gap_ns * 2);
+        c->thinks_till =
+            sim.now + rng_span(&sim.r_client, sim.k.long_gap_ns / 8, sim.k.long_gap_ns * 2);
     }
     if (rng_chance(&sim.r_client, 300) && !sim.is_quiet) {
         gap = 0; /* a burst */

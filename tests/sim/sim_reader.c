@@ -30,6 +30,7 @@ struct sleeper {
     struct sim_broker *b;
     uint64_t incarnation;
     struct sim_part *p;
+    bool is_over; /* woken, or its broker is gone */
     struct sleeper *next, *prev;
 };
 
@@ -150,13 +151,43 @@ reader_heard(struct reading *rd)
 }
 
 static void
+sleeper_ends(struct sleeper *s)
+{
+    s->is_over = true;
+    s->prev->next = s->next;
+    s->next->prev = s->prev;
+    s->next = s->prev = s;
+}
+
+static void
 on_wake(struct part_waiter *w)
 {
     struct sleeper *s = SL_CONTAINER_OF(w, struct sleeper, w);
     sim_stat(ST_wakes);
-    s->prev->next = s->next;
-    s->next->prev = s->prev;
+    sleeper_ends(s);
+}
+
+static void
+cancel_on_loop(void *arg)
+{
+    struct sleeper *s = arg;
+    if (!s->is_over) {
+        part_wait_cancel(s->b->shards[s->p->journal], &s->w);
+        sleeper_ends(s);
+    }
     sl_free(s);
+}
+
+/* As a fetch that has waited for its max_wait. */
+static void
+on_slept_enough(void *arg)
+{
+    struct sleeper *s = arg;
+    if (s->is_over || s->b->incarnation != s->incarnation) {
+        sl_free(s);
+    } else if (!broker_send(s->b, cancel_on_loop, s)) {
+        sim_after(SCHED_S, on_slept_enough, s);
+    }
 }
 
 static void
@@ -168,10 +199,12 @@ sleep_on_loop(void *arg)
     s->next->prev = s;
     sleepers.next = s;
     if (!part_wait(s->b->shards[s->p->journal], &s->p->topic_id, s->p->index, &s->w)) {
-        on_wake(&s->w);
+        sleeper_ends(s);
+        sl_free(s);
         return;
     }
     sim_stat(ST_waits);
+    sim_after(rng_span(&sim.r_client, 100 * SCHED_MS, SIM_MIN), on_slept_enough, s);
 }
 
 static void
@@ -466,8 +499,7 @@ readers_broker_gone(const struct sim_broker *b, uint64_t incarnation)
     for (struct sleeper *s = sleepers.next, *next; s != &sleepers; s = next) {
         next = s->next;
         if (s->b == b && s->incarnation == incarnation) {
-            s->prev->next = s->next;
-            s->next->prev = s->prev;
+            sleeper_ends(s);
         }
     }
 }
