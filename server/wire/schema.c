@@ -263,16 +263,28 @@ decode_struct(struct wire_in *in, const struct wire_schema *s, int16_t version, 
 }
 
 enum sl_err
-wire_decode(const struct wire_message *msg, int16_t version, struct span body, struct arena *arena,
-            void *ret)
+wire_decode_prefix(const struct wire_message *msg, int16_t version, struct span *body,
+                   struct arena *arena, void *ret)
 {
     if (version < msg->min_version || version > msg->max_version) {
         return SL_EVERSION;
     }
     struct wire_in in;
-    wire_in_init(&in, body, wire_message_is_flexible(msg, version), arena);
+    wire_in_init(&in, *body, wire_message_is_flexible(msg, version), arena);
     decode_struct(&in, msg->root, version, ret);
-    return wire_in_done(&in);
+    if (!wire_ok(&in)) {
+        return in.rc;
+    }
+    *body = span_of(in.at, wire_remaining(&in));
+    return SL_OK;
+}
+
+enum sl_err
+wire_decode(const struct wire_message *msg, int16_t version, struct span body, struct arena *arena,
+            void *ret)
+{
+    enum sl_err rc = wire_decode_prefix(msg, version, &body, arena, ret);
+    return rc == SL_OK && body.len > 0 ? SL_EMALFORMED : rc;
 }
 
 /* --- encode --- */

@@ -104,6 +104,10 @@ void wire_defaults(const struct wire_schema *schema, void *ret);
  * is not exactly one message; SL_ENOMEM at the arena's ceiling. *ret is unspecified on failure. */
 MUST_CHECK enum sl_err wire_decode(const struct wire_message *msg, int16_t version,
                                    struct span body, struct arena *arena, void *ret);
+/* The same, but bytes may follow the message: *body is what is left. For messages that a client is
+ * known to end with more than belongs there. */
+MUST_CHECK enum sl_err wire_decode_prefix(const struct wire_message *msg, int16_t version,
+                                          struct span *body, struct arena *arena, void *ret);
 /* Appends the body. Fields the version does not have are left out in silence. */
 MUST_CHECK enum sl_err wire_encode(const struct wire_message *msg, int16_t version, const void *in,
                                    struct bytes *out);
