@@ -203,12 +203,14 @@ void
 shard_open(struct shard *sh)
 {
     journal_open(sh->journal);
+    shard__expiry_start(sh);
 }
 
 void
 shard_close(struct shard *sh, int64_t deadline_ns)
 {
     sched_timer_stop(shard_sched(sh), &sh->poll);
+    shard__expiry_stop(sh);
     journal_close(sh->journal, deadline_ns);
 }
 

@@ -27,6 +27,8 @@ struct shard_options {
     struct journal_options journal; /* app and app_arg are filled by shard_new */
     struct cache *cache;            /* borrowed: blocks of entries that left the tail cache */
     size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
+    int64_t producer_expiration_ms; /* idempotent producers silent for so long are forgotten; 0 =
+                                       never */
     const struct shard_events *events;
     void *events_arg;
 };

@@ -25,9 +25,17 @@ struct shard {
     struct sched_timer poll;
     struct journal_waiter poll_waiter;
     bool is_polling;
+    struct {
+        struct sched_timer timer;
+        struct op_proposal op;
+        bool is_busy;
+    } expiry;
 };
 
 void shard__wake(struct shard *sh);
 void shard__wake_all(struct shard *sh);
+/* expiry.c */
+void shard__expiry_start(struct shard *sh);
+void shard__expiry_stop(struct shard *sh);
 
 #endif

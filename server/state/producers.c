@@ -150,3 +150,28 @@ state_check_run(struct state *st, struct part_state *p, const struct run *r, int
     *ret_base = end;
     return SL_OK;
 }
+
+static bool
+part_has_producers_before(const struct part_state *p, int64_t before_ms)
+{
+    size_t pos = 0;
+    for (const struct producer_state *pr;
+         (pr = (const struct producer_state *)map_next(&p->producers, &pos));) {
+        if (pr->s.exists && pr->s.last_ms < before_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+state_has_producers_before(const struct state *st, int64_t before_ms)
+{
+    size_t pos = 0;
+    for (const struct part_state *p; (p = state_next_part(st, &pos));) {
+        if (part_has_producers_before(p, before_ms)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -172,6 +172,8 @@ void state_snapshot(const struct state *st, struct bytes *out);
 MUST_CHECK enum sl_err state_restore(struct state *st, struct span snapshot, struct sl_error *err);
 /* Asserts the invariants of docs/journal.md section 5 that the state can see. */
 void state_check(const struct state *st);
+/* Is there a producer that was last heard of before before_ms? */
+bool state_has_producers_before(const struct state *st, int64_t before_ms);
 /* Highest n such that no entry <= n holds a run at or above its partition's start; at_most when
  * none. */
 uint64_t state_collectable(const struct state *st, uint64_t at_most);
