@@ -302,6 +302,7 @@ net__conn_close_gently(struct conn *conn)
         net__conn_close(conn, "done");
         return;
     }
+    net__conn_expect(conn, 0);
     conn->transport.ops->end(&conn->transport);
     conn->is_lingering = true;
     conn->linger_until_ns = sched_now(conn->nl->sched) + LINGER_NS;

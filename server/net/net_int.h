@@ -33,6 +33,7 @@ enum {
     READ_MAX = 1 << 20,           /* bytes per readiness event */
     READ_STEP = 16 * 1024,        /* the least that is worth reading when memory is short */
     STALL_PROGRESS_BYTES = 65536, /* less than that per frame_stall_ms or write_stall_ms is none */
+    EXPECT_MAX = 64 * 1024,       /* of a large frame, bytes that are worth a wake-up */
     LINGER_MAX_BYTES = 1 << 20,
     API_KEY_PRODUCE = 0,
     API_KEY_FETCH = 1,
@@ -140,6 +141,7 @@ struct conn {
         size_t charged;
         struct buf *stash; /* bytes that were read but may not be dispatched yet */
         size_t stash_pos;
+        size_t expected; /* the socket stays quiet until so many bytes are there; 0: any */
         int64_t mark_ns; /* when progress was last seen, and how much there was */
         size_t mark_have;
     } in;
@@ -189,6 +191,7 @@ void net__conn_throttle(struct conn *conn, int32_t throttle_ms);
 /* conn_read.c */
 void net__conn_readable(struct conn *conn);
 void net__conn_pump(struct conn *conn);
+void net__conn_expect(struct conn *conn, size_t bytes);
 void net__conn_drop_input(struct conn *conn);
 bool net__conn_has_partial(const struct conn *conn);
 bool net__conn_has_pending(const struct conn *conn);

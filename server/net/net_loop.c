@@ -92,7 +92,12 @@ is_frame_stalled(struct conn *conn, int64_t now_ns)
         return false;
     }
     if (conn->in.have - conn->in.mark_have < STALL_PROGRESS_BYTES) {
-        return true;
+        if (conn->in.expected == 0) {
+            return true;
+        }
+        net__conn_expect(conn, 0); /* there may be bytes that did not wake us */
+        conn->in.mark_ns = now_ns - limit_ns / 4 * 3;
+        return false;
     }
     conn->in.mark_ns = now_ns;
     conn->in.mark_have = conn->in.have;

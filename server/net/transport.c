@@ -49,6 +49,13 @@ tcp_has_buffered(const struct transport *t)
 }
 
 static void
+tcp_expect(struct transport *t, size_t bytes)
+{
+    int low_water = (int)bytes;
+    (void)setsockopt(t->fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+}
+
+static void
 tcp_end(struct transport *t)
 {
     (void)shutdown(t->fd, SHUT_WR);
@@ -66,6 +73,7 @@ static const struct transport_ops tcp_ops = {
     .readv = tcp_readv,
     .writev = tcp_writev,
     .has_buffered = tcp_has_buffered,
+    .expect = tcp_expect,
     .end = tcp_end,
     .close = tcp_close,
 };

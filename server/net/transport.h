@@ -26,6 +26,8 @@ struct transport_ops {
     struct io (*writev)(struct transport *t, const struct iovec *iov, int count);
     /* True when bytes can be had without the socket becoming readable. */
     bool (*has_buffered)(const struct transport *t);
+    /* Becomes readable only when so many bytes are there (or the stream ended); a hint. */
+    void (*expect)(struct transport *t, size_t bytes);
     /* Says "no more from us" to the peer; reading goes on. */
     void (*end)(struct transport *t);
     /* Closes the descriptor and frees `state`. Once. */

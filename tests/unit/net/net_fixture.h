@@ -38,6 +38,7 @@ enum { GUARD_MS = 20000, HELD_MAX = 4096 };
  *   H          hold: the test finishes it later
  *   B u32      a reply of so many bytes, at once
  *   S          silent      C  close, with an echo      c  close without a reply
+ *   L          echo, a little later, on a timer
  *   T u32      echo with a throttle of so many ms
  * The letter comes after 2 bytes of api key, which net/ looks at. */
 struct fake_api {
@@ -81,6 +82,30 @@ reply_big(struct request *req, size_t n)
     }
 }
 
+struct later {
+    struct sched_timer timer;
+    struct request *req;
+};
+
+static inline void
+later_fire(struct sched_timer *timer)
+{
+    struct later *later = SL_CONTAINER_OF(timer, struct later, timer);
+    struct request *req = later->req;
+    free(later);
+    reply_echo(req);
+    request_finish(req);
+}
+
+static inline void
+reply_later(struct request *req)
+{
+    struct later *later = (struct later *)calloc(1, sizeof(*later));
+    later->timer.fire = later_fire;
+    later->req = req;
+    sched_timer_after(req->loop, &later->timer, (int64_t)(sched_random(req->loop) % 300000));
+}
+
 static inline void
 count_dispatch(struct request *req, bool is_held)
 {
@@ -108,6 +133,9 @@ api_dispatch(struct request *req)
     count_dispatch(req, letter == 'H');
     switch (letter) {
     case 'H':
+        return;
+    case 'L':
+        reply_later(req);
         return;
     case 'B':
         reply_big(req, get_u32(req->body.ptr + 3));

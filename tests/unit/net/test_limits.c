@@ -26,27 +26,34 @@ budget__lying_announcements__cost_nothing_and_harm_nobody(void **state)
     }
 }
 
+/* A request of 1000 KiB that leaves less than READ_STEP of its budget free. */
+static int
+hold_the_budget(void)
+{
+    struct server_opts opts = start_opts();
+    opts.bulk_budget_bytes = 1004 * KIB;
+    start_with(opts);
+    int fd = dial();
+    send_header(fd, 1000 * KIB, 0, "H");
+    send_rest(fd, 1000 * KIB);
+    wait_until(&api.held_count, 1);
+    return fd;
+}
+
 static void
 budget__held_by_a_request__others_wait_and_small_ones_pass(void **state)
 {
     (void)state;
-    struct server_opts opts = start_opts();
-    opts.bulk_budget_bytes = 1 * MIB;
-    start_with(opts);
     int64_t paused = counter(C_net_read_paused);
-    int holder = dial(), waiter = dial();
-    send_header(holder, 1000 * KIB, 0, "H");
-    send_rest(holder, 1000 * KIB);
-    wait_until(&api.held_count, 1);
+    int holder = hold_the_budget(), waiter = dial();
     send_header(waiter, 1000 * KIB, 0, "H");
-    send_rest(waiter, 700 * KIB);
     until_counter(C_net_read_paused, paused + 1);
     exchange_everywhere(); /* heartbeats flow */
     assert_int_equal(seen(&api.held_count), 1);
-    assert_in_range(counter(C_budget_bytes), 1000 * KIB, 1 * MIB + 256 * KIB);
+    assert_in_range(counter(C_budget_bytes), 1000 * KIB, 1004 * KIB + 256 * KIB);
     finish_held(0);
     expect_echo_of(holder, 1000 * KIB, 0, "H");
-    send_rest(waiter, 300 * KIB + 3);
+    send_rest(waiter, 1000 * KIB);
     wait_until(&api.held_count, 2);
     finish_held(1);
     expect_echo_of(waiter, 1000 * KIB, 0, "H");
@@ -54,26 +61,26 @@ budget__held_by_a_request__others_wait_and_small_ones_pass(void **state)
     close(waiter);
 }
 
-/* Four frames of 800 KiB share a budget of 1 MiB: half of each is there before any may go on. */
-static pthread_barrier_t half_sent;
+/* Four frames of 800 KiB share a budget of 1 MiB: a quarter of each is there before any goes on. */
+static pthread_barrier_t quarter_sent;
 
 static void *
-half_then_rest(void *arg)
+quarter_then_rest(void *arg)
 {
-    enum { SIZE = 800 * KIB };
+    enum { SIZE = 800 * KIB, QUARTER = SIZE / 4, REST = SIZE + 4 - QUARTER };
     uint8_t *raw = (uint8_t *)calloc(1, SIZE + 4);
     int fd = *(int *)arg;
     put_u32(raw, SIZE);
     raw[6] = 'E';
-    bool is_ok = send(fd, raw, SIZE / 2, MSG_NOSIGNAL) == SIZE / 2;
-    pthread_barrier_wait(&half_sent);
-    is_ok = is_ok && send(fd, raw + SIZE / 2, SIZE / 2 + 4, MSG_NOSIGNAL) == SIZE / 2 + 4;
+    bool is_ok = send(fd, raw, QUARTER, MSG_NOSIGNAL) == QUARTER;
+    pthread_barrier_wait(&quarter_sent);
+    is_ok = is_ok && send(fd, raw + QUARTER, REST, MSG_NOSIGNAL) == REST;
     free(raw);
     return is_ok ? arg : NULL;
 }
 
 static void
-budget__many_half_frames_hold_it_all__express_lane_completes_each(void **state)
+budget__many_frames_in_part_hold_it_all__express_lane_completes_each(void **state)
 {
     (void)state;
     enum { N = 4 };
@@ -82,10 +89,10 @@ budget__many_half_frames_hold_it_all__express_lane_completes_each(void **state)
     start_with(opts);
     int fds[N];
     pthread_t threads[N];
-    pthread_barrier_init(&half_sent, NULL, N);
+    pthread_barrier_init(&quarter_sent, NULL, N);
     for (int i = 0; i < N; i++) {
         fds[i] = dial();
-        pthread_create(&threads[i], NULL, half_then_rest, &fds[i]);
+        pthread_create(&threads[i], NULL, quarter_then_rest, &fds[i]);
     }
     for (int i = 0; i < N; i++) {
         void *ok = NULL;
@@ -94,7 +101,7 @@ budget__many_half_frames_hold_it_all__express_lane_completes_each(void **state)
         assert_non_null(ok);
         close(fds[i]);
     }
-    pthread_barrier_destroy(&half_sent);
+    pthread_barrier_destroy(&quarter_sent);
 }
 
 static void
@@ -117,22 +124,15 @@ static void
 budget__connection_closed_while_waiting__gives_everything_back(void **state)
 {
     (void)state;
-    struct server_opts opts = start_opts();
-    opts.bulk_budget_bytes = 1 * MIB;
-    start_with(opts);
     int64_t paused = counter(C_net_read_paused);
-    int holder = dial(), first = dial();
-    send_header(holder, 1000 * KIB, 0, "H");
-    send_rest(holder, 1000 * KIB);
-    wait_until(&api.held_count, 1);
-    send_header(first, 900 * KIB, 0, "E");
-    send_rest(first, 200 * KIB);
+    int holder = hold_the_budget(), waiter = dial();
+    send_header(waiter, 900 * KIB, 0, "E");
     until_counter(C_net_read_paused, paused + 1);
-    close(first);
+    close(waiter);
     finish_held(0);
     expect_echo_of(holder, 1000 * KIB, 0, "H");
-    wait_until(&api.conns_closed, 1);
-    close(holder); /* `stop` looks at the budget */
+    close(holder);
+    assert_int_equal(server_stop(server, GUARD_MS), SL_OK); /* `stop` looks at the budget */
 }
 
 static void
@@ -340,11 +340,15 @@ deadline__frame_without_progress__connection_is_closed(void **state)
     struct server_opts opts = start_opts();
     opts.frame_stall_ms = 50;
     start_with(opts);
-    int part_of_frame = dial(), part_of_size = dial();
+    int part_of_frame = dial(), part_of_size = dial(), part_of_large = dial();
     send_header(part_of_frame, 1000, 3, "E");
+    send_header(part_of_large, 1 * MIB, 0, "E");
+    send_rest(part_of_large, 300 * KIB);
     send_all(part_of_size, "\0\0", 2);
     expect_eof(part_of_frame);
     expect_eof(part_of_size);
+    expect_eof(part_of_large);
+    close(part_of_large);
     close(part_of_frame);
     close(part_of_size);
 }
@@ -406,7 +410,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         NET_TEST(budget__lying_announcements__cost_nothing_and_harm_nobody),
         NET_TEST_OPTS(budget__held_by_a_request__others_wait_and_small_ones_pass),
-        NET_TEST_OPTS(budget__many_half_frames_hold_it_all__express_lane_completes_each),
+        NET_TEST_OPTS(budget__many_frames_in_part_hold_it_all__express_lane_completes_each),
         NET_TEST_OPTS(budget__frame_larger_than_it__passes_alone),
         NET_TEST_OPTS(budget__connection_closed_while_waiting__gives_everything_back),
         NET_TEST_OPTS(auth__frame_before_authentication__has_its_own_limit),
