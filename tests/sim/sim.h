@@ -364,6 +364,7 @@ struct world {
     uint64_t awaited[SIM_BROKERS_MAX];
     int64_t now;
     uint64_t steps, hash;
+    int last_source, last_broker;
     struct rng r_sched, r_net, r_fault, r_client, r_broker;
     struct sim_sched *here;
     struct store *store;

@@ -43,6 +43,7 @@ struct client {
     uint64_t connection, order;
     int64_t retry_at;    /* Kafka's retry.backoff.ms */
     int64_t thinks_till; /* nothing to send */
+    int idle_steps;      /* since it last sent anything */
     struct attempt *attempts;
 };
 static struct client clients[SIM_CLIENTS_MAX];
@@ -484,7 +485,12 @@ client_step(void *arg)
     if (rng_chance(&sim.r_client, 300) && !sim.is_quiet) {
         gap = 0; /* a burst */
     }
+    uint64_t before = serials;
     client_act(c);
+    c->idle_steps = serials == before ? c->idle_steps + 1 : 0;
+    if (c->idle_steps > 5) {
+        gap += 10 * SCHED_MS * (c->idle_steps < 50 ? c->idle_steps : 50); /* it waits for answers */
+    }
     sim_after(sim.is_quiet && gap < 300 * SCHED_MS ? 300 * SCHED_MS : gap, client_step, c);
 }
 

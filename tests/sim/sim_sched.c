@@ -188,6 +188,8 @@ sim_sched_step(struct sim_sched *s)
     enum source source = choose(s);
     sim_mix((uint64_t)sim.now ^ (uint64_t)source << 60 ^ (uint64_t)s->broker << 56);
     sim.here = s;
+    sim.last_source = (int)source;
+    sim.last_broker = s->broker;
     switch (source) {
     case SOURCE_TASK: {
         struct sched_task *task = s->head;

@@ -182,7 +182,9 @@ sim_run(bool (*stop)(void), int64_t until)
             return false;
         }
         if (--budget == 0) {
-            sim_violation("every run settles", "%d steps and no end", SIM_STEPS_MAX);
+            sim_violation("every run settles",
+                          "%d steps and no end; step %" PRIu64 " of kind %d at broker %d",
+                          SIM_STEPS_MAX, sim.steps, sim.last_source, sim.last_broker);
         }
         step();
     }
