@@ -5,6 +5,7 @@
 #include "broker/serve.h"
 
 #include "api/broker.h"
+#include "base/counters.h"
 #include "broker/bucket.h"
 #include "broker/gate.h"
 #include "net/loop.h"
@@ -316,11 +317,29 @@ stop(struct process *p)
     buf_pool_trim();
 }
 
+/* A burst leaves buffers behind that are kept for the next one. When none has come for a while they
+ * go back to the system. */
+static void
+trim_when_idle(int64_t *seen_bytes)
+{
+    int64_t sums[COUNTER_COUNT];
+    counters_sum(sums);
+    if (sums[C_net_bytes_in] == *seen_bytes) {
+        buf_pool_trim();
+        (void)malloc_trim(0);
+    }
+    *seen_bytes = sums[C_net_bytes_in];
+}
+
 static void
 wait_for_signal(const sigset_t *set)
 {
-    int number = 0;
-    (void)sigwait(set, &number);
+    const struct timespec tick = {.tv_sec = 10};
+    int64_t seen_bytes = -1;
+    int number;
+    while ((number = sigtimedwait(set, NULL, &tick)) < 0) {
+        trim_when_idle(&seen_bytes);
+    }
     SL_INFO(NULL, "broker.stopping", KV_STR("signal", number == SIGINT ? "INT" : "TERM"));
 }
 
