@@ -331,14 +331,48 @@ trim_when_idle(int64_t *seen_bytes)
     *seen_bytes = sums[C_net_bytes_in];
 }
 
+static const char *
+mode_name(enum journal_mode mode)
+{
+    static const char *const names[] = {"closed", "opening", "live", "catching_up", "failed"};
+    return names[mode];
+}
+
 static void
-wait_for_signal(const sigset_t *set)
+shard_report(void *arg)
+{
+    struct shard *sh = (struct shard *)arg;
+    struct journal_status s;
+    journal_status(shard_journal(sh), &s);
+    SL_INFO(NULL, "journal.status", KV_U64("journal", journal_index(shard_journal(sh))),
+            KV_STR("mode", mode_name(s.mode)), KV_U64("verified_through", s.safe),
+            KV_U64("snapshot", s.snapshot_n), KV_U64("in_flight", s.in_flight),
+            KV_U64("queued_items", s.queued_items), KV_U64("queued_bytes", s.queued_bytes),
+            KV_STR("why", s.why));
+}
+
+/* SIGUSR1: what an operator wants to know of a running broker, as log lines. */
+static void
+report(const struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_report, p->broker.shards[j]);
+    }
+    counters_log();
+}
+
+static void
+wait_for_signal(const struct process *p, const sigset_t *set)
 {
     const struct timespec tick = {.tv_sec = 10};
     int64_t seen_bytes = -1;
     int number;
-    while ((number = sigtimedwait(set, NULL, &tick)) < 0) {
-        trim_when_idle(&seen_bytes);
+    while ((number = sigtimedwait(set, NULL, &tick)) < 0 || number == SIGUSR1) {
+        if (number == SIGUSR1) {
+            report(p);
+        } else {
+            trim_when_idle(&seen_bytes);
+        }
     }
     SL_INFO(NULL, "broker.stopping", KV_STR("signal", number == SIGINT ? "INT" : "TERM"));
 }
@@ -352,13 +386,14 @@ broker_serve(const struct config *cfg)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads started from here on inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)mallopt(M_ARENA_MAX, 2); /* idle memory: an arena per thread is not worth it */
     enum sl_err rc = start(&p, &err);
     if (rc == SL_OK) {
         announce(&p);
-        wait_for_signal(&set);
+        wait_for_signal(&p, &set);
     } else {
         SL_ERROR(NULL, "broker.start_failed", KV_STR("why", err.msg));
     }

@@ -413,6 +413,12 @@ deadlines_fire(struct sched_timer *t)
 
 /* --- looking at it --- */
 
+uint32_t
+journal_index(const struct journal *jn)
+{
+    return jn->o.index;
+}
+
 void
 journal_status(const struct journal *jn, struct journal_status *ret)
 {

@@ -133,6 +133,7 @@ struct journal_status {
     size_t in_flight, queued_items, queued_bytes;
     char why[320];
 };
+uint32_t journal_index(const struct journal *jn);
 void journal_status(const struct journal *jn, struct journal_status *ret);
 /* Asserts the invariants of docs/journal.md section 5 that the journal can see; for tests. */
 void journal_check(const struct journal *jn);
