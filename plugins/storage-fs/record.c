@@ -99,7 +99,7 @@ free_take(sluice_instance *fs, uint64_t total)
             free_drop(fs, at);
             return v;
         }
-        if (left < v->capacity / 8) {
+        if (left <= v->capacity / 4) {
             free_drop(fs, at);
             v->is_full = true;
             v->live++;
@@ -444,18 +444,35 @@ fs__record_put(sluice_instance *fs, const struct fs_put *put)
 
 /* ---- deleting ---- */
 
-static int
-mark_write(sluice_instance *fs, const struct fs_volume *v, uint64_t position, uint8_t *block)
+/* Where a destroyed header was: one that says "deleted" and reaches as far. */
+static void
+tombstone(const struct fs_volume *v, uint64_t position, uint64_t length, uint8_t *block)
 {
     struct fs_record *r = (struct fs_record *)fs__alloc(sizeof(*r));
-    bool is_whole = fs__record_decode(block, r);
+    r->volume_id = v->id;
+    r->generation = v->generation;
+    r->position = position;
+    r->length = length;
+    r->payload_offset = FS_BLOCK;
+    memset(block, 0, FS_BLOCK);
+    fs__record_encode(r, block);
     free(r);
-    if (!is_whole) {
-        return 0; /* destroyed: there is nothing to delete */
-    }
+}
+
+static sluice_status
+mark_write(sluice_instance *fs, const struct fs_volume *v, uint64_t position, uint8_t *block)
+{
     block[FS_RECORD_DELETED_AT] = FS_RECORD_DELETED;
     struct iovec iov = {block, FS_BLOCK};
-    return fs__volume_write(fs, v, &iov, 1, position);
+    int failed = fs__volume_write(fs, v, &iov, 1, position);
+    if (failed == 0) {
+        return SLUICE_OK;
+    }
+    if (failed == ENOSPC || failed == EDQUOT) {
+        return fs__fail_sys(fs, failed, "delete in", v->name);
+    }
+    (void)fs__poison(fs, failed, "writing to", v->name);
+    return SLUICE_EIO;
 }
 
 sluice_status
@@ -464,12 +481,21 @@ fs__record_mark(sluice_instance *fs, const struct fs_volume *v, uint64_t positio
     uint8_t *block = (uint8_t *)fs__alloc_blocks(FS_BLOCK);
     sluice_status rc = fs__read_exact(fs, v->read_fd, block, FS_BLOCK, position, v->name);
     if (rc == SLUICE_OK) {
-        int failed = mark_write(fs, v, position, block);
-        if (failed != 0) {
-            (void)fs__poison(fs, failed, "writing to", v->name);
-            rc = SLUICE_EIO;
-        }
+        rc = mark_write(fs, v, position, block);
     }
+    free(block);
+    return rc;
+}
+
+static sluice_status
+entry_mark(sluice_instance *fs, const struct fs_entry *e)
+{
+    if (!e->is_corrupt) {
+        return fs__record_mark(fs, e->volume, e->position);
+    }
+    uint8_t *block = (uint8_t *)fs__alloc_blocks(FS_BLOCK);
+    tombstone(e->volume, e->position, e->length, block);
+    sluice_status rc = mark_write(fs, e->volume, e->position, block);
     free(block);
     return rc;
 }
@@ -478,22 +504,24 @@ sluice_status
 fs__record_del(sluice_instance *fs, const char *key)
 {
     pthread_mutex_lock(&fs->lock);
-    const struct fs_entry *e = fs__index_find(&fs->index, key);
-    struct fs_volume *v = e == NULL ? NULL : e->volume;
-    uint64_t position = e == NULL ? 0 : e->position;
+    const struct fs_entry *e = fs__index_find(&fs->index, key); /* claimed: nobody else moves it */
     pthread_mutex_unlock(&fs->lock);
-    if (v == NULL) {
+    if (e == NULL) {
         return SLUICE_OK;
     }
-    sluice_status rc = fs__record_mark(fs, v, position);
-    if (rc == SLUICE_OK) {
-        pthread_mutex_lock(&fs->lock);
-        fs__index_remove(&fs->index, key);
-        fs__volume_unlive(fs, v);
-        fs__change_tell(fs, FS_DELETED, v, position);
-        pthread_mutex_unlock(&fs->lock);
+    struct fs_volume *v = e->volume;
+    uint64_t position = e->position;
+    sluice_status rc = entry_mark(fs, e);
+    if (rc != SLUICE_OK) {
+        return rc;
     }
-    return rc;
+    pthread_mutex_lock(&fs->lock);
+    fs__index_remove(&fs->index, key);
+    fs__volume_unlive(fs, v);
+    fs__change_tell(fs, FS_DELETED, v, position);
+    pthread_mutex_unlock(&fs->lock);
+    fs__volumes_trim(fs);
+    return SLUICE_OK;
 }
 
 /* ---- reading ---- */

@@ -307,6 +307,43 @@ fs__volume_unlive(sluice_instance *fs, struct fs_volume *v)
     }
 }
 
+/* Takes a spent volume out of every list if there are more than a few; NULL otherwise. Holds the
+ * lock. */
+static struct fs_volume *
+trim_take(sluice_instance *fs)
+{
+    size_t count = 0;
+    struct fs_volume **last = NULL;
+    for (struct fs_volume **at = &fs->volumes.spent; *at != NULL; at = &(*at)->next) {
+        count++;
+        last = (*at)->pins == 0 ? at : last;
+    }
+    if (count <= SPENT_MAX || last == NULL) {
+        return NULL;
+    }
+    struct fs_volume *v = *last;
+    *last = v->next;
+    struct fs_volume **at = &fs->volumes.all;
+    while (*at != v) {
+        at = &(*at)->next_all;
+    }
+    *at = v->next_all;
+    return v;
+}
+
+void
+fs__volumes_trim(sluice_instance *fs)
+{
+    pthread_mutex_lock(&fs->lock);
+    struct fs_volume *v = trim_take(fs);
+    pthread_mutex_unlock(&fs->lock);
+    if (v != NULL) {
+        /* Not synced: if the power brings it back, every record in it is deleted. */
+        (void)fs->io->unlinkat(fs->volumes_fd, v->name, 0);
+        volume_free(fs, v);
+    }
+}
+
 /* ---- opening and closing ---- */
 
 static bool

@@ -53,6 +53,8 @@ int fs__volume_write(sluice_instance *fs, const struct fs_volume *v, struct iove
                      uint64_t at);
 /* One record less is live; a full volume without any becomes spent. Holds the lock. */
 void fs__volume_unlive(sluice_instance *fs, struct fs_volume *v);
+/* Removes spent volumes beyond a few, so that space goes back to the file system. */
+void fs__volumes_trim(sluice_instance *fs);
 
 /* ---- scan.c ---- */
 /* Reads the records from `from` on into the index and finds the end. */
