@@ -6,6 +6,7 @@
  * not read a second time. */
 #include "base/counters.h"
 #include "base/crc32c.h"
+#include "journal/mistakes.h"
 #include "partition/shard_int.h"
 
 enum { CRC_DIRECT_BELOW = 16 << 10, OP_SLACK_BYTES = 256 };
@@ -69,6 +70,9 @@ append_stage(struct journal_item *item, struct entry_builder *b)
         return SL_EUNKNOWN_PARTITION;
     }
     struct run r = run_of(a);
+    if (MISTAKE(first_sequence_any)) {
+        p->has_lost_producers = true;
+    }
     enum sl_err rc = state_check_run(st, p, &r, &a->base_offset);
     if (rc == SL_EEXIST) {
         a->is_duplicate = true;
