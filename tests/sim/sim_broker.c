@@ -184,6 +184,7 @@ destroy(struct sim_broker *b)
 struct closing {
     struct sim_broker *b;
     uint64_t incarnation;
+    int polls;
 };
 
 static void
@@ -206,7 +207,8 @@ poll_close(void *arg)
         sim_store_outstanding(s) == 0 && is_quiet) {
         sim_violation("a close ends", "broker %d, a minute after its deadline", b->id);
     }
-    sim_after(20 * SCHED_MS, poll_close, c);
+    c->polls++;
+    sim_after(20 * SCHED_MS * (1 + c->polls / 20), poll_close, c);
 }
 
 static void
@@ -229,7 +231,7 @@ broker_close(struct sim_broker *b)
     TRACE("fault    b%d is closed", b->id);
     b->phase = BROKER_CLOSING;
     b->close_by = sim_sched_now(b->sched) + rng_span(&sim.r_fault, SCHED_MS, 20 * SCHED_S);
-    *c = (struct closing){b, b->incarnation};
+    *c = (struct closing){b, b->incarnation, 0};
     sim_sched_message(b->sched, on_close, b);
     sim_after(20 * SCHED_MS, poll_close, c);
 }
