@@ -131,8 +131,9 @@ enum sim_stat {
     X(late)                                                                                        \
     X(never)                                                                                       \
     X(twice)                                                                                       \
-    X(own412) X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause)         \
-        X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
+    X(own412)                                                                                      \
+    X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze)         \
+        X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -148,7 +149,8 @@ struct knobs {
     uint32_t pm[F_COUNT];   /* per mille, of the faults drawn per request */
     int64_t every[F_COUNT]; /* mean interval, of the faults drawn over time; 0 = off */
     int64_t lat_min, lat_max, slow_max, late_max, pause_max, slowget_max;
-    bool is_damage_removal;
+    int64_t late_min, pause_min; /* 0: short ones as often as long ones */
+    bool is_damage_removal, is_pause_in_flight;
     /* journal */
     uint32_t max_in_flight, snapshot_entries;
     int64_t linger_ns, grace_ns, skew_max_ms;

@@ -382,7 +382,37 @@ static struct fault faults[F_COUNT];
 static int64_t
 pause_length(void)
 {
-    return rng_span(&sim.r_fault, 10 * SCHED_MS, sim.k.pause_max);
+    const struct knobs *k = &sim.k;
+    if (k->pause_min == 0 || rng_chance(&sim.r_fault, 200)) {
+        return rng_span(&sim.r_fault, 10 * SCHED_MS, k->pause_max);
+    }
+    return k->pause_min + (int64_t)rng_below(&sim.r_fault, (uint64_t)(k->pause_max - k->pause_min));
+}
+
+/* Pauses whoever has a PUT on its way; looks for a while. */
+static void
+on_pause_hunt(void *arg)
+{
+    static int tries;
+    (void)arg;
+    for (int i = 0; i < sim.k.brokers; i++) {
+        struct sim_broker *b = &sim.brokers[i];
+        if (b->phase == BROKER_UP && !b->sched->is_paused &&
+            sim_store_has_put_in_flight(b->sched)) {
+            broker_pause(b, pause_length(), false);
+            tries = 0;
+            return;
+        }
+    }
+    if (!sim.is_quiet && ++tries % 200 != 0) {
+        sim_after(SCHED_MS + (int64_t)rng_below(&sim.r_fault, 50 * SCHED_MS), on_pause_hunt, NULL);
+    }
+}
+
+static void
+pause_in_flight(void)
+{
+    on_pause_hunt(NULL);
 }
 
 static void
@@ -397,6 +427,10 @@ strike(enum sim_fault f)
         broker_close(b);
         break;
     case F_pause:
+        if (sim.k.is_pause_in_flight && rng_chance(&sim.r_fault, 600)) {
+            pause_in_flight();
+            break;
+        }
         broker_pause(b, pause_length(), false);
         break;
     case F_freeze:

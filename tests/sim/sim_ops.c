@@ -370,7 +370,7 @@ strike_snapshot(void)
 
 /* --- when */
 
-enum { STRIKES_MAX = 150 };
+enum { STRIKES_MAX = 250 };
 static struct rhythm {
     enum sim_fault id;
     void (*strike)(void);

@@ -162,6 +162,42 @@ plan_quick(struct knobs *k)
     k->append_deadline = SIM_MIN;
 }
 
+/* As many ghosts as can be: a grace period just above twice T_safe, everything trimmed and
+ * collected at once, PUTs that land and brokers that wake when that is over. */
+static void
+plan_haunted(struct knobs *k)
+{
+    plan_ghosts(k);
+    k->profile = "haunted";
+    k->brokers = coin(700) ? 3 : 2;
+    k->parts = 1;
+    k->plain_clients = 1;
+    k->readers = (int)between(2, 5);
+    k->batches = (int)between(100, 300);
+    k->gap_ns = between(500, 4000) * SCHED_MS;
+    k->long_gap_pm = 0;
+    k->grace_ns = between(45, 90) * SCHED_S;
+    k->skew_max_ms = 0;
+    k->lat_max = 50 * SCHED_MS;
+    k->slow_max = 20 * SCHED_S;
+    k->pm[F_late] = (uint32_t)between(50, 200);
+    k->late_min = k->grace_ns;
+    k->late_max = 4 * k->grace_ns;
+    k->pause_min = k->grace_ns;
+    k->pause_max = 4 * k->grace_ns;
+    k->is_pause_in_flight = true;
+    k->every[F_pause] = between(20, 60) * SCHED_S;
+    k->every[F_crash] = coin(500) ? between(60, 200) * SCHED_S : 0;
+    k->every[F_trim] = between(2, 8) * SCHED_S;
+    k->every[F_snap] = between(2, 8) * SCHED_S;
+    k->every[F_ops] = 0;
+    k->every[F_expire] = 0;
+    k->slowget_max = 4 * k->grace_ns;
+    k->pm[F_slowget] = coin(600) ? (uint32_t)between(20, 200) : 0;
+    k->append_deadline = coin(500) ? 10 * k->grace_ns : 2 * SIM_MIN;
+    k->is_paranoid = coin(100);
+}
+
 static void
 plan_power(struct knobs *k)
 {
@@ -226,9 +262,10 @@ void
 plan_make(struct knobs *k, uint64_t seed)
 {
     static void (*const plans[])(struct knobs * k) = {
-        plan_calm,  plan_network, plan_crashes, plan_pauses,    plan_ghosts,     plan_quick,
-        plan_power, plan_damage,  plan_frozen,  plan_topics,    plan_everything, plan_ghosts,
-        plan_quick, plan_network, plan_pauses,  plan_everything};
+        plan_calm,       plan_network, plan_crashes, plan_pauses,  plan_ghosts,
+        plan_quick,      plan_power,   plan_damage,  plan_frozen,  plan_topics,
+        plan_everything, plan_ghosts,  plan_quick,   plan_network, plan_pauses,
+        plan_everything, plan_haunted, plan_haunted, plan_haunted, plan_haunted};
     r.s = seed * 0x9E3779B97F4A7C15u + 1;
     (void)rng_next(&r);
     *k = (struct knobs){0};

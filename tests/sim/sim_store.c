@@ -429,10 +429,19 @@ struct times {
     int64_t apply, again, answer; /* delays; -1: never */
 };
 
+static int64_t
+late_by(void)
+{
+    const struct knobs *k = &sim.k;
+    if (k->late_min == 0 || rng_chance(&sim.r_net, 300)) {
+        return rng_span(&sim.r_net, 10 * SCHED_MS, k->late_max);
+    }
+    return k->late_min + (int64_t)rng_below(&sim.r_net, (uint64_t)(k->late_max - k->late_min));
+}
+
 static void
 draw_put(struct sim_req *r, struct times *t)
 {
-    const struct knobs *k = &sim.k;
     if (sim_draw(F_refused)) {
         r->is_error = true;
         t->apply = -1;
@@ -440,7 +449,7 @@ draw_put(struct sim_req *r, struct times *t)
         r->is_unknown = true;
     } else if (sim_draw(F_late)) {
         r->is_unknown = true;
-        t->apply = t->answer + rng_span(&sim.r_net, 10 * SCHED_MS, k->late_max);
+        t->apply = t->answer + late_by();
     } else if (sim_draw(F_never)) {
         r->is_unknown = true;
         t->apply = -1;
@@ -448,7 +457,7 @@ draw_put(struct sim_req *r, struct times *t)
         t->again = t->apply + (t->answer - t->apply) / 2;
     }
     if (t->apply >= 0 && t->again < 0 && sim_draw(F_twice)) {
-        t->again = t->answer + rng_span(&sim.r_net, 10 * SCHED_MS, k->late_max);
+        t->again = t->answer + late_by();
     }
 }
 
