@@ -73,7 +73,7 @@ apply_topics_create(struct state *st, const struct state_item *item, struct curs
         if (t == NULL) {
             break;
         }
-        if (state_check_topic(st, span_cstr(t->name)) != SL_OK) {
+        if (state__check_new_topic(st, t) != SL_OK) {
             enum sl_err rc = sl_error_set(err, SL_ECORRUPT, "topic %s is created twice", t->name);
             state__topic_free(t);
             return rc;

@@ -106,9 +106,11 @@ decode_producer(struct cursor *c, struct part_state *p)
         f.batches[i].last = cursor_i32(c);
         f.batches[i].base_offset = cursor_i64(c);
     }
-    if (!c->is_bad) {
-        state__producer_get(p, id)->s = f;
+    if (c->is_bad || state__producer_find(p, id) != NULL) {
+        c->is_bad = true;
+        return;
     }
+    state__producer_get(p, id)->s = f;
 }
 
 static struct run_ref
@@ -125,12 +127,40 @@ decode_run_ref(struct cursor *c)
     return r;
 }
 
+/* What state_check asserts of runs, asked of bytes: the first holds the start, each begins where
+ * the one before it ends, the last ends at the end. */
+static void
+decode_runs(struct part_state *p, struct cursor *c)
+{
+    uint32_t runs = cursor_count(c, 40);
+    int64_t next = p->end;
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < runs && !c->is_bad; i++) {
+        struct run_ref r = decode_run_ref(c);
+        bool fits =
+            i == 0 ? r.base_offset >= 0 && r.base_offset <= p->start : r.base_offset == next;
+        if (c->is_bad || !fits || r.n < n || r.length == 0 || r.offset_count <= 0 ||
+            r.offset_count > p->end - r.base_offset) {
+            c->is_bad = true;
+            return;
+        }
+        next = r.base_offset + r.offset_count;
+        n = r.n;
+        state__part_push_run(p, &r);
+    }
+    bool is_first_needed =
+        runs == 0 || part_run(p, 0)->base_offset + part_run(p, 0)->offset_count > p->start;
+    if (next != p->end || !is_first_needed || (runs == 0 && p->start != p->end)) {
+        c->is_bad = true;
+    }
+}
+
 static void
 decode_part(struct state *st, struct cursor *c)
 {
     struct uuid id = cursor_uuid(c);
     int32_t index = cursor_i32(c);
-    if (c->is_bad || state_find_part(st, &id, index) != NULL) {
+    if (c->is_bad || index < 0 || state_find_part(st, &id, index) != NULL) {
         c->is_bad = true;
         return;
     }
@@ -138,11 +168,11 @@ decode_part(struct state *st, struct cursor *c)
     p->start = cursor_i64(c);
     p->end = cursor_i64(c);
     p->has_lost_producers = cursor_u8(c) != 0;
-    uint32_t runs = cursor_count(c, 40);
-    for (uint32_t i = 0; i < runs; i++) {
-        struct run_ref r = decode_run_ref(c);
-        state__part_push_run(p, &r);
+    if (p->start < 0 || p->start > p->end) {
+        c->is_bad = true;
+        return;
     }
+    decode_runs(p, c);
     uint32_t producers = cursor_count(c, 19);
     for (uint32_t i = 0; i < producers && !c->is_bad; i++) {
         decode_producer(c, p);
@@ -158,7 +188,8 @@ decode_topic(struct state *st, struct cursor *c)
     }
     t->opened_count = cursor_i32(c);
     t->created_ms = cursor_i64(c);
-    if (c->is_bad || state_find_topic(st, span_cstr(t->name)) != NULL) {
+    if (c->is_bad || t->opened_count < 0 || t->opened_count > t->partition_count ||
+        state__check_new_topic(st, t) != SL_OK) {
         c->is_bad = true;
         state__topic_free(t);
         return;
@@ -183,7 +214,7 @@ decode_all(struct state *st, struct span snapshot)
     for (uint32_t i = 0; i < parts && !c.is_bad; i++) {
         decode_part(st, &c);
     }
-    return cursor_is_done(&c);
+    return cursor_is_done(&c) && st->next_producer_id >= 0;
 }
 
 static void

@@ -278,6 +278,13 @@ state_check_topic(const struct state *st, struct span name)
     return collides ? SL_EINVALID_TOPIC : SL_OK;
 }
 
+enum sl_err
+state__check_new_topic(const struct state *st, const struct topic_state *t)
+{
+    return state_find_topic_id(st, &t->id) != NULL ? SL_ETOPIC_EXISTS
+                                                   : state_check_topic(st, span_cstr(t->name));
+}
+
 uint64_t
 state_collectable(const struct state *st, uint64_t at_most)
 {

@@ -39,6 +39,8 @@ struct state {
 struct part_state *state__part_new(struct state *st, const struct uuid *topic_id, int32_t index);
 void state__part_drop(struct state *st, struct part_state *p);
 void state__part_push_run(struct part_state *p, const struct run_ref *r);
+/* May t, which was decoded, stand beside the topics that are there? */
+enum sl_err state__check_new_topic(const struct state *st, const struct topic_state *t);
 void state__topic_add(struct state *st, struct topic_state *t);
 void state__topic_free(struct topic_state *t);
 void state__clear(struct state *st);
