@@ -56,10 +56,22 @@ split(const char *text, char host[HOST_MAX], const char **ret_port, struct sl_er
     return SL_OK;
 }
 
+/* Of a name that has both, "localhost" above all: clients try 127.0.0.1. */
+static const struct addrinfo *
+prefer_ipv4(const struct addrinfo *found)
+{
+    for (const struct addrinfo *it = found; it != NULL; it = it->ai_next) {
+        if (it->ai_family == AF_INET) {
+            return it;
+        }
+    }
+    return found;
+}
+
 enum sl_err
 address_parse(const char *text, struct address *ret, struct sl_error *err)
 {
-    char host[HOST_MAX];
+    char host[HOST_MAX] = "";
     const char *port = NULL;
     enum sl_err rc = split(text, host, &port, err);
     if (rc != SL_OK) {
@@ -74,9 +86,10 @@ address_parse(const char *text, struct address *ret, struct sl_error *err)
         return sl_error_set(err, SL_EINVAL, "address \"%.200s\": the host cannot be resolved: %s",
                             text, gai_strerror(why));
     }
+    const struct addrinfo *best = prefer_ipv4(found);
     memset(ret, 0, sizeof(*ret));
-    memcpy(&ret->sa, found->ai_addr, found->ai_addrlen);
-    ret->len = found->ai_addrlen;
+    memcpy(&ret->sa, best->ai_addr, best->ai_addrlen);
+    ret->len = best->ai_addrlen;
     freeaddrinfo(found);
     return SL_OK;
 }

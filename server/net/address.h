@@ -1,5 +1,6 @@
-/* Addresses of listeners: "host:port", "[ipv6]:port", ":port" (every interface). Port 0 lets the
- * system choose. Threads: pure, but host names may ask the resolver, so not on a loop. */
+/* Addresses of listeners: "host:port", "[ipv6]:port", ":port" (every IPv4 interface; "[::]:port" is
+ * every interface of both kinds). A name with both kinds of addresses means its IPv4 one. Port 0
+ * lets the system choose. Threads: pure, but host names may ask the resolver, so not on a loop. */
 #ifndef SLUICE_NET_ADDRESS_H
 #define SLUICE_NET_ADDRESS_H
 

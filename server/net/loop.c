@@ -205,6 +205,7 @@ run_tasks(struct loop *loop)
     n = n < TASKS_PER_PASS ? n : TASKS_PER_PASS;
     while (n-- > 0) {
         struct sched_task *task = loop->owned.ready;
+        SL_ASSERT(task != NULL);
         loop->owned.ready = task->next;
         if (task->next == NULL) {
             loop->owned.ready_tail = &loop->owned.ready;

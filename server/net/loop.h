@@ -18,8 +18,8 @@ MUST_CHECK enum sl_err loop_new(unsigned index, struct loop **ret, struct sl_err
 MUST_CHECK enum sl_err loop_start(struct loop *loop, struct sl_error *err);
 /* Asks the thread to end and joins it. Not from the loop itself. Idempotent. */
 void loop_stop(struct loop *loop);
-/* Takes *loop; stops it if it runs. NULL-safe. */
-void loop_destroy(struct loop **loop);
+/* Takes *pl; stops it if it runs. NULL-safe. */
+void loop_destroy(struct loop **pl);
 
 struct sched *loop_sched(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
@@ -29,7 +29,7 @@ unsigned loop_index(const struct loop *loop);
 /* Starts count loops (0: one per CPU the process may use). Gives an array that loops_stop frees. */
 MUST_CHECK enum sl_err loops_start(unsigned count, struct loop ***ret, unsigned *ret_count,
                                    struct sl_error *err);
-/* Stops, joins and destroys all; takes *loops. */
-void loops_stop(struct loop ***loops, unsigned count);
+/* Stops, joins and destroys all; takes *ploops. */
+void loops_stop(struct loop ***ploops, unsigned count);
 
 #endif

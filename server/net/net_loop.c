@@ -152,6 +152,15 @@ overdue(struct conn *conn, int64_t now_ns)
 }
 
 static void
+log_overdue(struct conn *conn, const char *why)
+{
+    if (!conn->is_lingering && diag_limit_ok(&conn->nl->server->log_limit, 10)) {
+        SL_INFO(&conn->listener->log, "net.conn.overdue", KV_STR("peer", conn->info.peer),
+                KV_STR("why", why));
+    }
+}
+
+static void
 sweep(struct sched_timer *timer)
 {
     struct net_loop *nl = SL_CONTAINER_OF(timer, struct net_loop, sweep);
@@ -161,6 +170,7 @@ sweep(struct sched_timer *timer)
         struct conn *conn = SL_CONTAINER_OF(it, struct conn, node);
         const char *why = conn->is_closed ? NULL : overdue(conn, now_ns);
         if (why != NULL) {
+            log_overdue(conn, why);
             net__conn_close(conn, why);
         }
     }

@@ -60,8 +60,8 @@ unsigned server_port(const struct server *server, unsigned i);
  * requests are still in flight then: the broker has to finish them before server_destroy. */
 enum sl_err server_stop(struct server *server, int64_t deadline_ms);
 
-/* Takes *server. Stops it if it runs (deadline 0) and waits until the last request has finished. */
-void server_destroy(struct server **server);
+/* Takes *ps. Stops it if it runs (deadline 0) and waits until the last request has finished. */
+void server_destroy(struct server **ps);
 
 /* [the connection's loop] The peer has proven who it is. Takes effect for the next frame. Copies
  * principal. */

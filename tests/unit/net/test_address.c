@@ -38,6 +38,7 @@ parse__localhost__is_resolved(void **state)
     struct sl_error err = SL_ERROR_INIT;
     assert_int_equal(address_parse("localhost:9092", &a, &err), SL_OK);
     assert_int_equal(address_port(&a.sa), 9092);
+    assert_int_equal(a.sa.ss_family, AF_INET); /* what clients try first */
 }
 
 static void
