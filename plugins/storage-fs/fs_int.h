@@ -65,6 +65,8 @@ struct sluice_instance {
         size_t busy;             /* taken by a put */
         pthread_cond_t changed;  /* one came back */
         uint32_t ready, wanted;  /* prepared and untouched ones: how many there are, should be */
+        bool is_preparing;       /* the preparer holds space of a volume to be */
+        uint64_t prepared;       /* volumes it has tried to make */
         bool has_failed;         /* the preparer waits until a volume is used up */
         bool is_stopping;
         bool has_preparer;

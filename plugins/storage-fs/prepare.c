@@ -27,9 +27,13 @@ static void
 prepare_one(sluice_instance *fs)
 {
     struct fs_volume *v;
+    fs->volumes.is_preparing = true;
     pthread_mutex_unlock(&fs->lock);
     sluice_status rc = fs__volume_create(fs, fs->volume_size, true, &v);
     pthread_mutex_lock(&fs->lock);
+    fs->volumes.is_preparing = false;
+    fs->volumes.prepared++;
+    pthread_cond_broadcast(&fs->volumes.changed);
     if (rc != SLUICE_OK) {
         fs->volumes.has_failed = true; /* the put that needs space says so */
         return;
@@ -38,7 +42,6 @@ prepare_one(sluice_instance *fs)
     v->is_fresh = true;
     fs->volumes.ready++;
     free_append(fs, v);
-    pthread_cond_broadcast(&fs->volumes.changed);
 }
 
 static void *

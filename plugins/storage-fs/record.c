@@ -151,10 +151,14 @@ create_or_wait(sluice_instance *fs, uint64_t total, struct fs_volume **ret)
     if (fs->volumes.wanted > 0 && fs->volumes.wanted < READY_MAX) {
         fs->volumes.wanted++;
     }
+    uint64_t prepared = fs->volumes.prepared;
     pthread_mutex_unlock(&fs->lock);
     sluice_status rc = create_some(fs, total, ret);
     pthread_mutex_lock(&fs->lock);
-    if (rc == SLUICE_ENOSPC && fs->volumes.busy > 0) {
+    if (rc == SLUICE_ENOSPC && prepared != fs->volumes.prepared) {
+        return SLUICE_EAGAIN; /* the preparer had the space, and has let go of it or shares it */
+    }
+    if (rc == SLUICE_ENOSPC && (fs->volumes.busy > 0 || fs->volumes.is_preparing)) {
         pthread_cond_wait(&fs->volumes.changed, &fs->lock);
         return SLUICE_EAGAIN;
     }

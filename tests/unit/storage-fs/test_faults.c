@@ -309,7 +309,7 @@ recycle__many_volumes_spent_at_once__most_are_removed(void **state)
         (void)snprintf(key, sizeof(key), "j/%03d", i);
         assert_int_equal(w->table->del(w->self, model_slice(key), NULL), SLUICE_OK);
     }
-    assert_true(volume_count(w) <= 12);
+    assert_true(volume_count(w) <= 13); /* eight spent, one in use, four ready */
     assert_int_equal(put(w, "j/new", 1000, SLUICE_PUT_SEQUENCE), SLUICE_OK);
     world_close(w);
     world_open(w);
