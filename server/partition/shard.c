@@ -96,6 +96,9 @@ app_mode_changed(void *app, enum journal_mode mode, const char *why)
     if (mode != JOURNAL_LIVE) {
         shard__wake_all(sh);
     }
+    if (mode == JOURNAL_CLOSED) {
+        sched_timer_stop(shard_sched(sh), &sh->poll); /* a close may last; it was armed meanwhile */
+    }
     if (sh->o.events != NULL && sh->o.events->mode_changed != NULL) {
         sh->o.events->mode_changed(sh->o.events_arg, sh, mode, why);
     }
