@@ -8,9 +8,11 @@
 #include "net/net_int.h"
 
 #define SWEEP_MAX_NS SCHED_S
+enum { FLUSH_MAX = 256 };
 #define PRESSED_STALL_NS (5 * SCHED_S)
 #define SWEEP_MIN_NS (5 * SCHED_MS)
 
+/* Settles at most FLUSH_MAX connections, so that sockets and timers get their turn between. */
 static void
 flush_task(struct sched_task *task)
 {
@@ -20,8 +22,12 @@ flush_task(struct sched_task *task)
     nl->is_flush_posted = false;
     list_init(&batch);
     list_splice(&batch, &nl->dirty);
-    while ((node = list_pop(&batch)) != NULL) {
+    for (int i = 0; i < FLUSH_MAX && (node = list_pop(&batch)) != NULL; i++) {
         net__conn_settle(SL_CONTAINER_OF(node, struct conn, dirty_node));
+    }
+    if (!list_is_empty(&batch)) {
+        list_splice(&nl->dirty, &batch);
+        net__loop_schedule_flush(nl);
     }
     while ((node = list_pop(&nl->dead)) != NULL) {
         net__conn_free(SL_CONTAINER_OF(node, struct conn, node));

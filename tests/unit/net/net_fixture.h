@@ -38,6 +38,7 @@ enum { GUARD_MS = 20000, HELD_MAX = 4096 };
  *   H          hold: the test finishes it later
  *   B u32      a reply of so many bytes, at once
  *   S          silent      C  close, with an echo      c  close without a reply
+ *   A          the peer has proven who it is; echo
  *   L          echo, a little later, on a timer
  *   T u32      echo with a throttle of so many ms
  * The letter comes after 2 bytes of api key, which net/ looks at. */
@@ -134,6 +135,11 @@ api_dispatch(struct request *req)
     switch (letter) {
     case 'H':
         return;
+    case 'A':
+        server_conn_authenticated(req->conn, "User:alice");
+        assert_string_equal(req->conn->principal, "User:alice");
+        reply_echo(req);
+        break;
     case 'L':
         reply_later(req);
         return;

@@ -153,6 +153,13 @@ auth__frame_before_authentication__has_its_own_limit(void **state)
     send_header(fd, 1 * KIB + 1, 3, "E");
     expect_eof(fd);
     close(fd);
+    fd = dial();
+    send_frame(fd, 36, "A");
+    expect_reply(fd, 36, "A");
+    send_header(fd, 100 * KIB, 3, "E");
+    send_rest(fd, 100 * KIB);
+    expect_echo_of(fd, 100 * KIB, 3, "E");
+    close(fd);
 }
 
 static void
