@@ -130,25 +130,21 @@ snapshot_put(struct jcall *c)
     journal__call_submit(put);
 }
 
+/* Stored, met somebody's, or nobody knows: the check reads which manifest is the newest, and only
+ * that one is acted on. An old version whose object was collected can be created again, as an entry
+ * can, and a broker that had slept would take its boundary for published. */
 static void
 manifest_put(struct jcall *c)
 {
     struct journal *jn = c->jn;
-    struct manifest m;
-    struct sl_error err = SL_ERROR_INIT;
     if (c->generation != jn->generation) {
         return;
     }
     jn->is_snapshotting = false;
-    if (c->call.outcome != STORE_DONE) {
-        journal__check_soon(
-            jn); /* somebody was first, or nobody knows: the check reads what is there */
-        return;
-    }
-    if (manifest_decode(bytes_span(&c->body), &m, &err) == SL_OK) {
+    if (c->call.outcome == STORE_DONE) {
         counter_add(C_journal_snapshots, 1);
-        (void)journal__saw_manifest(jn, &m);
     }
+    journal__check_soon(jn);
 }
 
 /* --- collection --- */
@@ -159,8 +155,8 @@ journal__collect_later(struct journal *jn, uint64_t boundary)
     if (boundary <= jn->deletable && jn->manifest.version <= jn->doomed_version + 1) {
         return;
     }
-    if (jn->collect_timer.heap_pos != 0) {
-        return; /* the next round takes it along */
+    if (jn->collect_timer.heap_pos != 0 || jn->is_collecting) {
+        return; /* the next round takes it along: this one deletes what has waited for G */
     }
     jn->deletable = boundary;
     jn->doomed_version = jn->manifest.version > 0 ? jn->manifest.version - 1 : 0;
