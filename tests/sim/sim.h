@@ -83,6 +83,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(entry_collected, "entry object deleted")                                                     \
     X(manifest_deleted, "manifest or snapshot object deleted")                                     \
     X(ghost_made, "collected key created again (ghost)")                                           \
+    X(ghost_manifest, "collected manifest created again")                                          \
     X(ghost_met, "ghost read by a broker")                                                         \
     X(ghost_won, "ghost's PUT answered DONE")                                                      \
     X(void_entry, "void entry in the truth")                                                       \
@@ -116,7 +117,8 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
     X(topic_op, "topic created in journal 0")                                                      \
-    X(pid_block, "producer-id block taken")
+    X(pid_block, "producer-id block taken")                                                        \
+    X(compared, "states of two brokers at one entry compared")
 
 enum sim_stat {
 #define SIM_STAT_ENUM(id, text) ST_##id,
@@ -132,8 +134,9 @@ enum sim_stat {
     X(never)                                                                                       \
     X(twice)                                                                                       \
     X(own412)                                                                                      \
-    X(refused) X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze)         \
-        X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
+    X(refused)                                                                                     \
+    X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) \
+        X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -343,6 +346,9 @@ void probes_start(bool is_writing);
 bool probes_are_done(void);
 void readers_check_sleepers(void);
 void probes_explain(char *out, size_t cap);
+
+/* Brokers that stand at the same entry hold the same state. */
+void same_check(void);
 
 struct sim_entry { /* by journal and n: the first object that bore the key */
     bool is_there, was_deleted;

@@ -148,6 +148,7 @@ probe(bool is_writing)
         sim_violation("every run settles", "%s", why);
     }
     truth_final();
+    same_check();
 }
 
 static bool

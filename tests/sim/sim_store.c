@@ -167,6 +167,23 @@ settle_doubt(const struct sim_req *r, const struct object *o)
 }
 
 static void
+note_manifest(const char *key)
+{
+    static uint64_t newest[SIM_JOURNALS_MAX];
+    const char *at = strstr(key, "/manifest/");
+    const char *journal = strstr(key, "/journal/");
+    if (at == NULL || journal == NULL) {
+        return;
+    }
+    size_t j = strtoul(journal + 9, NULL, 10) % SIM_JOURNALS_MAX;
+    uint64_t v = strtoull(at + 10, NULL, 10);
+    if (v < newest[j]) {
+        sim_stat(ST_ghost_manifest);
+    }
+    newest[j] = v > newest[j] ? v : newest[j];
+}
+
+static void
 apply_put(struct sim_req *r)
 {
     uint32_t j;
@@ -204,6 +221,7 @@ apply_put(struct sim_req *r)
             truth_entry_created(j, n, span_of(r->bytes, r->len));
         }
     }
+    note_manifest(r->key);
     TRACE("store    PUT %s by b%d lands%s%s%s", r->key, r->home->broker,
           r->is_answered ? " LATE" : "", is_again ? " AGAIN" : "", o->is_ghost ? " as GHOST" : "");
 }
