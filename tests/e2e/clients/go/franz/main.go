@@ -31,8 +31,8 @@ func produce(o proto.Options, records []proto.Record) error {
 	acks := map[string]kgo.Acks{"0": kgo.NoAck(), "1": kgo.LeaderAck(), "all": kgo.AllISRAcks()}[o.Acks]
 	opts := []kgo.Opt{kgo.SeedBrokers(os.Args[1]), kgo.RequiredAcks(acks), kgo.AllowAutoTopicCreation(),
 		kgo.ProducerBatchCompression(codec(o.Codec)), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(20 * time.Millisecond), kgo.ProducerBatchMaxBytes(1048588),
-		kgo.RecordDeliveryTimeout(30 * time.Second)}
+		kgo.ProducerLinger(20 * time.Millisecond), kgo.ProducerBatchMaxBytes(1049600),
+		kgo.RecordRetries(8)} // its delivery timeout counts from the record's own timestamp
 	if !o.Idempotent {
 		opts = append(opts, kgo.DisableIdempotentWrite())
 	}

@@ -39,6 +39,10 @@ func produce(o proto.Options, records []proto.Record) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
 	err := w.WriteMessages(ctx, messages...)
+	for i := 0; i < 50 && errors.Is(err, kafka.UnknownTopicOrPartition); i++ {
+		time.Sleep(100 * time.Millisecond) // being created: its README leaves the retry to us
+		err = w.WriteMessages(ctx, messages...)
+	}
 	var each kafka.WriteErrors
 	for i := range records {
 		switch {
