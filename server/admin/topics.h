@@ -68,12 +68,14 @@ void partitions_add_submit(struct topic_admin *a, struct partitions_add *p);
 /* Makes what this broker knows of topics as new as the store: runs done on `home` after journal 0
  * was read to its tail (R8). */
 struct topics_refresh {
+    int64_t deadline_ns; /* SL_ETIMEOUT when the store does not answer by then; 0: no limit */
     struct sched *home;
     void (*done)(struct topics_refresh *r);
     void *arg;
     enum sl_err rc;
     struct sched_task task;
     struct journal_waiter waiter;
+    struct sched_timer late;
     struct topic_admin *admin;
 };
 void topics_refresh_submit(struct topic_admin *a, struct topics_refresh *r);

@@ -13,7 +13,7 @@
 #include "api/handlers.h"
 #include "base/counters.h"
 
-enum { REPLY_MAX = 64 << 20, WAIT_MAX_MS = 300000 };
+enum { REPLY_MAX = 64 << 20, WAIT_MAX_MS = 300000, TAIL_MIN_MS = 1000 };
 
 struct fetch_part {
     struct part_read read;
@@ -46,7 +46,7 @@ struct fetch {
     size_t pending;             /* groups */
     _Atomic int64_t budget;     /* bytes that may still be read */
     int64_t budget_start;
-    int64_t deadline_ns;
+    int64_t deadline_ns, tail_deadline_ns;
     struct sched_timer timer;
     bool is_waiting, is_last_read, has_waited;
 };
@@ -278,6 +278,7 @@ read_part(struct fetch *f, struct fetch_part *part)
         part->read.max_bytes = 1;
     }
     part->read.is_tail_ok = f->has_waited;
+    part->read.tail_deadline_ns = f->tail_deadline_ns;
     part->read.done = read_done;
     part->read.arg = part;
     part_read_submit(part->group->shard, &part->read);
@@ -454,7 +455,9 @@ set_limits(struct fetch *f)
     if (f->in.min_bytes > f->budget_start) {
         f->in.min_bytes = (int32_t)f->budget_start;
     }
-    f->deadline_ns = sched_now(f->req->loop) + wait_ms * SCHED_MS;
+    int64_t now = sched_now(f->req->loop);
+    f->deadline_ns = now + wait_ms * SCHED_MS;
+    f->tail_deadline_ns = now + (wait_ms > TAIL_MIN_MS ? wait_ms : TAIL_MIN_MS) * SCHED_MS;
 }
 
 void

@@ -1,6 +1,6 @@
 #include "api/lookups_int.h"
 
-enum { WINDOW = 16 };
+enum { WINDOW = 16, TIMEOUT_MS = 15000 };
 
 struct lookup_slot {
     struct part_lookup lookup; /* first member */
@@ -26,6 +26,7 @@ bool
 lookups__init(struct lookups *ls, struct request *req)
 {
     ls->req = req;
+    ls->deadline_ns = api__deadline(req, TIMEOUT_MS);
     ls->groups = (struct lookup_group *)arena_array(&req->arena, req->broker->shard_count,
                                                     sizeof(struct lookup_group));
     return ls->groups != NULL;
@@ -117,6 +118,7 @@ start(struct lookup_group *g)
                                         .partition = it->partition,
                                         .kind = it->kind,
                                         .time_ms = it->time_ms,
+                                        .deadline_ns = g->all->deadline_ns,
                                         .done = lookup_done};
     part_lookup_submit(g->shard, &slot->lookup);
 }

@@ -27,6 +27,7 @@ struct lookup_item {
 struct lookup_group;
 struct lookups {
     struct request *req;
+    int64_t deadline_ns;
     void (*done)(struct lookups *ls, void *arg);
     void (*each)(struct lookup_item *it); /* before done, for every item */
     void *arg;

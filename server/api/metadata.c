@@ -12,7 +12,13 @@
 
 #include <limits.h>
 
-enum { REPLY_MAX = 128 << 20, PARTITIONS_MAX = 2000000, CREATE_TIMEOUT_MS = 15000, TAIL_MAX = 3 };
+enum {
+    REPLY_MAX = 128 << 20,
+    PARTITIONS_MAX = 2000000,
+    CREATE_TIMEOUT_MS = 15000,
+    REFRESH_TIMEOUT_MS = 5000,
+    TAIL_MAX = 3
+};
 
 struct metadata {
     struct request *req;
@@ -20,6 +26,7 @@ struct metadata {
     struct metadata_request in;
     struct metadata_response resp;
     bool is_all;
+    bool is_old;           /* the store did not answer: what is missing may exist all the same */
     struct topic **topics; /* of all, or one per item of the request, NULL where there is none */
     size_t count;
     int32_t *created_errors; /* per item of the request; NULL before anything was created */
@@ -175,6 +182,9 @@ error_of(const struct metadata *m, size_t i)
     if (!topic_name_is_valid(in->name)) {
         return KAFKA_INVALID_TOPIC_EXCEPTION;
     }
+    if (m->is_old) {
+        return KAFKA_LEADER_NOT_AVAILABLE;
+    }
     if (m->created_errors != NULL && m->created_errors[i] != 0) {
         return (int16_t)m->created_errors[i];
     }
@@ -327,7 +337,8 @@ refreshed(struct topics_refresh *r)
 {
     struct metadata *m = (struct metadata *)r->arg;
     look(m);
-    if (!create_missing(m)) {
+    m->is_old = r->rc != SL_OK;
+    if (m->is_old || !create_missing(m)) {
         reply(m);
     }
 }
@@ -358,6 +369,9 @@ metadata_handle(struct request *req, const struct request_header *h)
         reply(m);
         return;
     }
-    m->refresh = (struct topics_refresh){.home = req->loop, .done = refreshed, .arg = m};
+    m->refresh = (struct topics_refresh){.deadline_ns = api__deadline(req, REFRESH_TIMEOUT_MS),
+                                         .home = req->loop,
+                                         .done = refreshed,
+                                         .arg = m};
     topics_refresh_submit(req->broker->topic_admin, &m->refresh);
 }

@@ -27,6 +27,7 @@ static void
 refreshed(struct journal_waiter *w, enum sl_err rc)
 {
     struct part_lookup *l = SL_CONTAINER_OF(w, struct part_lookup, waiter);
+    sched_timer_stop(shard_sched(l->shard), &l->late);
     l->is_fresh = true;
     if (rc != SL_OK) {
         finish(l, rc, -1, -1);
@@ -35,12 +36,24 @@ refreshed(struct journal_waiter *w, enum sl_err rc)
     look(l);
 }
 
+static void
+late_fire(struct sched_timer *timer)
+{
+    struct part_lookup *l = SL_CONTAINER_OF(timer, struct part_lookup, late);
+    journal_waiter_cancel(&l->waiter);
+    finish(l, SL_ETIMEOUT, -1, -1);
+}
+
 /* True when S is not known to be new enough, and look runs again later. */
 static bool
 refresh(struct part_lookup *l)
 {
     if (l->is_fresh) {
         return false;
+    }
+    if (l->deadline_ns != 0) {
+        l->late.fire = late_fire;
+        sched_timer_at(shard_sched(l->shard), &l->late, l->deadline_ns);
     }
     l->waiter.ready = refreshed;
     journal_refresh(l->shard->journal, &l->waiter);
@@ -228,5 +241,6 @@ part_lookup_submit(struct shard *sh, struct part_lookup *l)
     l->from = 0;
     l->reads = 0;
     l->is_fresh = false;
+    l->late = (struct sched_timer){0};
     look(l);
 }

@@ -20,6 +20,7 @@ struct part_lookup {
     int32_t partition;
     enum part_lookup_kind kind;
     int64_t time_ms;
+    int64_t deadline_ns; /* SL_ETIMEOUT when the store does not answer R8 by then; 0: no limit */
     void (*done)(struct part_lookup *l); /* may run within part_lookup_submit */
     void *arg;
     /* answer; offset and timestamp are -1 when there is no such record, timestamp also for START
@@ -29,6 +30,7 @@ struct part_lookup {
     /* the shard's */
     struct shard *shard;
     struct journal_waiter waiter;
+    struct sched_timer late;
     struct part_read read;
     int64_t from; /* runs before this offset hold nothing for us */
     int reads;

@@ -327,12 +327,34 @@ static void
 refreshed(struct journal_waiter *w, enum sl_err rc)
 {
     struct part_read *r = SL_CONTAINER_OF(w, struct part_read, waiter);
+    sched_timer_stop(shard_sched(r->shard), &r->late);
     r->is_tail_ok = true;
     if (rc != SL_OK) {
         finish(r, rc);
         return;
     }
     read_now(r);
+}
+
+/* The store does not answer. Whoever reads gets what is known, and asks again. */
+static void
+late_fire(struct sched_timer *timer)
+{
+    struct part_read *r = SL_CONTAINER_OF(timer, struct part_read, late);
+    journal_waiter_cancel(&r->waiter);
+    r->is_late = true;
+    read_now(r);
+}
+
+static void
+refresh(struct part_read *r)
+{
+    if (r->tail_deadline_ns != 0) {
+        r->late.fire = late_fire;
+        sched_timer_at(shard_sched(r->shard), &r->late, r->tail_deadline_ns);
+    }
+    r->waiter.ready = refreshed;
+    journal_refresh(r->shard->journal, &r->waiter);
 }
 
 static void
@@ -345,9 +367,12 @@ read_now(struct part_read *r)
         return;
     }
     bool is_at_end = p == NULL || r->offset >= p->end;
-    if (is_at_end && !r->is_tail_ok) {
-        r->waiter.ready = refreshed;
-        journal_refresh(r->shard->journal, &r->waiter);
+    if (is_at_end && !r->is_tail_ok && !r->is_late) {
+        refresh(r);
+        return;
+    }
+    if (r->is_late && (p == NULL || r->offset > p->end)) {
+        finish(r, SL_EIO);
         return;
     }
     if (p == NULL) {
@@ -376,5 +401,7 @@ part_read_submit(struct shard *sh, struct part_read *r)
     r->piece_count = 0;
     r->total_bytes = 0;
     r->high_watermark = r->log_start = -1;
+    r->late = (struct sched_timer){0};
+    r->is_late = false;
     read_now(r);
 }

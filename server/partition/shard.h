@@ -104,7 +104,9 @@ struct part_read {
     int64_t offset;
     size_t max_bytes;     /* whole batches up to here ... */
     bool is_at_least_one; /* ... but the first batch even if it is larger */
-    bool is_tail_ok;      /* false: R8 is done first, so that "nothing there" is the truth */
+    bool is_tail_ok;      /* false: R8 is done first, so that "nothing there" is the truth ... */
+    int64_t tail_deadline_ns; /* ... but not longer than this (0: however long it takes): then the
+                                 answer is what is known, old but not wrong, or SL_EIO */
     void (*done)(struct part_read *r); /* on the shard's loop; may run within part_read_submit */
     void *arg;
     /* filled by the shard; pieces are given to the caller (part_read_fini) */
@@ -115,6 +117,8 @@ struct part_read {
     /* the shard's */
     struct shard *shard;
     struct journal_waiter waiter;
+    struct sched_timer late;
+    bool is_late;
 };
 void part_read_submit(struct shard *sh, struct part_read *r);
 /* Drops the pieces. */
