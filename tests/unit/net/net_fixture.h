@@ -282,6 +282,11 @@ static inline int
 stop(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < seen(&api.held_count); i++) {
+        if (api.held[i] != NULL) {
+            finish_held(i); /* after a failed test, which would hang here otherwise */
+        }
+    }
     server_destroy(&server);
     loops_stop(&loops, loop_count);
     pthread_mutex_destroy(&api.lock);
