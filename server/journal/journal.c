@@ -251,7 +251,8 @@ journal_close(struct journal *jn, int64_t deadline_ns)
 bool
 journal_is_idle(const struct journal *jn)
 {
-    return jn->mode == JOURNAL_CLOSED && jn->calls == 0;
+    return jn->mode == JOURNAL_CLOSED && jn->calls == 0 && !jn->is_pump_posted &&
+           list_is_empty(&jn->queue);
 }
 
 void
@@ -297,7 +298,9 @@ journal_propose(struct journal *jn, struct journal_item *item)
     list_append(&jn->queue, &item->node);
     jn->queued_items++;
     jn->queued_bytes += item->data_bytes;
-    journal__arm_deadlines(jn);
+    if (item->verdict == SL_OK) {
+        journal__arm_deadlines(jn);
+    }
     journal__pump_soon(jn);
 }
 

@@ -172,6 +172,10 @@ load_failed(struct load *ld, enum sl_err rc, const char *why)
         load_end(ld, rc); /* the store did not answer */
         return;
     }
+    if (shard_ready(r->shard) != SL_OK) {
+        load_end(ld, shard_ready(r->shard)); /* S is being read again and cannot be asked */
+        return;
+    }
     if (!is_referenced(r, run)) {
         load_end(ld, SL_EOFFSET_RANGE); /* trimmed while we read */
         return;
