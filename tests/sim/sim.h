@@ -74,6 +74,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(pause, "broker paused")                                                                      \
     X(pause_long, "broker paused beyond T_safe")                                                   \
     X(pause_grace, "broker paused beyond the grace period")                                        \
+    X(haunt, "broker stopped with its PUT postponed, another one stopped beside it")               \
     X(freeze, "broker paused, its clock standing still")                                           \
     X(power, "power loss")                                                                         \
     X(power_dropped, "object dropped by power loss")                                               \
@@ -135,8 +136,9 @@ enum sim_stat {
     X(twice)                                                                                       \
     X(own412)                                                                                      \
     X(refused)                                                                                     \
-    X(slow) X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) \
-        X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)
+    X(slow)                                                                                        \
+    X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) \
+        X(snap) X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -221,6 +223,9 @@ struct store *sim_store_new(void);
 void sim_req_deliver(struct sim_req *req);
 int64_t sim_req_stamp(struct sim_req *req);
 void sim_store_power_loss(void);
+/* Takes an entry's PUT of home that has not landed yet and makes it land at `at`; its answer is
+ * lost. False when there is none. */
+bool sim_store_postpone(const struct sim_sched *home, int64_t at);
 /* Damages one entry that something later vouches for. False when there is none. */
 bool sim_store_damage(bool is_removal);
 size_t sim_store_outstanding(const struct sim_sched *home);

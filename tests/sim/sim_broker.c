@@ -415,9 +415,46 @@ pause_in_flight(void)
     on_pause_hunt(NULL);
 }
 
+static int64_t
+beyond_grace(void)
+{
+    return sim.k.grace_ns + (int64_t)rng_below(&sim.r_fault, 3 * (uint64_t)sim.k.grace_ns);
+}
+
+/* The makings of a ghost: a PUT on its way is held back until its key has been collected, its
+ * writer stops before it can resolve it, and a bystander stops where that PUT would have been the
+ * next. */
+static void
+on_haunt(void *arg)
+{
+    int *tries = arg;
+    int at = (int)rng_below(&sim.r_fault, (uint64_t)sim.k.brokers);
+    struct sim_broker *b = &sim.brokers[at];
+    if (sim.is_quiet) {
+        return;
+    }
+    if (b->phase != BROKER_UP || b->sched->is_paused ||
+        !sim_store_postpone(b->sched, sim.now + beyond_grace())) {
+        if (++*tries % 300 != 0) {
+            sim_after(SCHED_MS + (int64_t)rng_below(&sim.r_fault, 30 * SCHED_MS), on_haunt, arg);
+        }
+        return;
+    }
+    sim_stat(ST_haunt);
+    if (rng_chance(&sim.r_fault, 400)) {
+        broker_crash(b);
+    } else {
+        broker_pause(b, beyond_grace(), false);
+    }
+    if (rng_chance(&sim.r_fault, 700)) {
+        broker_pause(&sim.brokers[(at + 1) % sim.k.brokers], beyond_grace(), false);
+    }
+}
+
 static void
 strike(enum sim_fault f)
 {
+    static int tries;
     struct sim_broker *b = &sim.brokers[rng_below(&sim.r_fault, (uint64_t)sim.k.brokers)];
     switch (f) {
     case F_crash:
@@ -445,6 +482,9 @@ strike(enum sim_fault f)
         sim_store_power_loss();
         truth_final();
         break;
+    case F_haunt:
+        on_haunt(&tries);
+        break;
     case F_damage:
         if (sim.damaged_key == NULL) {
             (void)sim_store_damage(sim.k.is_damage_removal);
@@ -471,7 +511,8 @@ on_fault(void *arg)
 void
 faults_start(void)
 {
-    static const enum sim_fault timed[] = {F_crash, F_close, F_pause, F_freeze, F_power, F_damage};
+    static const enum sim_fault timed[] = {F_crash, F_close,  F_pause, F_freeze,
+                                           F_power, F_damage, F_haunt};
     for (size_t i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
         enum sim_fault id = timed[i];
         if (sim.k.every[id] > 0) {

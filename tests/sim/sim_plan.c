@@ -54,9 +54,9 @@ base(struct knobs *k)
 static void
 net(struct knobs *k, uint32_t pm)
 {
-    static const enum sim_fault faults[] = {F_lost,    F_late,    F_never,  F_twice,
-                                            F_own412,  F_refused, F_slow,   F_geterr,
-                                            F_listerr, F_delerr,  F_slowget};
+    static const enum sim_fault faults[] = {F_lost,    F_late,    F_never,   F_twice,
+                                            F_own412,  F_refused, F_slow,    F_geterr,
+                                            F_listerr, F_delerr,  F_slowget, F_slowcheck};
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         k->pm[faults[i]] = coin(600) ? (uint32_t)between(1, pm) : 0;
     }
@@ -194,6 +194,8 @@ plan_haunted(struct knobs *k)
     k->every[F_expire] = 0;
     k->slowget_max = 4 * k->grace_ns;
     k->pm[F_slowget] = coin(600) ? (uint32_t)between(20, 200) : 0;
+    k->pm[F_slowcheck] = coin(500) ? (uint32_t)between(100, 400) : 0;
+    k->every[F_haunt] = coin(800) ? between(30, 120) * SCHED_S : 0;
     k->append_deadline = coin(500) ? 10 * k->grace_ns : 2 * SIM_MIN;
     k->is_paranoid = coin(100);
 }

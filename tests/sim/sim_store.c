@@ -38,7 +38,7 @@ struct sim_req {
     struct buf *body;
     struct store_listing *listing;
     uint64_t object_size;
-    int64_t ended_ns, submitted_at;
+    int64_t ended_ns, submitted_at, not_before;
 };
 
 enum { DOUBTS = 64 };
@@ -312,6 +312,10 @@ static void
 on_apply(void *arg)
 {
     struct sim_req *r = arg;
+    if (sim.now < r->not_before) {
+        sim_at(r->not_before, on_apply, r);
+        return;
+    }
     bool is_gone = r->power != st.power || (r->home->is_dead && r->is_dropped_with_home);
     if (r->power != st.power && r->kind == STORE_PUT && !r->is_applied) {
         sim_stat(ST_power_dropped);
@@ -491,7 +495,8 @@ draw_other(struct sim_req *r, struct times *t)
         if (r->kind != STORE_DEL || rng_chance(&sim.r_net, 500)) {
             t->apply = -1;
         }
-    } else if (r->kind != STORE_DEL && (sim_draw(F_slowget) || (is_check && sim_draw(F_slowget)))) {
+    } else if (r->kind != STORE_DEL &&
+               (sim_draw(F_slowget) || (is_check && sim_draw(F_slowcheck)))) {
         t->answer += rng_span(&sim.r_net, SCHED_S, sim.k.slowget_max);
     }
 }
@@ -597,6 +602,24 @@ sim_store_has_put_in_flight(const struct sim_sched *home)
 {
     for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
         if (r->home == home && r->call != NULL && r->kind == STORE_PUT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+sim_store_postpone(const struct sim_sched *home, int64_t at)
+{
+    uint32_t j;
+    uint64_t n;
+    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
+        bool is_waiting = r->home == home && r->call != NULL && !r->is_applied && !r->is_error;
+        if (is_waiting && r->kind == STORE_PUT && is_entry(r->key, &j, &n)) {
+            TRACE("fault    PUT %s by b%d is postponed", r->key, home->broker);
+            r->not_before = at;
+            r->is_unknown = true;
+            r->is_dropped_with_home = false;
             return true;
         }
     }
