@@ -13,7 +13,12 @@
 #include "api/handlers.h"
 #include "base/counters.h"
 
-enum { REPLY_MAX = 64 << 20, WAIT_MAX_MS = 300000, TAIL_MIN_MS = 1000 };
+enum {
+    REPLY_MAX = 64 << 20,
+    WAIT_MAX_MS = 300000,
+    TAIL_MIN_MS = 1000,
+    POOL_FLOOR_BYTES = 64 << 10
+};
 
 struct fetch_part {
     struct part_read read;
@@ -46,12 +51,41 @@ struct fetch {
     size_t pending;             /* groups */
     _Atomic int64_t budget;     /* bytes that may still be read */
     int64_t budget_start;
+    int64_t most_bytes; /* what the request asks for at most */
+    int64_t reserved;   /* taken from the broker's pool */
     int64_t deadline_ns, tail_deadline_ns;
     struct sched_timer timer;
     bool is_waiting, is_last_read, has_waited;
 };
 
 static void read_all(struct fetch *f);
+
+/* --- memory --- */
+
+/* What a fetch gathers is charged to the broker's pool until it is a reply, which net/ charges.
+ * When the pool is used up a fetch goes on with little instead of waiting: its client asks again.
+ */
+static void
+pool_take(struct fetch *f)
+{
+    struct broker *br = f->req->broker;
+    int64_t left = atomic_fetch_sub(&br->fetch_pool, f->most_bytes) - f->most_bytes;
+    f->reserved = f->most_bytes;
+    if (left < 0) {
+        int64_t back = -left < f->most_bytes ? -left : f->most_bytes;
+        atomic_fetch_add(&br->fetch_pool, back);
+        f->reserved -= back;
+    }
+    f->budget_start = f->reserved > POOL_FLOOR_BYTES ? f->reserved : POOL_FLOOR_BYTES;
+    f->budget_start = f->budget_start < f->most_bytes ? f->budget_start : f->most_bytes;
+}
+
+static void
+pool_give(struct fetch *f)
+{
+    atomic_fetch_add(&f->req->broker->fetch_pool, f->reserved);
+    f->reserved = 0;
+}
 
 /* --- reply --- */
 
@@ -88,6 +122,7 @@ release(struct fetch *f)
             part_read_fini(&f->parts[i].read);
         }
     }
+    pool_give(f);
 }
 
 static void
@@ -195,7 +230,7 @@ group_wait(struct sched_task *task)
     struct fetch_group *g = SL_CONTAINER_OF(task, struct fetch_group, task);
     g->is_notified = false;
     for (struct fetch_part *part = g->first; part != NULL; part = part->next) {
-        part->waiter.offset = part->read.offset;
+        part->waiter.offset = part->read.high_watermark; /* more than was there */
         part->waiter.wake = waiter_wake;
         part->waiter.arg = part;
         if (!part_wait(g->shard, &part->read.topic_id, part->read.partition, &part->waiter)) {
@@ -235,7 +270,8 @@ decide(struct fetch *f)
         has_error = has_error || f->parts[i].resp->error_code != 0;
         total += (int64_t)f->parts[i].resp->records.len;
     }
-    bool is_enough = total >= f->in.min_bytes || has_error || f->is_last_read;
+    bool is_enough =
+        total >= f->in.min_bytes || total >= f->budget_start || has_error || f->is_last_read;
     if (is_enough || f->part_count == 0 || sched_now(f->req->loop) >= f->deadline_ns) {
         reply(f);
         return;
@@ -309,6 +345,7 @@ static void
 read_all(struct fetch *f)
 {
     const struct broker *br = f->req->broker;
+    pool_take(f);
     atomic_store(&f->budget, f->budget_start);
     f->pending = 1;
     for (uint32_t j = 0; j < br->shard_count; j++) {
@@ -446,14 +483,18 @@ allocate(struct fetch *f)
 static void
 set_limits(struct fetch *f)
 {
-    int64_t most = f->in.max_bytes < f->req->broker->fetch_max_bytes
-                       ? f->in.max_bytes
-                       : f->req->broker->fetch_max_bytes;
+    int64_t most = f->req->broker->fetch_max_bytes;
+    int64_t asked = 0;
     int64_t wait_ms = f->in.max_wait_ms < 0 ? 0 : f->in.max_wait_ms;
     wait_ms = wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
-    f->budget_start = most < 1 ? 1 : most;
-    if (f->in.min_bytes > f->budget_start) {
-        f->in.min_bytes = (int32_t)f->budget_start;
+    for (size_t i = 0; i < f->part_count; i++) {
+        asked += f->parts[i].max_bytes;
+    }
+    most = f->in.max_bytes < most ? f->in.max_bytes : most;
+    most = asked < most ? asked : most;
+    f->most_bytes = most < 1 ? 1 : most;
+    if (f->in.min_bytes > f->most_bytes) {
+        f->in.min_bytes = (int32_t)f->most_bytes;
     }
     int64_t now = sched_now(f->req->loop);
     f->deadline_ns = now + wait_ms * SCHED_MS;
@@ -479,10 +520,10 @@ fetch_handle(struct request *req, const struct request_header *h)
         api_close(req, "the fetch request names too many partitions");
         return;
     }
-    set_limits(f);
     struct fetch_part *part = f->parts;
     for (size_t i = 0; i < f->in.topics.count; i++) {
         prepare_topic(f, &f->in.topics.items[i], &f->resp.responses.items[i], &part);
     }
+    set_limits(f);
     read_all(f);
 }

@@ -193,6 +193,7 @@ broker_fill(struct process *p)
     b->is_auto_create = cfg->server.auto_create_topics_enable;
     b->default_partitions = (int32_t)cfg->server.num_partitions;
     b->fetch_max_bytes = (int32_t)cfg->server.fetch_max_bytes;
+    atomic_store(&b->fetch_pool, cfg->server.memory_budget);
     b->topics = directory_new(topic_defaults, (void *)(uintptr_t)cfg);
     b->listener_count = cfg->listener_count;
     b->listeners =
