@@ -79,8 +79,6 @@
       "system has it, which survives a crash of the broker but not one of the machine.")           \
     X(STR, prefix, "prefix", "_sluice", 1, 128, "", 0,                                             \
       "Objects of the journals begin with this.")                                                  \
-    X(STR, namespace_, "namespace", "default", 1, 128, "", 0,                                      \
-      "Objects of topics begin with this.")                                                        \
     X(INT, threads, "threads", "8", 1, 256, "", 0,                                                 \
       "Threads that make the blocking calls of the storage plugin.")                               \
     X(SIZE, cache_bytes, "cache.bytes", "64MiB", 0, 1024 * CONFIG_GIB, "", 0,                      \
@@ -101,8 +99,6 @@
       "suspended and woken up again.")                                                             \
     X(INT, snapshot_entries, "snapshot.entries", "2000", 16, 1000000, "", 0,                       \
       "Entries after which a snapshot of the journal's state is written.")                         \
-    X(SIZE, snapshot_bytes, "snapshot.bytes", "256MiB", CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,      \
-      "Bytes of entries after which a snapshot is written.")                                       \
     X(SIZE, tail_cache_bytes, "tail.cache.bytes", "64MiB", CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,   \
       "Bytes of the newest entries kept in memory, for consumers that are up to date.")            \
     X(DURATION, check_interval_ms, "check.interval.ms", "7000", 100, 60000, "", 0,                 \
