@@ -73,9 +73,9 @@ topic_unref(struct topic **pt)
         sl_free(t->configs[i].name);
         sl_free(t->configs[i].value);
     }
-    free((void *)(uintptr_t)t->configs);
-    free((void *)(uintptr_t)t->journals);
-    free((void *)(uintptr_t)t->name.ptr);
+    sl_free((void *)(uintptr_t)t->configs);
+    sl_free((void *)(uintptr_t)t->journals);
+    sl_free((void *)(uintptr_t)t->name.ptr);
     sl_free(t);
 }
 
@@ -140,6 +140,15 @@ directory_list_free(struct topic ***list, size_t count)
     *list = NULL;
 }
 
+void
+directory_defaults(const struct directory *d, const char *name, struct topic_options *ret)
+{
+    *ret = (struct topic_options){.max_message_bytes = 1048588};
+    if (d->defaults != NULL) {
+        d->defaults(d->defaults_arg, name, ret);
+    }
+}
+
 static struct topic_config *
 copy_configs(const struct topic_state *t)
 {
@@ -158,7 +167,7 @@ topic_of(const struct directory *d, const struct topic_state *st)
     struct topic *t = (struct topic *)sl_alloc(sizeof(*t));
     size_t count = (size_t)st->partition_count;
     uint32_t *journals = (uint32_t *)sl_alloc(count * sizeof(uint32_t));
-    struct topic_options defaults = {.max_message_bytes = 1048588};
+    struct topic_options defaults;
     memcpy(journals, st->journals, count * sizeof(uint32_t));
     atomic_store(&t->refs, 1);
     t->id = st->id;
@@ -169,9 +178,7 @@ topic_of(const struct directory *d, const struct topic_state *st)
     t->configs = copy_configs(st);
     t->config_count = st->config_count;
     t->created_ms = st->created_ms;
-    if (d->defaults != NULL) {
-        d->defaults(d->defaults_arg, st->name, &defaults);
-    }
+    directory_defaults(d, st->name, &defaults);
     topic_options_of(t->configs, t->config_count, &defaults, &t->options);
     return t;
 }
