@@ -59,15 +59,16 @@ struct sluice_instance {
     struct fs_index index;
     uint64_t next_sequence; /* greater than that of every record seen */
     struct {
-        struct fs_volume *all;   /* every volume file */
-        struct fs_volume *free;  /* ours, with room, nobody writes; the last used first */
-        struct fs_volume *spent; /* ours, full, without a live record: to be recycled */
-        size_t busy;             /* taken by a put */
-        pthread_cond_t changed;  /* one came back */
-        uint32_t ready, wanted;  /* prepared and untouched ones: how many there are, should be */
-        bool is_preparing;       /* the preparer holds space of a volume to be */
-        uint64_t prepared;       /* volumes it has tried to make */
-        bool has_failed;         /* the preparer waits until a volume is used up */
+        struct fs_volume *failed; /* not loaded; kept until close, as an entry may point there */
+        struct fs_volume *all;    /* every volume file */
+        struct fs_volume *free;   /* ours, with room, nobody writes; the last used first */
+        struct fs_volume *spent;  /* ours, full, without a live record: to be recycled */
+        size_t busy;              /* taken by a put */
+        pthread_cond_t changed;   /* one came back */
+        uint32_t ready, wanted;   /* prepared and untouched ones: how many there are, should be */
+        bool is_preparing;        /* the preparer holds space of a volume to be */
+        uint64_t prepared;        /* volumes it has tried to make */
+        bool has_failed;          /* the preparer waits until a volume is used up */
         bool is_stopping;
         bool has_preparer;
         pthread_cond_t prepare;

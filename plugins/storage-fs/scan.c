@@ -221,7 +221,8 @@ walk(struct scan *s, struct fs_record *held, struct fs_record *r)
     uint64_t pos = s->v->end;
     while (pos < s->limit) {
         const uint8_t *block;
-        sluice_status rc = block_at(s, pos, CHUNK, &block);
+        bool is_dense = s->chunk_length > 0 && pos <= s->chunk_at + s->chunk_length;
+        sluice_status rc = block_at(s, pos, is_dense ? LOOK_CHUNK : CHUNK, &block);
         if (rc == SLUICE_OK && !record_is_at(s, block, pos, r)) {
             uint64_t next = 0;
             rc = resync(s, pos, r, &next);

@@ -510,7 +510,9 @@ part(sluice_instance *fs)
     char name[20];
     struct census census;
     (void)snprintf(name, sizeof(name), "%016" PRIx64, s->member);
-    (void)unlinkat(s->members_fd, name, 0);
+    if (fs->is_fsync) {
+        (void)unlinkat(s->members_fd, name, 0);
+    } /* else it looks like a death: whoever opens next must sync what we did not */
     if (census_take(fs, false, &census) == SLUICE_OK) {
         atomic_store(&s->control->members, census.alive);
     }

@@ -59,9 +59,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ZERO_CHUNK = 1 << 20, FILE_MODE = 0644, SPENT_MAX = 8 };
+enum { ZERO_CHUNK = 1 << 20, FILE_MODE = 0644, SPENT_MAX = 8, LOADERS = 4 };
 
 /* ---- writing ---- */
+
+/* The file system took O_DIRECT at open and does not at write: goes on without. */
+static bool
+direct_give_up(sluice_instance *fs, const struct fs_volume *v)
+{
+    int flags = fcntl(v->write_fd, F_GETFL);
+    if (flags < 0 || (flags & O_DIRECT) == 0) {
+        return false;
+    }
+    fs->wants_direct = false;
+    return fcntl(v->write_fd, F_SETFL, flags & ~O_DIRECT) == 0;
+}
 
 int
 fs__volume_write(sluice_instance *fs, const struct fs_volume *v, struct iovec *iov, int count,
@@ -69,7 +81,7 @@ fs__volume_write(sluice_instance *fs, const struct fs_volume *v, struct iovec *i
 {
     while (count > 0) {
         ssize_t n = fs->io->pwritev(v->write_fd, iov, count, (off_t)at);
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && (errno == EINTR || (errno == EINVAL && direct_give_up(fs, v)))) {
             continue;
         }
         if (n <= 0 || n % FS_BLOCK != 0) {
@@ -388,9 +400,6 @@ static sluice_status
 volume_read(sluice_instance *fs, struct fs_volume *v)
 {
     struct fs_volume_header h;
-    if (v->is_owned && fs->is_fsync && fs->io->fdatasync(v->write_fd) != 0) {
-        return fs__fail_sys(fs, errno, "sync", v->name);
-    }
     if (!header_read(v, &h)) {
         return fs__fail(fs, SLUICE_ECORRUPT,
                         "%s: neither header of " FS_VOLUMES_DIR "/%s is valid; restore the file or "
@@ -413,27 +422,26 @@ volume_load(sluice_instance *fs, const char *name, struct fs_volume **ret)
     (void)snprintf(v->name, sizeof(v->name), "%s", name);
     v->write_fd = open_for_write(fs, fs->volumes_fd, name, 0);
     v->read_fd = openat(fs->volumes_fd, name, O_RDONLY | O_CLOEXEC);
-    sluice_status rc = SLUICE_OK;
     if (v->write_fd < 0 || v->read_fd < 0) {
-        rc = fs__fail_sys(fs, errno, "open the volume", name);
-    } else {
-        (void)posix_fadvise(v->read_fd, 0, 0, POSIX_FADV_RANDOM);
-        v->is_owned = flock(v->write_fd, LOCK_EX | LOCK_NB) == 0;
-        rc = volume_read(fs, v);
-    }
-    if (rc != SLUICE_OK) {
+        sluice_status failed = fs__fail_sys(fs, errno, "open the volume", name);
         volume_free(fs, v);
-        return rc;
+        return failed;
     }
+    (void)posix_fadvise(v->read_fd, 0, 0, POSIX_FADV_RANDOM);
+    v->is_owned = flock(v->write_fd, LOCK_EX | LOCK_NB) == 0;
+    sluice_status rc = volume_read(fs, v);
     pthread_mutex_lock(&fs->lock);
-    v->next_all = fs->volumes.all;
-    fs->volumes.all = v;
-    volume_place(fs, v);
+    struct fs_volume **list = rc == SLUICE_OK ? &fs->volumes.all : &fs->volumes.failed;
+    v->next_all = *list;
+    *list = v;
+    if (rc == SLUICE_OK) {
+        volume_place(fs, v);
+    }
     pthread_mutex_unlock(&fs->lock);
-    if (ret != NULL) {
+    if (rc == SLUICE_OK && ret != NULL) {
         *ret = v;
     }
-    return SLUICE_OK;
+    return rc;
 }
 
 static bool
@@ -452,29 +460,94 @@ find_by_name(const sluice_instance *fs, const char *name)
     return v;
 }
 
-sluice_status
-fs__volumes_open(sluice_instance *fs)
+/* The volume files that are not loaded yet. */
+struct to_load {
+    sluice_instance *fs;
+    char (*names)[24];
+    size_t count, cap;
+    _Atomic size_t next;
+};
+
+static void
+to_load_add(struct to_load *t, const char *name)
 {
-    int fd = openat(fs->volumes_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pthread_mutex_lock(&t->fs->lock);
+    bool is_new = name_is_volume(name) && find_by_name(t->fs, name) == NULL;
+    pthread_mutex_unlock(&t->fs->lock);
+    if (!is_new) {
+        return;
+    }
+    if (t->count == t->cap) {
+        t->cap = t->cap == 0 ? 64 : t->cap * 2;
+        t->names = (char(*)[24])fs__realloc(t->names, t->cap * sizeof(*t->names));
+    }
+    (void)snprintf(t->names[t->count++], sizeof(*t->names), "%.20s", name);
+}
+
+static sluice_status
+to_load_fill(struct to_load *t)
+{
+    int fd = openat(t->fs->volumes_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d == NULL) {
-        sluice_status failed = fs__fail_sys(fs, errno, "list", FS_VOLUMES_DIR);
+        sluice_status rc = fs__fail_sys(t->fs, errno, "list", FS_VOLUMES_DIR);
         if (fd >= 0) {
             (void)close(fd);
         }
-        return failed;
+        return rc;
     }
-    sluice_status rc = SLUICE_OK;
     const struct dirent *e;
-    while (rc == SLUICE_OK && (e = readdir(d)) != NULL) {
-        pthread_mutex_lock(&fs->lock);
-        bool is_new = name_is_volume(e->d_name) && find_by_name(fs, e->d_name) == NULL;
-        pthread_mutex_unlock(&fs->lock);
-        if (is_new) {
-            rc = volume_load(fs, e->d_name, NULL);
-        }
+    while ((e = readdir(d)) != NULL) {
+        to_load_add(t, e->d_name);
     }
     (void)closedir(d);
+    return SLUICE_OK;
+}
+
+/* A failure is found again, and told, by the thread that opens the store. */
+static void *
+load_main(void *arg)
+{
+    struct to_load *t = (struct to_load *)arg;
+    size_t i;
+    while ((i = atomic_fetch_add(&t->next, 1)) < t->count) {
+        sluice_status rc = volume_load(t->fs, t->names[i], NULL);
+        (void)rc;
+    }
+    return NULL;
+}
+
+static void
+load_together(struct to_load *t)
+{
+    pthread_t threads[LOADERS];
+    size_t started = 0;
+    size_t wanted = t->count / 2 < LOADERS ? t->count / 2 : LOADERS;
+    while (started < wanted && pthread_create(&threads[started], NULL, load_main, t) == 0) {
+        started++;
+    }
+    for (size_t i = 0; i < started; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+}
+
+sluice_status
+fs__volumes_open(sluice_instance *fs)
+{
+    struct to_load t = {.fs = fs};
+    sluice_status rc = to_load_fill(&t);
+    if (rc == SLUICE_OK) {
+        load_together(&t);
+    }
+    for (size_t i = 0; i < t.count && rc == SLUICE_OK; i++) {
+        pthread_mutex_lock(&fs->lock);
+        bool is_loaded = find_by_name(fs, t.names[i]) != NULL;
+        pthread_mutex_unlock(&fs->lock);
+        if (!is_loaded) {
+            rc = volume_load(fs, t.names[i], NULL);
+        }
+    }
+    free(t.names);
     return rc;
 }
 
@@ -568,6 +641,11 @@ fs__volumes_close(sluice_instance *fs)
         if (v->is_owned && !v->is_closed && !atomic_load(&fs->is_poisoned)) {
             (void)header_write(fs, v, true);
         }
+        volume_free(fs, v);
+    }
+    while (fs->volumes.failed != NULL) {
+        struct fs_volume *v = fs->volumes.failed;
+        fs->volumes.failed = v->next_all;
         volume_free(fs, v);
     }
     fs->volumes.free = fs->volumes.spent = NULL;
