@@ -30,6 +30,9 @@ typedef void (*topic_defaults_fn)(void *arg, const char *name, struct topic_opti
 struct directory *directory_new(topic_defaults_fn defaults, void *arg);
 void directory_destroy(struct directory **d);
 
+/* What a topic of this name gets that says nothing itself. */
+void directory_defaults(const struct directory *d, const char *name, struct topic_options *ret);
+
 /* Give a reference, or NULL. */
 struct topic *directory_find(struct directory *d, struct span name);
 struct topic *directory_find_id(struct directory *d, const struct uuid *id);

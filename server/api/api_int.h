@@ -10,6 +10,8 @@ const struct broker_listener *api__listener(const struct request *req);
 /* A sentence in the request's arena; the format itself when the arena is at its ceiling. */
 struct span api__text(struct request *req, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Kafka's code for what went wrong with a topic or one of its partitions. */
+int16_t api__topic_error(enum sl_err rc);
 /* A NUL-terminated copy in the arena, or NULL at its ceiling. */
 char *api__cstr(struct request *req, struct span s);
 /* Kafka's bit field of what the client may do with a resource. */

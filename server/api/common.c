@@ -30,6 +30,12 @@ api__text(struct request *req, const char *fmt, ...)
     return copy.ptr != NULL ? copy : span_cstr(fmt);
 }
 
+int16_t
+api__topic_error(enum sl_err rc)
+{
+    return rc == SL_EDENIED ? (int16_t)KAFKA_TOPIC_AUTHORIZATION_FAILED : kafka_error_of(rc);
+}
+
 char *
 api__cstr(struct request *req, struct span s)
 {

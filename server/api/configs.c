@@ -8,13 +8,12 @@ fallback(struct request *req, const struct topic_config_row *row,
 {
     struct config_value v = {span_cstr(row->dflt), CONFIG_SOURCE_DEFAULT};
     struct span actual = v.text;
-    if (options == NULL) {
-        return v;
-    }
     if (strcmp(row->name, "max.message.bytes") == 0) {
         actual = api__text(req, "%d", options->max_message_bytes);
     } else if (strcmp(row->name, "message.timestamp.type") == 0) {
         actual = span_cstr(options->is_log_append_time ? "LogAppendTime" : "CreateTime");
+    } else if (strcmp(row->name, "cleanup.policy") == 0 && options->is_compacted) {
+        actual = span_cstr("compact");
     }
     if (!span_eq(actual, v.text)) {
         v = (struct config_value){actual, CONFIG_SOURCE_BROKER};

@@ -12,8 +12,8 @@ struct config_value {
     enum config_source source;
 };
 
-/* configs: the topic's own values; options: what the hot path works with, which holds what the
- * broker's configuration changed. Borrows both, and req's arena for texts. */
+/* configs: the topic's own values; options: what applies to it, or what would without own values;
+ * it holds what the broker's configuration changed. Borrows both, and req's arena for texts. */
 struct config_value api__topic_config(struct request *req, const struct topic_config_row *row,
                                       const struct topic_config *configs, size_t count,
                                       const struct topic_options *options);

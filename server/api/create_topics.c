@@ -7,15 +7,16 @@
 #include "api/configs_int.h"
 #include "base/map.h"
 
+enum { ARENA_MAX = 32 << 20 };
+
 struct create_topics {
     struct request *req;
     const struct request_header *h;
     struct create_topics_request in;
     struct create_topics_response resp;
     struct topic_create create;
-    int64_t partitions;                             /* of all items so far ... */
-    size_t bytes;                                   /* ... and what they take of the op */
-    struct create_topics_response_config *defaults; /* shared by all topics without own values */
+    int64_t partitions; /* of all items so far ... */
+    size_t bytes;       /* ... and what they take of the op */
 };
 
 /* --- reply --- */
@@ -30,14 +31,19 @@ refuse(struct create_topics_response_topic *out, int16_t code, struct span why)
 }
 
 static struct create_topics_response_config *
-configs_of(struct request *req, const struct topic_config *own, size_t own_count)
+configs_of(struct request *req, const struct topic_create_item *it)
 {
     size_t count;
+    struct topic_options defaults;
+    char name[256];
     const struct topic_config_row *rows = topic_config_table(&count);
     struct create_topics_response_config *list =
         (struct create_topics_response_config *)arena_array(&req->arena, count, sizeof(*list));
+    span_to_cstr(it->name, name, sizeof(name));
+    directory_defaults(req->broker->topics, name, &defaults);
     for (size_t i = 0; list != NULL && i < count; i++) {
-        struct config_value v = api__topic_config(req, &rows[i], own, own_count, NULL);
+        struct config_value v =
+            api__topic_config(req, &rows[i], it->configs, it->config_count, &defaults);
         create_topics_response_config_init(&list[i]);
         list[i].name = span_cstr(rows[i].name);
         list[i].value = v.text;
@@ -50,15 +56,8 @@ static void
 fill_configs(struct create_topics *c, const struct topic_create_item *it,
              struct create_topics_response_topic *out)
 {
-    if (it->config_count > 0) {
-        out->configs.items = configs_of(c->req, it->configs, it->config_count);
-    } else {
-        if (c->defaults == NULL) {
-            c->defaults = configs_of(c->req, NULL, 0);
-        }
-        out->configs.items = c->defaults;
-    }
-    if (out->configs.items != NULL) { /* null: not told */
+    out->configs.items = configs_of(c->req, it);
+    if (out->configs.items != NULL) { /* null, which is "not told", at the arena's ceiling */
         (void)topic_config_table(&out->configs.count);
     }
 }
@@ -347,6 +346,7 @@ create_topics_handle(struct request *req, const struct request_header *h)
     }
     c->req = req;
     c->h = h;
+    req->arena.ceiling = ARENA_MAX; /* the answer tells every configuration of every topic */
     if (!allocate(c)) {
         api_close(req, "the request names too many topics");
         return;

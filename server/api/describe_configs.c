@@ -209,6 +209,28 @@ value_fetch_max(struct request *req)
 {
     return api__text(req, "%d", req->broker->fetch_max_bytes);
 }
+static struct topic_options
+topic_defaults(const struct request *req)
+{
+    struct topic_options o;
+    directory_defaults(req->broker->topics, "", &o);
+    return o;
+}
+static struct span
+value_message_max(struct request *req)
+{
+    return api__text(req, "%d", topic_defaults(req).max_message_bytes);
+}
+static struct span
+value_timestamp_type(struct request *req)
+{
+    return span_cstr(topic_defaults(req).is_log_append_time ? "LogAppendTime" : "CreateTime");
+}
+static struct span
+value_cleanup_policy(struct request *req)
+{
+    return span_cstr(topic_defaults(req).is_compacted ? "compact" : "delete");
+}
 static struct span
 value_one(struct request *req)
 {
@@ -224,6 +246,12 @@ static const struct broker_fact facts[] = {
     {"default.replication.factor", TYPE_INT,
      "Replicas that are reported for a topic; the object store is what keeps it safe.", value_one},
     {"fetch.max.bytes", TYPE_INT, "Most bytes that one fetch returns.", value_fetch_max},
+    {"log.cleanup.policy", TYPE_LIST, "cleanup.policy of a topic that does not set it.",
+     value_cleanup_policy},
+    {"log.message.timestamp.type", TYPE_STRING,
+     "message.timestamp.type of a topic that does not set it.", value_timestamp_type},
+    {"message.max.bytes", TYPE_INT, "max.message.bytes of a topic that does not set it.",
+     value_message_max},
     {"min.insync.replicas", TYPE_INT,
      "Every acknowledged record is in the object store, whatever acks says.", value_one},
     {"node.id", TYPE_INT, "The id of this broker.", value_node_id},

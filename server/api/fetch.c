@@ -10,7 +10,7 @@
  */
 #include "wire/messages/fetch.h"
 
-#include "api/handlers.h"
+#include "api/api_int.h"
 #include "base/counters.h"
 
 enum {
@@ -36,7 +36,8 @@ struct fetch_group {
     struct fetch_part *first, **last;
     size_t part_count, pending;
     bool is_notified;
-    struct sched_task task; /* read, wait, and the way back */
+    struct sched_task task; /* read, and the way back */
+    struct sched_task wait; /* may still be on its way when another group wakes the fetch */
     struct sched_task wake;
 };
 
@@ -158,7 +159,7 @@ reply(struct fetch *f)
 static int16_t
 error_of(enum sl_err rc)
 {
-    int16_t code = kafka_error_of(rc);
+    int16_t code = api__topic_error(rc);
     return code == KAFKA_NOT_LEADER_OR_FOLLOWER ? KAFKA_OFFSET_NOT_AVAILABLE : code;
 }
 
@@ -227,7 +228,7 @@ waiter_wake(struct part_waiter *w)
 static void
 group_wait(struct sched_task *task)
 {
-    struct fetch_group *g = SL_CONTAINER_OF(task, struct fetch_group, task);
+    struct fetch_group *g = SL_CONTAINER_OF(task, struct fetch_group, wait);
     g->is_notified = false;
     for (struct fetch_part *part = g->first; part != NULL; part = part->next) {
         part->waiter.offset = part->read.high_watermark; /* more than was there */
@@ -251,8 +252,8 @@ wait_all(struct fetch *f)
     for (uint32_t j = 0; j < br->shard_count; j++) {
         struct fetch_group *g = &f->groups[j];
         if (g->part_count > 0) {
-            g->task.run = group_wait;
-            sched_post(shard_sched(g->shard), &g->task);
+            g->wait.run = group_wait;
+            sched_post(shard_sched(g->shard), &g->wait);
         }
     }
 }

@@ -5,12 +5,18 @@
  * others. */
 #include "wire/messages/produce.h"
 
-#include "api/handlers.h"
+#include "api/api_int.h"
 #include "base/counters.h"
+#include "wire/records.h"
 
 #include <stdio.h>
 
-enum { TIMEOUT_MIN_MS = 100, TIMEOUT_MAX_MS = 600000, REPLY_MAX = 32 << 20 };
+enum {
+    TIMEOUT_MIN_MS = 100,
+    TIMEOUT_MAX_MS = 600000,
+    REPLY_MAX = 32 << 20,
+    SCRATCH_MAX = 128 << 20
+};
 
 struct produce_part {
     struct append append;
@@ -68,7 +74,7 @@ reply(struct produce *p)
 static void
 refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err rc, const char *why)
 {
-    resp->error_code = kafka_error_of(rc);
+    resp->error_code = api__topic_error(rc);
     resp->base_offset = -1;
     resp->error_message = span_cstr(why != NULL ? why : sl_err_text(rc));
     p->has_errors = true;
@@ -162,6 +168,30 @@ add_to_group(struct produce *p, struct produce_part *part, struct shard *sh, uin
     g->last = &part->next;
 }
 
+/* A record without a key would stand in the way of compaction for ever. The only look inside a
+ * batch that a produce takes, and only for such topics. */
+static enum sl_err
+check_keys(struct span batch, const char **ret_why)
+{
+    struct bytes scratch;
+    struct record_iter it;
+    struct record rec;
+    bytes_init(&scratch, SCRATCH_MAX);
+    enum sl_err rc = records_open(batch, &scratch, &it);
+    *ret_why = "the batch cannot be decompressed";
+    while (rc == SL_OK && record_next(&it, &rec)) {
+        if (rec.key.ptr == NULL) {
+            *ret_why = "a compacted topic takes no record without a key";
+            rc = SL_EINVALID_RECORD;
+        }
+    }
+    if (rc == SL_OK) {
+        rc = it.rc;
+    }
+    bytes_fini(&scratch);
+    return rc == SL_OK ? SL_OK : SL_EINVALID_RECORD;
+}
+
 static enum sl_err
 check_part(struct produce *p, const struct topic *t, const struct produce_request_partition *in,
            struct append *a, const char **ret_why)
@@ -171,7 +201,8 @@ check_part(struct produce *p, const struct topic *t, const struct produce_reques
     if (in->index < 0 || in->index >= t->partition_count) {
         return SL_EUNKNOWN_PARTITION;
     }
-    return batch_check(in->records, &limits, &a->info, ret_why);
+    enum sl_err rc = batch_check(in->records, &limits, &a->info, ret_why);
+    return rc == SL_OK && t->options.is_compacted ? check_keys(in->records, ret_why) : rc;
 }
 
 static void
