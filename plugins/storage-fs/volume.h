@@ -28,14 +28,12 @@ struct fs_volume {
     size_t bounce_size;
 };
 
-/* Opens what lies in +volumes and fills the index. */
-FS_MUST_CHECK sluice_status fs__volumes_open(sluice_instance *fs);
-/* Fills the index anew: other processes did what we could not follow. Readers are kept out. */
-FS_MUST_CHECK sluice_status fs__volumes_reread(sluice_instance *fs);
-/* Gives the volume of that id, loading it if it is new; NULL when there is none. */
-struct fs_volume *fs__volume_find(sluice_instance *fs, uint64_t id);
-/* Its owner began a new generation. SLUICE_EAGAIN: cannot follow. */
-FS_MUST_CHECK sluice_status fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v);
+/* ---- volume.c ---- */
+struct fs_volume *fs__volume_new(void);
+void fs__volume_free(sluice_instance *fs, struct fs_volume *v);
+/* Opens for writing, without O_DIRECT where the file system does not take it. */
+int fs__volume_open_file(sluice_instance *fs, int dir, const char *name, int more_flags);
+
 /* Writes closed headers and frees. */
 void fs__volumes_close(sluice_instance *fs);
 
@@ -56,8 +54,18 @@ void fs__volume_unlive(sluice_instance *fs, struct fs_volume *v);
 /* Removes spent volumes beyond a few, so that space goes back to the file system. */
 void fs__volumes_trim(sluice_instance *fs);
 
+/* ---- load.c ---- */
+/* Opens what lies in +volumes and fills the index. */
+FS_MUST_CHECK sluice_status fs__volumes_open(sluice_instance *fs);
+/* Fills the index anew: other processes did what we could not follow. Readers are kept out. */
+FS_MUST_CHECK sluice_status fs__volumes_reread(sluice_instance *fs);
+/* Gives the volume of that id, loading it if it is new; NULL when there is none. */
+struct fs_volume *fs__volume_find(sluice_instance *fs, uint64_t id);
+/* Its owner began a new generation. SLUICE_EAGAIN: cannot follow. */
+FS_MUST_CHECK sluice_status fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v);
+
 /* ---- scan.c ---- */
-/* Reads the records from `from` on into the index and finds the end. */
+/* Reads the records from v->end on into the index and finds the end. h is its header. */
 FS_MUST_CHECK sluice_status fs__volume_scan(sluice_instance *fs, struct fs_volume *v,
                                             const struct fs_volume_header *h);
 
@@ -69,14 +77,18 @@ FS_MUST_CHECK sluice_status fs__record_follow(sluice_instance *fs, struct fs_vol
 /* ---- record.c ---- */
 /* Appends the object to a volume and shows it. The key is claimed. */
 FS_MUST_CHECK sluice_status fs__record_put(sluice_instance *fs, const struct fs_put *put);
+/* Largest object that goes into volumes. */
+uint64_t fs__record_max(const sluice_instance *fs);
+
+/* ---- erase.c ---- */
 /* Marks a record deleted on disk, durably. */
 FS_MUST_CHECK sluice_status fs__record_mark(sluice_instance *fs, const struct fs_volume *v,
                                             uint64_t position);
 /* Deletes a key that is in the index. The key is claimed. */
 FS_MUST_CHECK sluice_status fs__record_del(sluice_instance *fs, const char *key);
-/* Largest object that goes into volumes. */
-uint64_t fs__record_max(const sluice_instance *fs);
-/* Gives SLUICE_ENOENT when the key is in no volume. result NULL: only its size (head). */
+
+/* ---- fetch.c ---- */
+/* Gives SLUICE_ENOENT when the key is in no volume. range NULL: only its size (head). */
 struct fs_range {
     uint64_t offset, length; /* length 0: to the end */
 };
