@@ -59,7 +59,8 @@ struct journal_item {
     size_t index_bytes; /* most bytes that stage adds to the index, item header included */
     size_t data_bytes;  /* most bytes that stage adds to the data */
     int64_t deadline_ns;
-    bool is_alone;         /* op: staged only when nothing is in flight, in an entry of its own */
+    bool is_alone;         /* op: staged only when nothing is in flight, in an entry of its own,
+                              and nothing behind it until it is applied */
     bool is_staged;        /* the journal's */
     enum sl_err verdict;   /* the journal's */
     uint64_t looks_before; /* the journal's */

@@ -66,6 +66,7 @@ journal__open_start(struct journal *jn)
     jn->has_window = false;
     jn->checked_u = jn->safe = jn->tail = 0;
     jn->check_failures = 0;
+    jn->alone_n = 0;
     jn->deletable = jn->doomed_version = 0;
     jn->check_t0 = sched_now(jn->o.sched);
     if (jn->mode != JOURNAL_OPENING) {

@@ -190,6 +190,7 @@ propose_one(struct journal *jn, const struct plan *p)
         return;
     }
     seal(jn, s);
+    jn->alone_n = p->is_alone ? s->n : jn->alone_n;
     list_append(&jn->slots, &s->node);
     jn->slot_count++;
     send_put(s);
@@ -229,7 +230,8 @@ may_flush(struct journal *jn)
     bool is_busy = !list_is_empty(&jn->slots) || !list_is_empty(&jn->known);
     int64_t now = sched_now(jn->o.sched);
     jn->is_draining = jn->is_draining && !list_is_empty(&jn->known);
-    if (jn->is_draining || jn->is_look_wanted || (is_busy && is_alone_next(jn))) {
+    if (jn->is_draining || jn->is_look_wanted || (is_busy && is_alone_next(jn)) ||
+        jn->alone_n > jn->safe) { /* what an op on its way changes is not in the speculation */
         return false;
     }
     uint32_t k = now < jn->contended_until_ns ? 1 : jn->o.max_in_flight;
@@ -437,6 +439,7 @@ journal__abandon_slots(struct journal *jn, struct list *items)
         slot_abandon(s);
     }
     jn->slot_count = 0;
+    jn->alone_n = jn->alone_n > jn->tail ? 0 : jn->alone_n;
 }
 
 static void
