@@ -137,8 +137,9 @@ enum sim_stat {
     X(own412)                                                                                      \
     X(refused)                                                                                     \
     X(slow)                                                                                        \
-    X(geterr) X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) \
-        X(snap) X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
+    X(geterr)                                                                                      \
+    X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap)   \
+        X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -225,7 +226,8 @@ int64_t sim_req_stamp(struct sim_req *req);
 void sim_store_power_loss(void);
 /* Takes an entry's PUT of home that has not landed yet and makes it land at `at`; its answer is
  * lost. False when there is none. */
-bool sim_store_postpone(const struct sim_sched *home, int64_t at);
+bool sim_store_postpone(const struct sim_sched *home, int64_t at, uint32_t *ret_journal,
+                        uint64_t *ret_n);
 /* Damages one entry that something later vouches for. False when there is none. */
 bool sim_store_damage(bool is_removal);
 size_t sim_store_outstanding(const struct sim_sched *home);
@@ -318,7 +320,7 @@ struct sim_broker {
     int64_t end_shown[SIM_PARTS_MAX], start_shown[SIM_PARTS_MAX];
     int64_t close_by, paused_at;
     uint64_t pauses;
-    bool is_frozen;
+    bool is_frozen, is_missed; /* missed: clients wait for it to wake */
 };
 void broker_start(struct sim_broker *b);
 void broker_crash(struct sim_broker *b);
@@ -345,6 +347,8 @@ void clients_broker_gone(const struct sim_broker *b, uint64_t incarnation);
 bool clients_are_idle(void);
 void clients_explain(char *out, size_t cap);
 void readers_start(void);
+/* Clients that had waited for b come back all at once. */
+void readers_return(struct sim_broker *b);
 void readers_broker_gone(const struct sim_broker *b, uint64_t incarnation);
 /* Appends one record at b and reads the whole of p there; sim_final_is_done() tells when. */
 void probes_start(bool is_writing);

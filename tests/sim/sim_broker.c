@@ -252,6 +252,10 @@ broker_resume(struct sim_broker *b)
         b->sched->missed_ns += sim.now - b->paused_at;
     }
     sim_sched_resume(b->sched);
+    if (b->is_missed) {
+        b->is_missed = false;
+        readers_return(b);
+    }
 }
 
 static void
@@ -425,8 +429,28 @@ beyond_grace(void)
  * writer stops before it can resolve it, and a bystander stops where that PUT would have been the
  * next. */
 static void
+stop_bystander(const struct sim_broker *writer, uint32_t journal, uint64_t n)
+{
+    for (int i = 0; i < sim.k.brokers; i++) {
+        struct sim_broker *b = &sim.brokers[i];
+        struct journal_status s;
+        if (b == writer || b->phase != BROKER_UP || b->sched->is_paused) {
+            continue;
+        }
+        journal_status(shard_journal(b->shards[journal]), &s);
+        if (s.safe + 1 == n) {
+            broker_pause(b, beyond_grace(), false);
+            b->is_missed = true;
+            return;
+        }
+    }
+}
+
+static void
 on_haunt(void *arg)
 {
+    uint32_t journal;
+    uint64_t n;
     int *tries = arg;
     int at = (int)rng_below(&sim.r_fault, (uint64_t)sim.k.brokers);
     struct sim_broker *b = &sim.brokers[at];
@@ -434,7 +458,7 @@ on_haunt(void *arg)
         return;
     }
     if (b->phase != BROKER_UP || b->sched->is_paused ||
-        !sim_store_postpone(b->sched, sim.now + beyond_grace())) {
+        !sim_store_postpone(b->sched, sim.now + beyond_grace(), &journal, &n)) {
         if (++*tries % 300 != 0) {
             sim_after(SCHED_MS + (int64_t)rng_below(&sim.r_fault, 30 * SCHED_MS), on_haunt, arg);
         }
@@ -446,9 +470,7 @@ on_haunt(void *arg)
     } else {
         broker_pause(b, beyond_grace(), false);
     }
-    if (rng_chance(&sim.r_fault, 700)) {
-        broker_pause(&sim.brokers[(at + 1) % sim.k.brokers], beyond_grace(), false);
-    }
+    stop_bystander(b, journal, n);
 }
 
 static void

@@ -273,6 +273,31 @@ reader_step(void *arg)
     sim_after(rng_span(&sim.r_client, gap / 8, gap * 2), reader_step, me);
 }
 
+static void
+on_return(void *arg)
+{
+    struct sim_broker *b = arg;
+    struct sim_part *p = &sim.parts[rng_below(&sim.r_client, (uint64_t)sim.part_count)];
+    if (b->phase != BROKER_UP || p->phase != PART_OPEN) {
+        return;
+    }
+    int64_t end = b->end_shown[p - sim.parts];
+    struct reading *rd = reading_new(b, p, end);
+    rd->r.max_bytes = 20000;
+    rd->r.is_tail_ok = rng_chance(&sim.r_client, 800);
+    if (!broker_send(b, read_on_loop, rd)) {
+        reading_free(rd);
+    }
+}
+
+void
+readers_return(struct sim_broker *b)
+{
+    for (int i = 0; i < 40; i++) {
+        sim_after((int64_t)rng_below(&sim.r_client, 150 * SCHED_MS), on_return, b);
+    }
+}
+
 void
 readers_start(void)
 {

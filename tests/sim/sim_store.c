@@ -609,13 +609,11 @@ sim_store_has_put_in_flight(const struct sim_sched *home)
 }
 
 bool
-sim_store_postpone(const struct sim_sched *home, int64_t at)
+sim_store_postpone(const struct sim_sched *home, int64_t at, uint32_t *ret_journal, uint64_t *ret_n)
 {
-    uint32_t j;
-    uint64_t n;
     for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
         bool is_waiting = r->home == home && r->call != NULL && !r->is_applied && !r->is_error;
-        if (is_waiting && r->kind == STORE_PUT && is_entry(r->key, &j, &n)) {
+        if (is_waiting && r->kind == STORE_PUT && is_entry(r->key, ret_journal, ret_n)) {
             TRACE("fault    PUT %s by b%d is postponed", r->key, home->broker);
             r->not_before = at;
             r->is_unknown = true;
