@@ -141,7 +141,7 @@ def a43_idle_broker(env):
 @test(brokers=("sluice",))
 def a43_graceful_stop(env):
     """SIGTERM: status 0, waiting fetches do not delay it, everything is there afterwards."""
-    broker = env.own()
+    broker = env.own(options=["server.shutdown.timeout.ms=60000"])
     raw = env.client(broker)
     topic = env.topic(client=raw)
     for i in range(20):

@@ -222,6 +222,8 @@ def s04_two_brokers_one_directory(env):
                    20, f"{total} records in the view of {raw.sock.getpeername()}")
         views.append([log_of(raw, "steady", p) for p in range(PARTITIONS)])
     expect_true(views[0] == views[1], "the two brokers show different logs")
+    expect_true(any("another broker" in b.log_text() for b in (one, two)),
+                "no log line says that two brokers write")
     for rows in acked:
         for p, offset, name in rows:
             expect(views[0][p][offset], name, f"record at {p}/{offset}")
