@@ -133,18 +133,18 @@ drop_run(struct load *ld)
     r->total_bytes = ld->bytes_before;
 }
 
-/* Does S refer to a run? If not, it was trimmed, or its topic is gone. */
-static bool
-is_referenced(struct part_read *r, const struct run_ref *run)
+/* SL_OK: S refers to the run. Otherwise it was trimmed, or its topic is gone. */
+static enum sl_err
+find_again(struct part_read *r, const struct run_ref *run)
 {
     const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
     if (p == NULL) {
-        return false;
+        return SL_EUNKNOWN_PARTITION;
     }
     const struct run_ref *now = part_find_run(p, run->base_offset);
     r->high_watermark = p->end;
     r->log_start = p->start;
-    return now != NULL && now->n == run->n;
+    return now != NULL && now->n == run->n ? SL_OK : SL_EOFFSET_RANGE;
 }
 
 static void
@@ -172,12 +172,10 @@ load_failed(struct load *ld, enum sl_err rc, const char *why)
         load_end(ld, rc); /* the store did not answer */
         return;
     }
-    if (shard_ready(r->shard) != SL_OK) {
-        load_end(ld, shard_ready(r->shard)); /* S is being read again and cannot be asked */
-        return;
-    }
-    if (!is_referenced(r, run)) {
-        load_end(ld, SL_EOFFSET_RANGE); /* trimmed while we read */
+    enum sl_err now = shard_ready(r->shard); /* while S is being read again it cannot be asked */
+    now = now == SL_OK ? find_again(r, run) : now;
+    if (now != SL_OK) {
+        load_end(ld, now);
         return;
     }
     if (!ld->is_refreshed) {
