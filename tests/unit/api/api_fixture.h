@@ -26,7 +26,7 @@ struct world {
     struct conn_info conn;
     int live;
     /* the answer to the last request */
-    bool is_finished, is_closed, is_silent;
+    bool is_closed, is_silent;
     struct bytes reply; /* the frame, without its size */
     struct arena arena; /* of what was decoded from it */
 };
@@ -169,10 +169,18 @@ world_restart(void)
 
 /* --- requests --- */
 
+/* A request on its way; kept by the test until it is finished. */
+struct flight {
+    struct request req;
+    bool is_finished;
+};
+
 static inline void
 world_finish(struct request *req)
 {
-    w.is_finished = true;
+    struct flight *f = SL_CONTAINER_OF(req, struct flight, req);
+    assert_false(f->is_finished);
+    f->is_finished = true;
     w.is_closed = req->is_close;
     w.is_silent = req->is_silent;
     bytes_clear(&w.reply);
@@ -182,29 +190,42 @@ world_finish(struct request *req)
     out_fini(&req->out);
     arena_fini(&req->arena);
     buf_unref(&req->frame);
-}
-
-/* A frame without its size; the reply stands in w.reply. */
-static inline void
-send_frame(struct span frame)
-{
-    struct request req = {.broker = &w.broker,
-                          .loop = &w.loop.pub,
-                          .conn = &w.conn,
-                          .frame = buf_copy(frame),
-                          .finish = world_finish};
-    req.body = buf_span(req.frame);
-    w.is_finished = false;
-    api_dispatch(&req);
-    while (!w.is_finished) {
-        world_step("a reply");
-    }
     if (w.reply.len > 0) {
         assert_true(w.reply.len > 4);
         assert_int_equal(get_u32(w.reply.data), w.reply.len - 4);
         memmove(w.reply.data, w.reply.data + 4, w.reply.len - 4);
         w.reply.len -= 4;
     }
+}
+
+/* A frame without its size. */
+static inline void
+flight_start(struct flight *f, struct span frame)
+{
+    *f = (struct flight){.req = {.broker = &w.broker,
+                                 .loop = &w.loop.pub,
+                                 .conn = &w.conn,
+                                 .frame = buf_copy(frame),
+                                 .finish = world_finish}};
+    f->req.body = buf_span(f->req.frame);
+    api_dispatch(&f->req);
+}
+
+/* The reply stands in w.reply then. */
+static inline void
+flight_land(const struct flight *f)
+{
+    while (!f->is_finished) {
+        world_step("a reply");
+    }
+}
+
+static inline void
+send_frame(struct span frame)
+{
+    struct flight f;
+    flight_start(&f, frame);
+    flight_land(&f);
 }
 
 static inline void
