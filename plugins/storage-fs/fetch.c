@@ -17,11 +17,12 @@ static sluice_status
 entry_pin(sluice_instance *fs, const struct fs_entry *e, struct reading *rd)
 {
     if (e->is_corrupt) {
-        return fs__fail(fs, SLUICE_ECORRUPT,
-                        "%s: %.100s is damaged: the record header at byte %llu of " FS_VOLUMES_DIR
-                        "/%s is destroyed",
-                        fs->path, fs__entry_key(e), (unsigned long long)e->position,
-                        e->volume->name);
+        (void)fs__fail(fs, SLUICE_ECORRUPT,
+                       "%s: %.100s is damaged: the record header at byte %llu of " FS_VOLUMES_DIR
+                       "/%s is destroyed",
+                       fs->path, fs__entry_key(e), (unsigned long long)e->position,
+                       e->volume->name);
+        return SLUICE_ECORRUPT;
     }
     rd->v = e->volume;
     rd->position = e->position;

@@ -130,6 +130,7 @@ names_read(struct walk *w, struct names *n)
         return is_absent ? SLUICE_OK : fs__fail_sys(fs, failed, "list", path);
     }
     const struct dirent *e;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this DIR */
     while ((errno = 0, e = readdir(d)) != NULL) {
         if (name_is_ours(e->d_name) && strlen(w->path) + strlen(e->d_name) <= FS_KEY_MAX) {
             names_add(n, e->d_name, entry_is_dir(fd, e));

@@ -155,6 +155,7 @@ to_load_fill(struct to_load *t)
         return rc;
     }
     const struct dirent *e;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this DIR */
     while ((e = readdir(d)) != NULL) {
         to_load_add(t, e->d_name);
     }

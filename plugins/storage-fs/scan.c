@@ -147,7 +147,7 @@ resync(struct scan *s, uint64_t pos, struct fs_record *ret, uint64_t *ret_at)
     uint64_t limit = is_closed || s->limit - pos < LOOK_AHEAD ? s->limit : pos + LOOK_AHEAD;
     *ret_at = 0;
     for (uint64_t at = pos + FS_BLOCK; at < limit; at += FS_BLOCK) {
-        const uint8_t *block;
+        const uint8_t *block = NULL;
         sluice_status rc = block_at(s, at, LOOK_CHUNK, &block);
         if (rc != SLUICE_OK) {
             return rc;
@@ -220,7 +220,7 @@ walk(struct scan *s, struct fs_record *held, struct fs_record *r)
     bool has_held = false;
     uint64_t pos = s->v->end;
     while (pos < s->limit) {
-        const uint8_t *block;
+        const uint8_t *block = NULL;
         bool is_dense = s->chunk_length > 0 && pos <= s->chunk_at + s->chunk_length;
         sluice_status rc = block_at(s, pos, is_dense ? LOOK_CHUNK : CHUNK, &block);
         if (rc == SLUICE_OK && !record_is_at(s, block, pos, r)) {

@@ -444,8 +444,9 @@ plugin_store_new(const struct plugin_store_options *o)
 static bool
 table_is_whole(const sluice_storage *t)
 {
-    return t != NULL && SLUICE_HAS(t, put) && SLUICE_HAS(t, get) && SLUICE_HAS(t, head) &&
-           SLUICE_HAS(t, del) && SLUICE_HAS(t, list);
+    size_t reaches = offsetof(sluice_storage, list) + sizeof(t->list);
+    return t != NULL && t->size >= reaches && t->put != NULL && t->get != NULL && t->head != NULL &&
+           t->del != NULL && t->list != NULL;
 }
 
 enum sl_err

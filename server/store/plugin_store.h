@@ -25,6 +25,6 @@ MUST_CHECK enum sl_err plugin_store_open(const struct plugin_store_options *o, s
 /* NULL-safe; sets *st to NULL. */
 void plugin_store_close(struct store **st);
 /* The name it was opened with. */
-const char *plugin_store_name(const struct store *st);
+const char *plugin_store_name(const struct store *pub);
 
 #endif
