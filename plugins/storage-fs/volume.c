@@ -152,6 +152,8 @@ fs__volume_recycle(sluice_instance *fs, struct fs_volume *v)
     v->last_position = 0;
     v->last_key[0] = '\0';
     v->is_full = v->is_spent = false;
+    fs__log(fs, SLUICE_LOG_DEBUG, FS_VOLUMES_DIR "/%s begins generation %llu", v->name,
+            (unsigned long long)v->generation);
     return fs__volume_header_write(fs, v, false);
 }
 
