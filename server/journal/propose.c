@@ -465,8 +465,11 @@ lost(struct journal *jn, struct slot *s)
     struct list items;
     list_init(&items);
     counter_add(C_journal_entries_lost, 1);
-    SL_INFO(&jn->log, "journal.lost_entry", KV_U64("n", s->n),
-            KV_STR("meaning", "another broker writes this journal; reading its entries"));
+    static struct diag_limit limit;
+    if (diag_limit_ok(&limit, 1)) { /* two busy writers lose to each other all the time */
+        SL_INFO(&jn->log, "journal.lost_entry", KV_U64("n", s->n),
+                KV_STR("meaning", "another broker writes this journal; reading its entries"));
+    }
     if (MISTAKE(repropose_only_lost)) {
         list_splice(&items, &s->items);
         slot_abandon(s);
