@@ -206,16 +206,16 @@ is_word_of(const char *words, struct span word)
     }
 }
 
-static struct span
-trim(struct span s)
+struct span
+topic_config_trim(struct span value)
 {
-    while (s.len > 0 && isspace(s.ptr[0])) {
-        s = span_of(s.ptr + 1, s.len - 1);
+    while (value.len > 0 && isspace(value.ptr[0])) {
+        value = span_of(value.ptr + 1, value.len - 1);
     }
-    while (s.len > 0 && isspace(s.ptr[s.len - 1])) {
-        s.len--;
+    while (value.len > 0 && isspace(value.ptr[value.len - 1])) {
+        value.len--;
     }
-    return s;
+    return value;
 }
 
 static enum sl_err
@@ -224,7 +224,7 @@ check_words(const struct topic_config_row *row, const char *text, char *why, siz
     bool is_list = row->type == TOPIC_CONFIG_LIST;
     for (const char *at = text; row->words != NULL;) {
         size_t n = is_list ? strcspn(at, ",") : strlen(at);
-        if (!is_word_of(row->words, trim(span_of(at, n)))) {
+        if (!is_word_of(row->words, topic_config_trim(span_of(at, n)))) {
             (void)snprintf(why, cap, "Invalid value %s for configuration %s: Must be %s %s", text,
                            row->name, is_list ? "a list of" : "one of", row->words);
             return SL_EINVALID_CONFIG;
@@ -254,7 +254,7 @@ enum sl_err
 topic_config_check(struct span name, struct span value, char *why, size_t cap)
 {
     const struct topic_config_row *row = topic_config_find(name);
-    char text[TOPIC_CONFIG_VALUE_MAX + 1];
+    char text[TOPIC_CONFIG_VALUE_MAX + 1] = "";
     if (row == NULL) {
         (void)snprintf(why, cap, "Unknown topic config name: %.*s",
                        (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
@@ -266,7 +266,7 @@ topic_config_check(struct span name, struct span value, char *why, size_t cap)
                        value.ptr == NULL ? "missing" : "too long or not text");
         return SL_EINVALID_CONFIG;
     }
-    span_to_cstr(trim(value), text, sizeof(text));
+    span_to_cstr(topic_config_trim(value), text, sizeof(text));
     switch (row->type) {
     case TOPIC_CONFIG_INT:
     case TOPIC_CONFIG_LONG:

@@ -35,6 +35,8 @@ struct topic_config_row {
 /* The whole table, sorted by name. */
 const struct topic_config_row *topic_config_table(size_t *ret_count);
 const struct topic_config_row *topic_config_find(struct span name);
+/* Kafka judges a value without the white space around it; it is stored that way, too. */
+struct span topic_config_trim(struct span value);
 /* SL_EINVALID_CONFIG and *ret_why, a sentence (static or in the caller's buffer of cap bytes). */
 MUST_CHECK enum sl_err topic_config_check(struct span name, struct span value, char *why,
                                           size_t cap);

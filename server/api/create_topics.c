@@ -199,7 +199,7 @@ judge_configs(struct create_topics *c, const struct create_topics_request_topic 
             return false;
         }
         char *name = api__cstr(req, conf->name);
-        char *value = api__cstr(req, conf->value);
+        char *value = api__cstr(req, topic_config_trim(conf->value));
         if (name == NULL || value == NULL) {
             it->configs = NULL;
             break;

@@ -129,30 +129,35 @@ decode_run_ref(struct cursor *c)
 
 /* What state_check asserts of runs, asked of bytes: the first holds the start, each begins where
  * the one before it ends, the last ends at the end. */
+static bool
+run_follows(const struct part_state *p, const struct run_ref *r)
+{
+    const struct run_ref *before = p->run_count > 0 ? part_run(p, p->run_count - 1) : NULL;
+    if (r->length == 0 || r->offset_count <= 0 || r->base_offset < 0 ||
+        r->offset_count > p->end - r->base_offset) {
+        return false;
+    }
+    if (before == NULL) {
+        return r->base_offset <= p->start && r->base_offset + r->offset_count > p->start;
+    }
+    return r->base_offset == before->base_offset + before->offset_count && r->n >= before->n;
+}
+
 static void
 decode_runs(struct part_state *p, struct cursor *c)
 {
     uint32_t runs = cursor_count(c, 40);
-    int64_t next = p->end;
-    uint64_t n = 0;
+    int64_t next = p->start;
     for (uint32_t i = 0; i < runs && !c->is_bad; i++) {
         struct run_ref r = decode_run_ref(c);
-        bool fits =
-            i == 0 ? r.base_offset >= 0 && r.base_offset <= p->start : r.base_offset == next;
-        if (c->is_bad || !fits || r.n < n || r.length == 0 || r.offset_count <= 0 ||
-            r.offset_count > p->end - r.base_offset) {
+        if (c->is_bad || !run_follows(p, &r)) {
             c->is_bad = true;
             return;
         }
-        next = r.base_offset + r.offset_count;
-        n = r.n;
         state__part_push_run(p, &r);
+        next = r.base_offset + r.offset_count;
     }
-    bool is_first_needed =
-        runs == 0 || part_run(p, 0)->base_offset + part_run(p, 0)->offset_count > p->start;
-    if (next != p->end || !is_first_needed || (runs == 0 && p->start != p->end)) {
-        c->is_bad = true;
-    }
+    c->is_bad = c->is_bad || next != p->end;
 }
 
 static void

@@ -180,7 +180,7 @@ create__configs__checked_and_told_with_their_source(void **unused)
     struct create_topics_request_config configs[] = {
         {span_cstr("cleanup.policy"), span_cstr("compact")},
         {span_cstr("retention.ms"), span_cstr("5")},
-        {span_cstr("retention.ms"), span_cstr("1000")}};
+        {span_cstr("retention.ms"), span_cstr(" 1000 ")}};
     struct create_topics_request_topic t = new_topic("c", 1);
     t.configs.items = configs;
     t.configs.count = 3;
