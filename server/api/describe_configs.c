@@ -7,7 +7,7 @@
 
 #include "api/configs_int.h"
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, ARENA_MAX = 32 << 20 };
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, ARENA_MAX = 32 << 20, REFRESH_TIMEOUT_MS = 5000 };
 
 /* Kafka's ConfigType of the reply. */
 enum {
@@ -24,6 +24,7 @@ struct describe_configs {
     const struct request_header *h;
     struct describe_configs_request in;
     struct describe_configs_response resp;
+    struct topics_refresh refresh;
     /* the list of topics without own values, and the options it was made for */
     struct describe_configs_response_resource shared;
     struct topic_options shared_options;
@@ -333,6 +334,42 @@ describe_all(struct describe_configs *d)
     return true;
 }
 
+static void
+reply(struct describe_configs *d)
+{
+    if (!describe_all(d)) {
+        api_close(d->req, "the configurations asked for are too many; ask for fewer at once");
+        return;
+    }
+    api_reply(d->req, d->h, &d->resp);
+}
+
+static void
+refreshed(struct topics_refresh *r)
+{
+    reply((struct describe_configs *)r->arg);
+}
+
+/* Admin clients do not ask again when a topic is unknown, so it had better be (R8): another broker
+ * may have created it a moment ago. */
+static bool
+is_topic_missing(const struct describe_configs *d)
+{
+    for (size_t i = 0; i < d->in.resources.count; i++) {
+        const struct describe_configs_request_resource *in = &d->in.resources.items[i];
+        if (in->resource_type != RESOURCE_TOPIC || !topic_name_is_valid(in->resource_name)) {
+            continue;
+        }
+        struct topic *t = directory_find(d->req->broker->topics, in->resource_name);
+        bool is_missing = t == NULL;
+        topic_unref(&t);
+        if (is_missing) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 describe_configs_handle(struct request *req, const struct request_header *h)
 {
@@ -347,9 +384,13 @@ describe_configs_handle(struct request *req, const struct request_header *h)
     d->req = req;
     d->h = h;
     req->arena.ceiling = ARENA_MAX; /* the answer is far larger than the question */
-    if (!describe_all(d)) {
-        api_close(req, "the configurations asked for are too many; ask for fewer at once");
+    if (!is_topic_missing(d)) {
+        reply(d);
         return;
     }
-    api_reply(req, h, &d->resp);
+    d->refresh = (struct topics_refresh){.deadline_ns = api__deadline(req, REFRESH_TIMEOUT_MS),
+                                         .home = req->loop,
+                                         .done = refreshed,
+                                         .arg = d};
+    topics_refresh_submit(req->broker->topic_admin, &d->refresh);
 }
