@@ -276,17 +276,55 @@ announce(const struct process *p)
 /* --- start, wait, stop --- */
 
 static enum sl_err
-start(struct process *p, struct sl_error *err)
+bucket_start(struct process *p, struct sl_error *err)
 {
     enum sl_err rc = bucket_open(p->cfg, &p->bucket, err);
     if (rc != SL_OK) {
         return rc;
     }
-    rc = loops_start((unsigned)p->cfg->server.threads, &p->loops, &p->loop_count, err);
-    if (rc != SL_OK) {
-        return rc;
-    }
     rc = bucket_join(&p->bucket, p->cfg, loop_sched(p->loops[0]), err);
+    if (rc != SL_OK) {
+        bucket_close(&p->bucket);
+    }
+    return rc;
+}
+
+/* A disk that is full, read-only or closed to us is set right by an operator's hand, and then the
+ * broker should be there. Everything else (another cluster's bucket, a store whose conditional
+ * create does not hold, an unknown plugin) does not pass by itself. */
+static bool
+is_curable(const struct process *p, enum sl_err rc)
+{
+    bool is_ours = strcmp(p->cfg->storage.plugin, "fs") == 0;
+    return is_ours && (rc == SL_EDENIED || rc == SL_ENOSPC || rc == SL_EIO || rc == SL_EAGAIN);
+}
+
+/* Opens the bucket, waiting for a local store to become usable. SL_ECANCELED: told to stop. */
+static enum sl_err
+bucket_wait(struct process *p, const sigset_t *set, struct sl_error *err)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    enum sl_err rc;
+    for (unsigned tries = 0; is_curable(p, rc = bucket_start(p, err)); tries++) {
+        if (tries % 30 == 0) {
+            SL_ERROR(NULL, "broker.store_unusable", KV_STR("why", err->msg),
+                     KV_STR("meaning", "not serving yet; looking again every second"));
+        }
+        int number = sigtimedwait(set, NULL, &pause);
+        if (number == SIGINT || number == SIGTERM) {
+            return sl_error_set(err, SL_ECANCELED, "told to stop before the store could be used");
+        }
+    }
+    return rc;
+}
+
+static enum sl_err
+start(struct process *p, const sigset_t *set, struct sl_error *err)
+{
+    enum sl_err rc = loops_start((unsigned)p->cfg->server.threads, &p->loops, &p->loop_count, err);
+    if (rc == SL_OK) {
+        rc = bucket_wait(p, set, err);
+    }
     if (rc != SL_OK) {
         return rc;
     }
@@ -391,7 +429,7 @@ broker_serve(const struct config *cfg)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads started from here on inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)mallopt(M_ARENA_MAX, 2); /* idle memory: an arena per thread is not worth it */
-    enum sl_err rc = start(&p, &err);
+    enum sl_err rc = start(&p, &set, &err);
     if (rc == SL_OK) {
         announce(&p);
         wait_for_signal(&p, &set);

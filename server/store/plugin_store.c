@@ -120,7 +120,7 @@ err_of_status(sluice_status status)
     case SLUICE_ECORRUPT:
         return SL_ECORRUPT;
     case SLUICE_EDENIED:
-        return SL_EDENIED;
+        return SL_EIO; /* the store refuses us, which is not a client's lack of rights */
     case SLUICE_ENOTSUP:
         return SL_ENOTSUP;
     case SLUICE_ENOSPC:

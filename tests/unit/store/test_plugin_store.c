@@ -202,7 +202,7 @@ outcome__each_status_of_a_put__maps_as_the_contract_says(void **state)
         {SLUICE_EEXIST, STORE_EXISTS, SL_OK},
         {SLUICE_EUNKNOWN, STORE_UNKNOWN, SL_EIO},
         {SLUICE_ENOSPC, STORE_ERROR, SL_ENOSPC},
-        {SLUICE_EDENIED, STORE_ERROR, SL_EDENIED},
+        {SLUICE_EDENIED, STORE_ERROR, SL_EIO},
         {SLUICE_EAGAIN, STORE_ERROR, SL_EAGAIN},
         {SLUICE_EIO, STORE_ERROR, SL_EIO},
         {-999, STORE_UNKNOWN, SL_EIO}, /* promises nothing */
