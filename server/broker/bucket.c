@@ -202,19 +202,22 @@ cluster_parse(struct bucket *b, const char *key, struct span text, struct sl_err
     json_error_t why;
     json_int_t format = 0;
     json_int_t min_reader = 0;
+    json_int_t min_writer = 0;
     json_int_t journals = 0;
     const char *id = "";
     json_t *root = json_loadb((const char *)text.ptr, text.len, 0, &why);
     enum sl_err rc = SL_OK;
-    if (root == NULL || json_unpack(root, "{s:I, s:I, s:s, s:I}", "format", &format, "min_reader",
-                                    &min_reader, "cluster_id", &id, "journals", &journals) != 0) {
+    if (root == NULL ||
+        json_unpack(root, "{s:I, s:I, s:I, s:s, s:I}", "format", &format, "min_reader", &min_reader,
+                    "min_writer", &min_writer, "cluster_id", &id, "journals", &journals) != 0) {
         rc = sl_error_set(err, SL_ECORRUPT, "%s cannot be read (%s); restore it from a copy", key,
                           root == NULL ? why.text : "a field is missing");
-    } else if (min_reader > FORMAT) {
-        rc = sl_error_set(err, SL_EVERSION,
-                          "%s asks for a reader of format %d, this binary has %d; "
-                          "run a newer sluice",
-                          key, (int)min_reader, FORMAT);
+    } else if (min_reader > FORMAT || min_writer > FORMAT) {
+        rc =
+            sl_error_set(err, SL_EVERSION,
+                         "%s asks for format %d to read and %d to write, this binary has %d; run a "
+                         "newer sluice",
+                         key, (int)min_reader, (int)min_writer, FORMAT);
     } else if (!uuid_parse(id, &b->cluster) || journals < 1 || journals > JOURNALS_MAX) {
         rc = sl_error_set(err, SL_ECORRUPT, "%s names no sound cluster_id and number of journals",
                           key);
