@@ -138,8 +138,9 @@ enum sim_stat {
     X(refused)                                                                                     \
     X(slow)                                                                                        \
     X(geterr)                                                                                      \
-    X(listerr) X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap)   \
-        X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
+    X(listerr)                                                                                     \
+    X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire)    \
+        X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -224,10 +225,12 @@ struct store *sim_store_new(void);
 void sim_req_deliver(struct sim_req *req);
 int64_t sim_req_stamp(struct sim_req *req);
 void sim_store_power_loss(void);
-/* Takes an entry's PUT of home that has not landed yet and makes it land at `at`; its answer is
- * lost. False when there is none. */
-bool sim_store_postpone(const struct sim_sched *home, int64_t at, uint32_t *ret_journal,
-                        uint64_t *ret_n);
+/* The answers to checks (manifest LISTs) of home that are on their way arrive at `at`. */
+void sim_store_postpone_checks(const struct sim_sched *home, int64_t at);
+/* An entry's PUT of home that has not landed yet; false when there is none. */
+bool sim_store_next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n);
+/* It lands at `at`, and its answer is lost. */
+void sim_store_postpone(const struct sim_sched *home, int64_t at);
 /* Damages one entry that something later vouches for. False when there is none. */
 bool sim_store_damage(bool is_removal);
 size_t sim_store_outstanding(const struct sim_sched *home);

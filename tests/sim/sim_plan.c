@@ -173,7 +173,7 @@ plan_haunted(struct knobs *k)
     k->parts = 1;
     k->plain_clients = 1;
     k->readers = (int)between(2, 5);
-    k->batches = (int)between(100, 300);
+    k->batches = (int)between(150, 450);
     k->gap_ns = between(500, 4000) * SCHED_MS;
     k->long_gap_pm = 0;
     k->grace_ns = between(45, 90) * SCHED_S;
@@ -195,7 +195,7 @@ plan_haunted(struct knobs *k)
     k->slowget_max = 4 * k->grace_ns;
     k->pm[F_slowget] = coin(600) ? (uint32_t)between(20, 200) : 0;
     k->pm[F_slowcheck] = coin(500) ? (uint32_t)between(100, 400) : 0;
-    k->every[F_haunt] = coin(800) ? between(30, 120) * SCHED_S : 0;
+    k->every[F_haunt] = coin(850) ? between(15, 60) * SCHED_S : 0;
     k->append_deadline = coin(500) ? 10 * k->grace_ns : 2 * SIM_MIN;
     k->is_paranoid = coin(100);
 }

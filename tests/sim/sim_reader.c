@@ -284,7 +284,7 @@ on_return(void *arg)
     int64_t end = b->end_shown[p - sim.parts];
     struct reading *rd = reading_new(b, p, end);
     rd->r.max_bytes = 20000;
-    rd->r.is_tail_ok = rng_chance(&sim.r_client, 800);
+    rd->r.is_tail_ok = rng_chance(&sim.r_client, 600);
     if (!broker_send(b, read_on_loop, rd)) {
         reading_free(rd);
     }
@@ -294,7 +294,8 @@ void
 readers_return(struct sim_broker *b)
 {
     for (int i = 0; i < 40; i++) {
-        sim_after((int64_t)rng_below(&sim.r_client, 150 * SCHED_MS), on_return, b);
+        sim_after((int64_t)rng_below(&sim.r_client, i < 20 ? 150 * SCHED_MS : SCHED_S), on_return,
+                  b);
     }
 }
 

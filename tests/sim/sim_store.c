@@ -38,7 +38,8 @@ struct sim_req {
     struct buf *body;
     struct store_listing *listing;
     uint64_t object_size;
-    int64_t ended_ns, submitted_at, not_before;
+    int64_t ended_ns, submitted_at;
+    int64_t not_before, answer_not_before; /* postponed */
 };
 
 enum { DOUBTS = 64 };
@@ -347,6 +348,10 @@ static void
 on_answer(void *arg)
 {
     struct sim_req *r = arg;
+    if (sim.now < r->answer_not_before) {
+        sim_at(r->answer_not_before, on_answer, r);
+        return;
+    }
     r->is_answered = true;
     if (r->home->is_dead) {
         req_unref(r);
@@ -608,20 +613,46 @@ sim_store_has_put_in_flight(const struct sim_sched *home)
     return false;
 }
 
-bool
-sim_store_postpone(const struct sim_sched *home, int64_t at, uint32_t *ret_journal, uint64_t *ret_n)
+static struct sim_req *
+next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n)
 {
     for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
         bool is_waiting = r->home == home && r->call != NULL && !r->is_applied && !r->is_error;
         if (is_waiting && r->kind == STORE_PUT && is_entry(r->key, ret_journal, ret_n)) {
-            TRACE("fault    PUT %s by b%d is postponed", r->key, home->broker);
-            r->not_before = at;
-            r->is_unknown = true;
-            r->is_dropped_with_home = false;
-            return true;
+            return r;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool
+sim_store_next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n)
+{
+    return next_put(home, ret_journal, ret_n) != NULL;
+}
+
+void
+sim_store_postpone(const struct sim_sched *home, int64_t at)
+{
+    uint32_t j;
+    uint64_t n;
+    struct sim_req *r = next_put(home, &j, &n);
+    TRACE("fault    PUT %s by b%d is postponed", r->key, home->broker);
+    r->not_before = at;
+    r->is_unknown = true;
+    r->is_dropped_with_home = false;
+}
+
+void
+sim_store_postpone_checks(const struct sim_sched *home, int64_t at)
+{
+    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
+        if (r->home == home && r->call != NULL && !r->is_answered && r->kind == STORE_LIST &&
+            strstr(r->key, "/manifest/") != NULL) {
+            TRACE("fault    the answer to a check of b%d is postponed", home->broker);
+            r->answer_not_before = at;
+        }
+    }
 }
 
 void
