@@ -6,6 +6,11 @@
  * message cancels it on the shard's loop: since messages of one loop arrive in order, no wake-up
  * can come after that read's answer, and the request may be freed.
  *
+ * Who gets the bytes if there are more than the limits allow is for the order in the request to
+ * say: clients rotate it for fairness. Shards read at the same time, so the race may give them to
+ * the wrong one. Then, and only then, the shards are asked how much each partition has, the bytes
+ * are allotted in the request's order, and a second read takes what is allotted.
+ *
  * Sessions (KIP-227) are not kept: session id 0 is answered and every partition is in every reply.
  */
 #include "wire/messages/fetch.h"
@@ -27,7 +32,9 @@ struct fetch_part {
     struct fetch_group *group;
     struct fetch_part *next; /* in its group */
     int64_t max_bytes;
-    enum sl_err rc; /* refused before it was read */
+    size_t has_bytes, allotted;          /* when the order decides */
+    bool is_squeezed, is_allotted_whole; /* read with less than its own limit; may exceed it */
+    enum sl_err rc;                      /* refused before it was read */
 };
 
 struct fetch_group {
@@ -57,9 +64,11 @@ struct fetch {
     int64_t deadline_ns, tail_deadline_ns;
     struct sched_timer timer;
     bool is_waiting, is_last_read, has_waited;
+    bool is_allotted; /* the order of the request decides */
 };
 
 static void read_all(struct fetch *f);
+static void send_all(struct fetch *f, void (*run)(struct sched_task *task));
 
 /* --- memory --- */
 
@@ -260,10 +269,73 @@ wait_all(struct fetch *f)
 
 /* --- read --- */
 
+/* Did a partition go short while a later one got something? */
+static bool
+is_order_broken(const struct fetch *f)
+{
+    bool is_short = false;
+    for (size_t i = 0; i < f->part_count; i++) {
+        const struct fetch_part *part = &f->parts[i];
+        if (part->group == NULL || part->read.rc != SL_OK) {
+            continue;
+        }
+        if (is_short && part->read.total_bytes > 0) {
+            return true;
+        }
+        is_short = is_short || (part->is_squeezed && part->read.high_watermark > part->read.offset);
+    }
+    return false;
+}
+
+static void
+allot(struct fetch *f)
+{
+    int64_t left = f->budget_start;
+    bool is_first = true;
+    for (size_t i = 0; i < f->part_count; i++) {
+        struct fetch_part *part = &f->parts[i];
+        size_t most = left > 0 ? (size_t)left : 0;
+        part->is_allotted_whole = is_first && part->has_bytes > 0;
+        part->allotted = part->has_bytes < most ? part->has_bytes : most;
+        left -= (int64_t)(part->is_allotted_whole ? part->has_bytes : part->allotted);
+        is_first = is_first && part->has_bytes == 0;
+    }
+    f->is_allotted = true;
+    read_all(f);
+}
+
+static void
+group_sized(struct sched_task *task)
+{
+    struct fetch *f = SL_CONTAINER_OF(task, struct fetch_group, task)->fetch;
+    if (--f->pending == 0) {
+        allot(f);
+    }
+}
+
+/* [the shard's loop] */
+static void
+group_size(struct sched_task *task)
+{
+    struct fetch_group *g = SL_CONTAINER_OF(task, struct fetch_group, task);
+    for (struct fetch_part *part = g->first; part != NULL; part = part->next) {
+        int64_t most =
+            part->max_bytes < g->fetch->budget_start ? part->max_bytes : g->fetch->budget_start;
+        part->has_bytes = part_read_size(g->shard, &part->read, (size_t)(most > 0 ? most : 0));
+    }
+    g->task.run = group_sized;
+    sched_post(g->fetch->req->loop, &g->task);
+}
+
 /* Everything was read. Reply, or sleep until there is more? */
 static void
 decide(struct fetch *f)
 {
+    if (!f->is_allotted && is_order_broken(f)) {
+        release(f);
+        send_all(f, group_size);
+        return;
+    }
     int64_t total = 0;
     bool has_error = false;
     for (size_t i = 0; i < f->part_count; i++) {
@@ -271,8 +343,8 @@ decide(struct fetch *f)
         has_error = has_error || f->parts[i].resp->error_code != 0;
         total += (int64_t)f->parts[i].resp->records.len;
     }
-    bool is_enough =
-        total >= f->in.min_bytes || total >= f->budget_start || has_error || f->is_last_read;
+    bool is_enough = total >= f->in.min_bytes || total >= f->budget_start || has_error ||
+                     f->is_last_read || f->is_allotted;
     if (is_enough || f->part_count == 0 || sched_now(f->req->loop) >= f->deadline_ns) {
         reply(f);
         return;
@@ -303,22 +375,35 @@ read_done(struct part_read *r)
     }
 }
 
-/* [the shard's loop] */
 static void
-read_part(struct fetch *f, struct fetch_part *part)
+read_submit(const struct fetch *f, struct fetch_part *part)
 {
-    int64_t left = atomic_load(&f->budget);
-    int64_t most = part->max_bytes < left ? part->max_bytes : left;
-    part->read.max_bytes = most > 0 ? (size_t)most : 0;
-    part->read.is_at_least_one = left == f->budget_start;
     if (part->read.is_at_least_one && part->read.max_bytes == 0) {
         part->read.max_bytes = 1;
     }
-    part->read.is_tail_ok = f->has_waited;
+    part->read.is_tail_ok = f->has_waited || f->is_allotted;
     part->read.tail_deadline_ns = f->tail_deadline_ns;
     part->read.done = read_done;
     part->read.arg = part;
     part_read_submit(part->group->shard, &part->read);
+}
+
+/* [the shard's loop] */
+static void
+read_part(struct fetch *f, struct fetch_part *part)
+{
+    if (f->is_allotted) {
+        part->read.max_bytes = part->allotted;
+        part->read.is_at_least_one = part->is_allotted_whole;
+        read_submit(f, part);
+        return;
+    }
+    int64_t left = atomic_load(&f->budget);
+    int64_t most = part->max_bytes < left ? part->max_bytes : left;
+    part->is_squeezed = left < part->max_bytes;
+    part->read.max_bytes = most > 0 ? (size_t)most : 0;
+    part->read.is_at_least_one = left == f->budget_start;
+    read_submit(f, part);
 }
 
 /* [the shard's loop] */
@@ -342,22 +427,31 @@ group_read(struct sched_task *task)
     }
 }
 
+/* A message to each shard that has some of the partitions; pending counts the answers. */
 static void
-read_all(struct fetch *f)
+send_all(struct fetch *f, void (*run)(struct sched_task *task))
 {
     const struct broker *br = f->req->broker;
-    pool_take(f);
-    atomic_store(&f->budget, f->budget_start);
-    f->pending = 1;
+    f->pending = 0;
+    for (uint32_t j = 0; j < br->shard_count; j++) {
+        f->pending += f->groups[j].part_count > 0 ? 1 : 0;
+    }
     for (uint32_t j = 0; j < br->shard_count; j++) {
         struct fetch_group *g = &f->groups[j];
         if (g->part_count > 0) {
-            f->pending++;
-            g->task.run = group_read;
+            g->task.run = run;
             sched_post(shard_sched(g->shard), &g->task);
         }
     }
-    if (--f->pending == 0) {
+}
+
+static void
+read_all(struct fetch *f)
+{
+    pool_take(f);
+    atomic_store(&f->budget, f->budget_start);
+    send_all(f, group_read);
+    if (f->pending == 0) { /* no partition to read */
         decide(f);
     }
 }

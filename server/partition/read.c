@@ -394,6 +394,24 @@ read_now(struct part_read *r)
     read_data(r, p);
 }
 
+size_t
+part_read_size(struct shard *sh, const struct part_read *r, size_t max_bytes)
+{
+    const struct part_state *p = state_find_part(sh->state, &r->topic_id, r->partition);
+    struct part_read asked = {.offset = r->offset, .max_bytes = max_bytes, .is_at_least_one = true};
+    struct plan plan;
+    size_t total = 0;
+    SCHED_ASSERT_HERE(shard_sched(sh));
+    if (p == NULL || r->offset < p->start || r->offset >= p->end) {
+        return 0;
+    }
+    make_plan(&asked, p, &plan);
+    for (size_t i = 0; i < plan.count; i++) {
+        total += plan.runs[i].length;
+    }
+    return total;
+}
+
 void
 part_read_submit(struct shard *sh, struct part_read *r)
 {

@@ -121,6 +121,9 @@ struct part_read {
     bool is_late;
 };
 void part_read_submit(struct shard *sh, struct part_read *r);
+/* How many bytes a read from here would give now: whole batches within max_bytes, but at least one.
+ */
+size_t part_read_size(struct shard *sh, const struct part_read *r, size_t max_bytes);
 /* Drops the pieces. */
 void part_read_fini(struct part_read *r);
 

@@ -394,6 +394,45 @@ fetch__less_than_min_bytes__waits_for_more(void **unused)
     bytes_fini(&frame);
 }
 
+/* More than the limit in three journals: who comes first in the request comes first. */
+static void
+fetch__more_than_the_limit__order_of_the_request_decides(void **unused)
+{
+    (void)unused;
+    static const int32_t orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}, {1, 3, 0, 2}};
+    create_one("t", 4); /* 3 has nothing */
+    for (int32_t p = 0; p < 3; p++) {
+        for (int64_t i = 0; i < 3; i++) {
+            assert_int_equal(produce_at("t", p, (int64_t[]){i, i, i}, 3), i * 3);
+        }
+    }
+    size_t one = fetch(4, (struct ask){.topic = "t", .partition_max_bytes = 1})->records.len;
+    for (size_t k = 0; k < 4; k++) {
+        for (size_t batches = 0; batches < 9; batches++) {
+            struct fetch_request_partition p[4];
+            struct fetch_request_topic t = {.topic = span_cstr("t"), .partitions = {p, 4}};
+            struct fetch_request in;
+            fetch_request_init(&in);
+            for (size_t i = 0; i < 4; i++) {
+                fetch_request_partition_init(&p[i]);
+                p[i].partition = orders[k][i];
+                p[i].partition_max_bytes = 1 << 20;
+            }
+            in.max_bytes = batches == 0 ? 1 : (int32_t)(one * batches);
+            in.topics.items = &t;
+            in.topics.count = 1;
+            call(API_FETCH, 4, &in, &fetched);
+            size_t left = batches == 0 ? 1 : batches;
+            for (size_t i = 0; i < 4; i++) {
+                size_t most = orders[k][i] == 3 ? 0 : left < 3 ? left : 3;
+                assert_int_equal(fetched.responses.items[0].partitions.items[i].records.len,
+                                 most * one);
+                left -= most;
+            }
+        }
+    }
+}
+
 static void
 fetch__session_that_we_lack__not_found(void **unused)
 {
@@ -486,6 +525,7 @@ main(void)
         T(fetch__at_the_end__waits_and_is_woken_by_a_commit),
         T(fetch__at_the_end__empty_when_the_time_is_over),
         T(fetch__less_than_min_bytes__waits_for_more),
+        T(fetch__more_than_the_limit__order_of_the_request_decides),
         T(fetch__session_that_we_lack__not_found),
         T(fetch__many_partitions__each_in_the_reply),
         T(fetch__from_the_store_after_a_restart),
