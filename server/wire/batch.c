@@ -114,16 +114,15 @@ check_extent(struct span records, const struct batch_limits *limits)
     if (length < (int32_t)(BATCH_HEADER_BYTES - BATCH_LENGTH_START)) {
         return (struct verdict){SL_ECORRUPT_BATCH, "record batch length is too small"};
     }
-    if ((uint32_t)length > limits->max_batch_bytes ||
-        (uint32_t)length + BATCH_LENGTH_START > limits->max_batch_bytes) {
-        return (struct verdict){SL_ETOO_LARGE, "record batch is larger than max.message.bytes"};
-    }
     size_t rest = records.len - BATCH_LENGTH_START;
     if ((size_t)length > rest) {
         return (struct verdict){SL_ECORRUPT_BATCH, "record batch is longer than what was sent"};
     }
     if ((size_t)length < rest) {
         return invalid("more than one record batch for a partition");
+    }
+    if (records.len > limits->max_batch_bytes) {
+        return (struct verdict){SL_ETOO_LARGE, "record batch is larger than max.message.bytes"};
     }
     return sound;
 }
