@@ -166,6 +166,11 @@ class SluiceBroker(Broker):
         if not self.binary.exists():
             raise NotAvailable(f"{self.binary} is not built")
 
+    def is_sanitized(self):
+        """Built with a sanitizer, whose own memory says nothing about ours."""
+        data = self.binary.read_bytes()
+        return b"__asan_init" in data or b"__tsan_init" in data
+
     def command(self):
         sets = [f"listener.plain.address={self.address}", f"storage.path={self.dir}",
                 f"server.node.id={self.node_id}"] + self.options

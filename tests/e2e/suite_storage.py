@@ -78,6 +78,8 @@ def power_rounds(env, rounds):
     if not library.exists():
         env.skip(f"{library} is not built")
     broker = env.own(options=["storage.volume.size=1MiB", "journal.snapshot.entries=64"])
+    if broker.is_sanitized():
+        env.skip("a sanitizer and the preloaded library do not go together")
     raw = env.client(broker)
     expect(raw.create("steady", PARTITIONS), 0, "create")
     raw.wait_ready("steady")
@@ -262,6 +264,43 @@ def s04_the_second_takes_over(env):
     row = raw_two.produce_until_ok(topic, 0, make_batch([b"50"]))
     expect((row["error"], row["base_offset"]), (0, 50), "the next produce, at the other broker")
     expect(log_of(raw_two, topic, 0), [b"%d" % i for i in range(51)], "the log")
+
+
+def two_with_kills(env, rounds):
+    """Two brokers, an idempotent producer on each, and one or the other is killed all the time."""
+    brokers = [env.own(), env.own(node_id=2)]
+    raw = env.client(brokers[0])
+    expect(raw.create("steady", PARTITIONS), 0, "create")
+    raw.wait_ready("steady")
+    other = env.client(brokers[1])
+    eventually(lambda: other.metadata(["steady"])["topics"][0]["error"] == 0, 20, "known at two")
+    rng = random.Random(env.name)
+    with Steady(brokers[0].address, "steady", PARTITIONS, 1500, "a") as a, \
+            Steady(brokers[1].address, "steady", PARTITIONS, 1500, "b") as b:
+        for i in range(rounds):
+            for producer in (a, b):
+                producer.wait_more(rng.randint(50, 800))
+            brokers[i % 2].kill()
+            if rng.random() < 0.5:
+                (b, a)[i % 2].wait_more(200)  # the other one goes on meanwhile
+            brokers[i % 2].start()
+        a.finish()
+        b.finish()
+        for broker in brokers:
+            raw = env.client(broker)
+            eventually(lambda r=raw: sum(r.end_offset("steady", p) for p in range(PARTITIONS)) ==
+                       len(a.acked) + len(b.acked), 20, "all records in the view of each broker")
+            check(raw, [a, b])
+
+
+@test(brokers=("sluice",), timeout=240)
+def s04_two_brokers_two_producers_and_kills(env):
+    two_with_kills(env, 6)
+
+
+@test(brokers=("sluice",), timeout=900, all_only=True)
+def s04_two_brokers_two_producers_and_fifty_kills(env):
+    two_with_kills(env, 50)
 
 
 # --- damage ---
