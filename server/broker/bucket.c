@@ -1,6 +1,7 @@
 #include "broker/bucket.h"
 
 #include "broker/gate.h"
+#include "plugin/crash.h"
 #include "plugin/instance.h"
 #include "storage-fs/storage_fs.h"
 #include "store/plugin_store.h"
@@ -17,8 +18,16 @@ static const struct builtin {
     struct plugin_source source;
 } builtins[] = {{"fs", {.open = storage_fs_plugin_open}}};
 
-static const struct plugin_source *
-find_builtin(const char *name)
+/* Where a plugin comes from, and which section of the configuration holds its keys. */
+struct choice {
+    struct plugin_source source;
+    const char *name, *section;
+    bool
+        takes_server_keys; /* its section's own keys are handed on where the plugin asks for them */
+};
+
+const struct plugin_source *
+bucket_builtin(const char *name)
 {
     for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
         if (strcmp(builtins[i].name, name) == 0) {
@@ -29,20 +38,147 @@ find_builtin(const char *name)
 }
 
 static enum sl_err
-unknown_plugin(const char *name, struct sl_error *err)
+unknown_plugin(const struct config *cfg, struct sl_error *err)
 {
-    return sl_error_set(err, SL_EINVAL, "[storage] plugin = %s: no such plugin; this build has: fs",
-                        name);
+    struct nearest near;
+    const char *name = cfg->storage.plugin;
+    nearest_init(&near, name);
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
+        nearest_offer(&near, builtins[i].name);
+    }
+    for (size_t i = 0; i < cfg->plugin_count; i++) {
+        nearest_offer(&near, cfg->plugins[i].name);
+    }
+    if (near.best != NULL) {
+        return sl_error_set(err, SL_EINVAL,
+                            "[storage] plugin = %s: no such plugin; did you mean %s?", name,
+                            near.best);
+    }
+    return sl_error_set(err, SL_EINVAL,
+                        "[storage] plugin = %.80s: neither built in (fs is) nor a section [plugin "
+                        "%.80s]; write that section, with path = the .so file",
+                        name, name);
+}
+
+static struct choice
+choice_of_section(const struct config_plugin *c)
+{
+    return (struct choice){
+        .source = {.path = c->path, .sha256 = c->sha256}, .name = c->name, .section = c->section};
+}
+
+/* What [storage] plugin names. */
+static enum sl_err
+storage_choice(const struct config *cfg, struct choice *ret, struct sl_error *err)
+{
+    const char *name = cfg->storage.plugin;
+    const struct plugin_source *builtin = bucket_builtin(name);
+    if (builtin != NULL || strchr(name, '/') != NULL) {
+        *ret = (struct choice){.source = {.path = name},
+                               .name = builtin != NULL ? name : strrchr(name, '/') + 1,
+                               .section = "storage",
+                               .takes_server_keys = true};
+        if (builtin != NULL) {
+            ret->source = *builtin;
+        }
+        return SL_OK;
+    }
+    for (size_t i = 0; i < cfg->plugin_count; i++) {
+        if (strcmp(cfg->plugins[i].name, name) == 0) {
+            *ret = choice_of_section(&cfg->plugins[i]);
+            return SL_OK;
+        }
+    }
+    return unknown_plugin(cfg, err);
+}
+
+/* What the plugin's key table asks for, taken from the section's own keys and from the extras. */
+static size_t
+gather_pairs(const struct config *cfg, const struct choice *c, const sluice_conf_key *keys,
+             struct plugin_conf_pair pairs[PAIRS_MAX])
+{
+    size_t count = 0;
+    const struct config_extra *extras = NULL;
+    for (const sluice_conf_key *k = keys; k != NULL && k->name != NULL && c->takes_server_keys;
+         k++) {
+        const char *value = config_text(cfg, c->section, k->name);
+        if (value != NULL && count < PAIRS_MAX) {
+            pairs[count++] = (struct plugin_conf_pair){k->name, value};
+        }
+    }
+    size_t extra_count = config_extras(cfg, c->section, &extras);
+    for (size_t i = 0; i < extra_count && count < PAIRS_MAX; i++) {
+        pairs[count++] = (struct plugin_conf_pair){extras[i].key, extras[i].value};
+    }
+    return count;
+}
+
+/* The keys of [plugin NAME] that are the loader's cannot be a plugin's, too. */
+static enum sl_err
+keys_check(const struct config *cfg, const struct choice *c, const sluice_conf_key *keys,
+           struct sl_error *err)
+{
+    for (const sluice_conf_key *k = keys; k->name != NULL && !c->takes_server_keys; k++) {
+        if (config_text(cfg, c->section, k->name) != NULL) {
+            return sl_error_set(err, SL_EINVAL,
+                                "[%s] %s is the loader's key, and the plugin declares it as its "
+                                "own; it must name it otherwise",
+                                c->section, k->name);
+        }
+    }
+    return SL_OK;
+}
+
+/* Loads the plugin, checks its keys, and configures an instance without starting it. */
+static enum sl_err
+choice_check(const struct config *cfg, const struct choice *c, const struct config_args *args,
+             struct sl_error *err)
+{
+    static const sluice_conf_key none[] = {{0}};
+    struct plugin_conf_pair pairs[PAIRS_MAX];
+    struct plugin_instance *dry = NULL;
+    sluice_plugin table;
+    enum sl_err rc = plugin_source_table(&c->source, c->name, &table, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    const sluice_conf_key *keys = table.conf_keys == NULL ? none : table.conf_keys;
+    rc = keys_check(cfg, c, keys, err);
+    if (rc == SL_OK) {
+        rc = config_extras_check(cfg, c->section, keys, args, err);
+    }
+    if (rc != SL_OK) {
+        return rc;
+    }
+    const struct plugin_conf conf = {.pairs = pairs,
+                                     .count = gather_pairs(cfg, c, keys, pairs),
+                                     .section = c->section,
+                                     .is_dry_run = true};
+    rc = plugin_instance_open(&c->source, c->name, &conf, &dry, err);
+    plugin_instance_close(&dry);
+    return rc;
 }
 
 enum sl_err
 bucket_check(const struct config *cfg, const struct config_args *args, struct sl_error *err)
 {
-    const struct plugin_source *src = find_builtin(cfg->storage.plugin);
-    if (src == NULL) {
-        return unknown_plugin(cfg->storage.plugin, err);
+    static const sluice_conf_key none[] = {{0}};
+    struct choice storage;
+    enum sl_err rc = storage_choice(cfg, &storage, err);
+    if (rc == SL_OK && storage.takes_server_keys) {
+        rc = choice_check(cfg, &storage, args, err);
+    } else if (rc == SL_OK) { /* further keys of [storage] belong into the plugin's section */
+        rc = config_extras_check(cfg, "storage", none, args, err);
     }
-    return config_extras_check(cfg, "storage", plugin_source_keys(src), args, err);
+    for (size_t i = 0; i < cfg->plugin_count && rc == SL_OK; i++) {
+        const struct choice c = choice_of_section(&cfg->plugins[i]);
+        if (bucket_builtin(c.name) != NULL) {
+            return sl_error_set(err, SL_EINVAL, "[plugin %s]: %s is built in; choose another name",
+                                c.name, c.name);
+        }
+        rc = choice_check(cfg, &c, args, err);
+    }
+    return rc;
 }
 
 size_t
@@ -58,48 +194,14 @@ bucket_plugin_keys(struct config_plugin_keys *ret, size_t max)
     return count;
 }
 
-/* What the plugin's key table asks for, taken from the server's own keys and from the extras. */
-static size_t
-gather_pairs(const struct config *cfg, const struct plugin_source *src,
-             struct plugin_conf_pair pairs[PAIRS_MAX])
+static enum sl_err
+store_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
 {
-    size_t count = 0;
-    const struct config_extra *extras = NULL;
-    const struct sluice_conf_key *key = plugin_source_keys(src);
-    for (; key != NULL && key->name != NULL && count < PAIRS_MAX; key++) {
-        const char *value = config_text(cfg, "storage", key->name);
-        if (value != NULL) {
-            pairs[count++] = (struct plugin_conf_pair){key->name, value};
-        }
-    }
-    size_t extra_count = config_extras(cfg, "storage", &extras);
-    for (size_t i = 0; i < extra_count && count < PAIRS_MAX; i++) {
-        pairs[count++] = (struct plugin_conf_pair){extras[i].key, extras[i].value};
-    }
-    return count;
-}
-
-enum sl_err
-bucket_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
-{
-    struct plugin_conf_pair pairs[PAIRS_MAX];
-    const struct plugin_source *src = find_builtin(cfg->storage.plugin);
-    if (src == NULL) {
-        return unknown_plugin(cfg->storage.plugin, err);
-    }
-    const struct plugin_conf conf = {
-        .pairs = pairs, .count = gather_pairs(cfg, src, pairs), .section = "storage"};
-    enum sl_err rc = plugin_instance_open(src, cfg->storage.plugin, &conf, &b->plugin, err);
-    if (rc != SL_OK) {
-        return rc;
-    }
-    (void)snprintf(b->name, sizeof(b->name), "%s store %.300s", cfg->storage.plugin,
-                   cfg->storage.path);
     const sluice_storage *table =
         (const sluice_storage *)plugin_instance_extension(b->plugin, SLUICE_STORAGE_V1);
     if (table == NULL) {
-        plugin_instance_close(&b->plugin);
-        return sl_error_set(err, SL_ENOTSUP, "plugin %s offers no " SLUICE_STORAGE_V1,
+        return sl_error_set(err, SL_ENOTSUP,
+                            "plugin %s offers no " SLUICE_STORAGE_V1 "; it cannot be the storage",
                             cfg->storage.plugin);
     }
     b->capabilities = table->capabilities;
@@ -108,7 +210,37 @@ bucket_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
                                            .instance = plugin_instance_self(b->plugin),
                                            .plugin_flags = plugin_instance_flags(b->plugin),
                                            .threads = (uint32_t)cfg->storage.threads};
-    rc = plugin_store_open(&o, &b->store, err);
+    return plugin_store_open(&o, &b->store, err);
+}
+
+enum sl_err
+bucket_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
+{
+    struct plugin_conf_pair pairs[PAIRS_MAX];
+    struct choice c;
+    sluice_plugin table;
+    plugin_crash_install();
+    enum sl_err rc = storage_choice(cfg, &c, err);
+    if (rc == SL_OK) {
+        rc = plugin_source_table(&c.source, c.name, &table, err);
+    }
+    if (rc != SL_OK) {
+        return rc;
+    }
+    const struct plugin_conf conf = {.pairs = pairs,
+                                     .count = gather_pairs(cfg, &c, table.conf_keys, pairs),
+                                     .section = c.section};
+    rc = plugin_instance_open(&c.source, c.name, &conf, &b->plugin, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    if (c.source.open != NULL) {
+        (void)snprintf(b->name, sizeof(b->name), "%s store %.300s", c.name, cfg->storage.path);
+    } else {
+        (void)snprintf(b->name, sizeof(b->name), "store %.60s (%.80s)", c.name,
+                       plugin_instance_id(b->plugin));
+    }
+    rc = store_open(cfg, b, err);
     if (rc != SL_OK) {
         plugin_instance_close(&b->plugin);
     }

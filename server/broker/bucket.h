@@ -15,6 +15,7 @@
 #include "store/store.h"
 
 struct plugin_instance;
+struct plugin_source;
 
 struct bucket {
     struct plugin_instance *plugin;
@@ -33,9 +34,12 @@ MUST_CHECK enum sl_err bucket_join(struct bucket *b, const struct config *cfg, s
                                    struct sl_error *err);
 /* Ends the store's calls; the loops still run. */
 void bucket_close(struct bucket *b);
-/* Checks the plugin's own keys of [storage]: for `sluice check` and before serve. */
+/* Loads every plugin that is configured, checks its keys and configures it without starting it: for
+ * `sluice check` and before serve. */
 MUST_CHECK enum sl_err bucket_check(const struct config *cfg, const struct config_args *args,
                                     struct sl_error *err);
+/* Gives the built-in plugin of that name, NULL when there is none. */
+const struct plugin_source *bucket_builtin(const char *name);
 /* Gives the keys of the built-in storage plugins, for `sluice config doc`. */
 size_t bucket_plugin_keys(struct config_plugin_keys *ret, size_t max);
 

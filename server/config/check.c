@@ -89,3 +89,33 @@ config__check_journal(struct config__sections *all, struct config__report *rep)
         rep->where = NULL;
     }
 }
+
+/* Without dots, so that --set plugin.NAME.key=value can be read. */
+static bool
+is_plain_name(const char *name)
+{
+    return name[0] != '\0' &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789-_")] == '\0';
+}
+
+void
+config__check_plugins(struct config__sections *all, struct config__report *rep)
+{
+    const struct config__kind *kind = config__kind_find("plugin");
+    for (struct config__section *s = all->first; s != NULL; s = s->next) {
+        if (s->kind != kind) {
+            continue;
+        }
+        rep->where = where_of(s, "path", where_of(s, "sha256", NULL));
+        if (!is_plain_name(s->arg)) {
+            config__problem(rep, "[plugin %s]: a name is made of letters, digits, - and _", s->arg);
+        } else if (((const struct config_plugin *)s->values)->path[0] == '\0') {
+            config__problem(rep,
+                            "[plugin %s] needs the key path: the plugin's shared object, by "
+                            "absolute path",
+                            s->arg);
+        }
+        rep->where = NULL;
+    }
+}

@@ -48,6 +48,11 @@ struct config_listener {
     const char *name; /* of [listener NAME] */
     CONFIG_LISTENER_OPTIONS(CONFIG_FIELD)
 };
+struct config_plugin {
+    const char *name;    /* of [plugin NAME] */
+    const char *section; /* "plugin NAME", for config_extras */
+    CONFIG_PLUGIN_OPTIONS(CONFIG_FIELD)
+};
 /* What a topic gets that says nothing else itself; see config_topic. */
 struct config_topic {
     CONFIG_TOPIC_OPTIONS(CONFIG_FIELD)
@@ -59,6 +64,8 @@ struct config {
     struct config_journal journal;
     const struct config_listener *listeners; /* at least one; `advertised` is always filled */
     size_t listener_count;
+    const struct config_plugin *plugins; /* each has a path */
+    size_t plugin_count;
     struct config__sections *sections; /* private */
 };
 
@@ -82,17 +89,17 @@ void config_destroy(struct config **cfg);
  * in the order of the file, so that a later one wins. Patterns: * ? [a-z], the whole name. */
 void config_topic(const struct config *cfg, const char *topic, struct config_topic *ret);
 
-/* Gives what was written for a key of an unnamed section ("storage", "path"), or its default;
- * NULL for a key that does not exist. For handing values on to a plugin as text. */
+/* Gives what was written for a key of a section ("storage", "path" or "plugin s3", "path"), or its
+ * default; NULL for a key that does not exist. For handing values on to a plugin as text. */
 const char *config_text(const struct config *cfg, const char *section, const char *key);
 
-/* A key of [storage] (later also of [plugin NAME], ...) that the server's table does not have: the
- * plugin's own. Nobody has checked it yet. */
+/* A key of [storage] or [plugin NAME] that the server's table does not have: the plugin's own.
+ * Nobody has checked it yet. */
 struct config_extra {
     const char *key, *value; /* borrowed from the config */
     const char *where;       /* "file:line" or "--set" */
 };
-/* Gives the number of extras of a section, and the array. */
+/* Gives the number of extras of a section ("storage", "plugin s3"), and the array. */
 size_t config_extras(const struct config *cfg, const char *section,
                      const struct config_extra **ret);
 

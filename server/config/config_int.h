@@ -44,6 +44,8 @@ enum { CONFIG__KINDS = 10, CONFIG__OPTIONS_MAX = 32, CONFIG__EXTRAS_MAX = 64 };
 extern const struct config__kind config__kinds[CONFIG__KINDS];
 
 const struct config__kind *config__kind_find(const char *name);
+/* The same for a title such as "plugin s3": what stands before the blank counts. */
+const struct config__kind *config__kind_of_title(const char *title);
 const struct config__option *config__option_find(const struct config__kind *kind, const char *key);
 
 struct config__section {
@@ -104,6 +106,7 @@ void config__set_apply(struct config__sections *all, const char *set, struct con
 /* Rules that look at more than one option. */
 void config__check_listeners(struct config__sections *all, struct config__report *rep);
 void config__check_journal(struct config__sections *all, struct config__report *rep);
+void config__check_plugins(struct config__sections *all, struct config__report *rep);
 
 /* Copies into the arena; aborts never: NULL only when the arena is full. */
 const char *config__strdup(struct arena *arena, const char *s);

@@ -47,7 +47,7 @@ unknown_extra(const char *section, const struct config_extra *x, const sluice_co
 {
     struct nearest near;
     nearest_init(&near, x->key);
-    const struct config__kind *kind = config__kind_find(section);
+    const struct config__kind *kind = config__kind_of_title(section);
     for (size_t i = 0; kind != NULL && i < kind->count; i++) {
         nearest_offer(&near, kind->options[i].key);
     }

@@ -63,6 +63,10 @@ section_open(struct config__sections *all, const char *name, const char *arg,
     if (kind->arg != NULL && arg[0] == '\0') {
         arg = kind->dflt_arg;
     }
+    if (arg == NULL) {
+        config__problem(rep, "[%s] needs a name: [%s %s]", name, name, kind->arg);
+        return NULL;
+    }
     struct config__section *sec = config__section_get(all, kind, arg);
     if (sec == NULL) {
         config__problem(rep, "the configuration is too large");
@@ -241,13 +245,14 @@ longest_kind(const char *path)
 }
 
 /* Where the key begins in "NAME.key": names may hold dots (topics do), so the longest known key at
- * the end decides; without one, the first dot. NULL: there is no key. */
+ * the end decides; without one, the first dot. A plugin's keys are not known here, and its name has
+ * no dot. NULL: there is no key. */
 static char *
 key_of_named(const struct config__kind *kind, char *rest)
 {
     size_t len = strlen(rest);
     size_t longest = 0;
-    for (size_t i = 0; i < kind->count; i++) {
+    for (size_t i = 0; i < kind->count && !kind->has_extras; i++) {
         size_t n = strlen(kind->options[i].key);
         bool is_end = n > longest && n + 1 < len && rest[len - n - 1] == '.' &&
                       strcmp(rest + len - n, kind->options[i].key) == 0;

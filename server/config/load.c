@@ -5,6 +5,7 @@
 #include "config/config_int.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 
 enum { ARENA_MAX = 32 * 1024 * 1024 };
 
@@ -38,11 +39,15 @@ add_missing(struct config__sections *all)
     return is_done;
 }
 
+/* title: "storage", "plugin s3" */
 static struct config__section *
-section_find(const struct config__sections *all, const char *name)
+section_find(const struct config__sections *all, const char *title)
 {
+    const struct config__kind *kind = config__kind_of_title(title);
+    const char *arg = title + strcspn(title, " ");
+    arg += *arg == ' ' ? 1 : 0;
     for (struct config__section *s = all->first; s != NULL; s = s->next) {
-        if (strcmp(s->kind->name, name) == 0) {
+        if (s->kind == kind && strcmp(s->arg, arg) == 0) {
             return s;
         }
     }
@@ -66,6 +71,32 @@ listeners_collect(struct config *cfg)
     cfg->listener_count = count;
 }
 
+static const char *
+title_of(struct arena *arena, const struct config__section *s)
+{
+    char title[600];
+    (void)snprintf(title, sizeof(title), "%s %s", s->kind->name, s->arg);
+    return config__strdup(arena, title);
+}
+
+static void
+plugins_collect(struct config *cfg)
+{
+    size_t count = 0;
+    struct config_plugin *out = NULL;
+    for (struct config__section *s = cfg->sections->first; s != NULL; s = s->next) {
+        if (strcmp(s->kind->name, "plugin") != 0) {
+            continue;
+        }
+        out = (struct config_plugin *)sl_realloc(out, (count + 1) * sizeof(*out));
+        memcpy(&out[count], s->values, sizeof(*out));
+        out[count].name = s->arg;
+        out[count++].section = title_of(&cfg->sections->arena, s);
+    }
+    cfg->plugins = out;
+    cfg->plugin_count = count;
+}
+
 static struct config *
 config_build(struct config__sections *all)
 {
@@ -75,6 +106,7 @@ config_build(struct config__sections *all)
     memcpy(&cfg->storage, section_find(all, "storage")->values, sizeof(cfg->storage));
     memcpy(&cfg->journal, section_find(all, "journal")->values, sizeof(cfg->journal));
     listeners_collect(cfg);
+    plugins_collect(cfg);
     return cfg;
 }
 
@@ -95,6 +127,7 @@ config_load(const struct config_args *args, struct config **ret, struct sl_error
     if (rep.count == 0) { /* rules between options make sense only when each one is right */
         config__check_listeners(all, &rep);
         config__check_journal(all, &rep);
+        config__check_plugins(all, &rep);
     }
     enum sl_err rc = config__report_end(&rep);
     if (rc == SL_OK) {
@@ -117,6 +150,7 @@ config_destroy(struct config **pcfg)
     arena_fini(&cfg->sections->arena);
     sl_free(cfg->sections);
     sl_free((void *)(uintptr_t)cfg->listeners);
+    sl_free((void *)(uintptr_t)cfg->plugins);
     sl_free(cfg);
 }
 
@@ -155,10 +189,7 @@ const char *
 config_text(const struct config *cfg, const char *section, const char *key)
 {
     const struct config__section *sec = section_find(cfg->sections, section);
-    if (sec == NULL || sec->kind->arg != NULL) {
-        return NULL;
-    }
-    const struct config__option *opt = config__option_find(sec->kind, key);
+    const struct config__option *opt = sec == NULL ? NULL : config__option_find(sec->kind, key);
     return opt == NULL ? NULL : sec->texts[opt - sec->kind->options];
 }
 

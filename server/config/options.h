@@ -71,7 +71,8 @@
 
 #define CONFIG_STORAGE_OPTIONS(X)                                                                  \
     X(STR, plugin, "plugin", "fs", 1, 255, "", 0,                                                  \
-      "The storage plugin: `fs`, the embedded file store.")                                        \
+      "The storage plugin: `fs`, the embedded file store; the NAME of a [plugin NAME] section; "   \
+      "or the absolute path of a shared object, whose keys then stand here.")                      \
     X(STR, path, "path", "./sluice-data", 1, 1024, "", 0,                                          \
       "Directory of the file store.")                                                              \
     X(ENUM, durability, "durability", "fsync", 0, 0, "fsync|os", 0,                                \
@@ -83,6 +84,13 @@
       "Threads that make the blocking calls of the storage plugin.")                               \
     X(SIZE, cache_bytes, "cache.bytes", "64MiB", 0, 1024 * CONFIG_GIB, "", 0,                      \
       "Bytes of stored objects kept in memory for readers.")
+
+#define CONFIG_PLUGIN_OPTIONS(X)                                                                   \
+    X(STR, path, "path", "", 0, 1024, "", 0,                                                       \
+      "The plugin's shared object, by absolute path. Neither it nor a directory above it may be "  \
+      "writable for everybody.")                                                                   \
+    X(STR, sha256, "sha256", "", 0, 64, "", 0,                                                     \
+      "The SHA-256 that the file must have, in hexadecimal digits. Empty: any.")
 
 #define CONFIG_JOURNAL_OPTIONS(X)                                                                  \
     X(INT, cluster_journals, "cluster.journals", "4", 1, 1024, "", 0,                              \

@@ -9,12 +9,14 @@
 #define LISTENER_ROW(...) ROW(config_listener, __VA_ARGS__)
 #define STORAGE_ROW(...) ROW(config_storage, __VA_ARGS__)
 #define JOURNAL_ROW(...) ROW(config_journal, __VA_ARGS__)
+#define PLUGIN_ROW(...) ROW(config_plugin, __VA_ARGS__)
 #define TOPIC_ROW(...) ROW(config_topic, __VA_ARGS__)
 
 static const struct config__option server_options[] = {CONFIG_SERVER_OPTIONS(SERVER_ROW)};
 static const struct config__option listener_options[] = {CONFIG_LISTENER_OPTIONS(LISTENER_ROW)};
 static const struct config__option storage_options[] = {CONFIG_STORAGE_OPTIONS(STORAGE_ROW)};
 static const struct config__option journal_options[] = {CONFIG_JOURNAL_OPTIONS(JOURNAL_ROW)};
+static const struct config__option plugin_options[] = {CONFIG_PLUGIN_OPTIONS(PLUGIN_ROW)};
 static const struct config__option topic_options[] = {CONFIG_TOPIC_OPTIONS(TOPIC_ROW)};
 
 #define OPTIONS(rows, strct)                                                                       \
@@ -32,6 +34,13 @@ const struct config__kind config__kinds[CONFIG__KINDS] = {
      .has_extras = true,
      .help = "Where everything is kept. Further keys are those of the storage plugin.",
      OPTIONS(storage_options, struct config_storage)},
+    {.name = "plugin",
+     .arg = "NAME",
+     .has_extras = true,
+     .help = "A plugin from a shared object. One file may stand in several sections: each is an "
+             "instance of its own. Further keys are the plugin's; `sluice plugin inspect` lists "
+             "them.",
+     OPTIONS(plugin_options, struct config_plugin)},
     {.name = "journal",
      .help = "How writes become durable, and how often.",
      OPTIONS(journal_options, struct config_journal)},
@@ -45,7 +54,6 @@ const struct config__kind config__kinds[CONFIG__KINDS] = {
     {.name = "auth", .absent = "authentication and authorization"},
     {.name = "metrics", .absent = "metrics export"},
     {.name = "lua", .absent = "Lua scripting"},
-    {.name = "plugin", .arg = "NAME", .absent = "loading of external plugins"},
     {.name = "processor", .arg = "NAME", .absent = "processors"},
 };
 
@@ -57,6 +65,19 @@ config__kind_find(const char *name)
 {
     for (size_t i = 0; i < CONFIG__KINDS; i++) {
         if (strcmp(config__kinds[i].name, name) == 0) {
+            return &config__kinds[i];
+        }
+    }
+    return NULL;
+}
+
+const struct config__kind *
+config__kind_of_title(const char *title)
+{
+    size_t n = strcspn(title, " ");
+    for (size_t i = 0; i < CONFIG__KINDS; i++) {
+        const char *name = config__kinds[i].name;
+        if (strlen(name) == n && memcmp(name, title, n) == 0) {
             return &config__kinds[i];
         }
     }

@@ -5,6 +5,8 @@
 #include "plugin/instance.h"
 
 #include "base/buf.h"
+#include "plugin/crash.h"
+#include "plugin/loader.h"
 #include "plugin/plugin_int.h"
 #include "store/op.h"
 
@@ -40,20 +42,20 @@ abi_check(const struct plugin_source *src, const struct plugin_instance *p,
           const sluice_plugin *given, struct sl_error *err)
 {
     const char *who = source_name(src, p);
-    if (given == NULL || given->size < offsetof(sluice_plugin, flags) ||
-        given->abi_major != SLUICE_ABI_MAJOR) {
-        return sl_error_set(err, SL_EVERSION, "plugin %s: made for ABI %u, this server has %u.%u",
-                            who, given == NULL ? 0 : given->abi_major, SLUICE_ABI_MAJOR,
-                            SLUICE_ABI_MINOR);
+    if (given == NULL || given->size < offsetof(sluice_plugin, flags)) {
+        return sl_error_set(err, SL_EVERSION,
+                            "plugin %.150s gave no sound table; build it against this server's "
+                            "headers (ABI %d.%d)",
+                            who, SLUICE_ABI_MAJOR, SLUICE_ABI_MINOR);
     }
     bool is_frozen = SLUICE_ABI_MAJOR > 0;
-    if (given->needs_minor > SLUICE_ABI_MINOR ||
+    if (given->abi_major != SLUICE_ABI_MAJOR || given->needs_minor > SLUICE_ABI_MINOR ||
         (!is_frozen && given->needs_minor != SLUICE_ABI_MINOR)) {
         return sl_error_set(err, SL_EVERSION,
-                            "plugin %s: needs ABI %u.%u, this server has %u.%u; build it against "
-                            "this server's headers",
+                            "plugin %.150s needs ABI %u.%u, this server has %d.%d; build it "
+                            "against this server's headers, or install the build for sluice %s",
                             who, given->abi_major, given->needs_minor, SLUICE_ABI_MAJOR,
-                            SLUICE_ABI_MINOR);
+                            SLUICE_ABI_MINOR, SLUICE_VERSION);
     }
     return SL_OK;
 }
@@ -75,14 +77,17 @@ static enum sl_err
 handshake(const struct plugin_source *src, struct plugin_instance *p, struct sl_error *err)
 {
     const sluice_plugin *given = NULL;
-    if (src->open == NULL) {
-        return sl_error_set(err, SL_ENOTSUP, "plugin %s: this build loads no shared objects",
-                            source_name(src, p));
+    plugin_open_fn open = src->open;
+    if (open == NULL) {
+        enum sl_err rc = plugin_load(src->path, src->sha256, &open, err);
+        if (rc != SL_OK) {
+            return rc;
+        }
     }
     char stale[OP_WHY_MAX];
     op_take_why(stale, sizeof(stale));
     (void)snprintf(p->id_version, sizeof(p->id_version), "not loaded");
-    sluice_status status = src->open(&p->host, &given);
+    sluice_status status = open(&p->host, &given);
     if (status != SLUICE_OK) {
         return fail_said(err, p, "open", status);
     }
@@ -96,6 +101,7 @@ handshake(const struct plugin_source *src, struct plugin_instance *p, struct sl_
         return rc;
     }
     (void)snprintf(p->id_version, sizeof(p->id_version), "%s@%s", p->plugin.id, p->plugin.version);
+    plugin_crash_note(p->id_version, src->path, given);
     return SL_OK;
 }
 
@@ -205,15 +211,23 @@ plugin_instance_id(const struct plugin_instance *p)
     return p->plugin.id;
 }
 
+enum sl_err
+plugin_source_table(const struct plugin_source *src, const char *name, sluice_plugin *ret,
+                    struct sl_error *err)
+{
+    struct plugin_instance *p = instance_new(name);
+    enum sl_err rc = handshake(src, p, err);
+    if (rc == SL_OK) {
+        *ret = p->plugin;
+    }
+    plugin_instance_close(&p);
+    return rc;
+}
+
 const struct sluice_conf_key *
 plugin_source_keys(const struct plugin_source *src)
 {
-    struct plugin_instance *p = instance_new("inspect");
+    sluice_plugin table;
     struct sl_error err = SL_ERROR_INIT;
-    const sluice_conf_key *keys = NULL;
-    if (handshake(src, p, &err) == SL_OK) {
-        keys = p->plugin.conf_keys;
-    }
-    plugin_instance_close(&p);
-    return keys;
+    return plugin_source_table(src, "inspect", &table, &err) == SL_OK ? table.conf_keys : NULL;
 }

@@ -14,7 +14,8 @@
 /* Where the plugin's function comes from. */
 struct plugin_source {
     sluice_status (*open)(const sluice_host *host, const sluice_plugin **out); /* a built-in */
-    const char *path; /* a shared object, when open is NULL (loader.c, with the next issue) */
+    const char *path;   /* a shared object, when open is NULL: loaded by plugin/loader.h */
+    const char *sha256; /* what its SHA-256 must be; NULL or "": anything */
 };
 
 /* Key and value as they stand in the configuration; references are resolved already. */
@@ -45,8 +46,11 @@ sluice_instance *plugin_instance_self(const struct plugin_instance *p);
 uint64_t plugin_instance_flags(const struct plugin_instance *p);
 const char *plugin_instance_id(const struct plugin_instance *p);
 
-/* Asks a source for its option table without making an instance (config doc, plugin inspect).
- * Gives NULL when the handshake fails. */
+/* Asks a source for its table without making an instance. Gives our copy of it, zero beyond what
+ * the plugin has; what it points to lives as long as the process. */
+MUST_CHECK enum sl_err plugin_source_table(const struct plugin_source *src, const char *name,
+                                           sluice_plugin *ret, struct sl_error *err);
+/* The option table alone (config doc). Gives NULL when the handshake fails, or there is none. */
 const struct sluice_conf_key *plugin_source_keys(const struct plugin_source *src);
 
 #endif

@@ -27,6 +27,7 @@
  *
  * ABI diary
  *  0.1  first cut: handshake, host table, option tables, sluice.storage/1.
+ *  0.2  SLUICE_STORE_VOLATILE. helpers.h (no part of the ABI).
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
@@ -38,7 +39,7 @@ extern "C" {
 #endif
 
 #define SLUICE_ABI_MAJOR 0
-#define SLUICE_ABI_MINOR 1
+#define SLUICE_ABI_MINOR 2
 
 #define SLUICE_EXPORT __attribute__((visibility("default")))
 /* Does this peer's struct reach `member`, and is it set? */

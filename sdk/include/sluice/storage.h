@@ -37,6 +37,9 @@ extern "C" {
 #define SLUICE_STORE_IF_VERSION (UINT64_C(1) << 1) /* conditional replace */
 #define SLUICE_STORE_LOCAL                                                                         \
     (UINT64_C(1) << 2) /* a put costs about a millisecond or less: no linger */
+/* Objects end with the instance: for tests and examples. Every store that does not say so promises
+ * that what it acknowledged survives kill -9 and power loss. (0.2) */
+#define SLUICE_STORE_VOLATILE (UINT64_C(1) << 3)
 
 /* sluice_put_opts.flags */
 #define SLUICE_PUT_IF_ABSENT (UINT32_C(1) << 0)

@@ -233,6 +233,60 @@ extras__wrong_ones__are_reported_with_line_and_nearest(void **state)
 }
 
 static void
+plugin_sections__two_of_one_file__keep_their_own_keys(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct config_extra *extras;
+    fixture_text(&f, "[plugin hot]\npath = /x/s3.so\nendpoint = a\n"
+                     "[plugin cold-2]\npath = /x/s3.so\nendpoint = b\nretries = 1\n");
+    assert_string_equal(f.problems, "");
+    assert_int_equal(f.cfg->plugin_count, 2);
+    assert_string_equal(f.cfg->plugins[0].name, "hot");
+    assert_string_equal(f.cfg->plugins[1].section, "plugin cold-2");
+    assert_string_equal(f.cfg->plugins[1].path, "/x/s3.so");
+    assert_int_equal(config_extras(f.cfg, "plugin hot", &extras), 1);
+    assert_string_equal(extras[0].value, "a");
+    assert_int_equal(config_extras(f.cfg, "plugin cold-2", &extras), 2);
+    assert_string_equal(extras[0].value, "b");
+    assert_string_equal(config_text(f.cfg, "plugin hot", "path"), "/x/s3.so");
+    assert_null(config_text(f.cfg, "plugin", "path"));
+    fixture_end(&f);
+}
+
+static void
+plugin_sections__mistakes__say_what_to_write(void **state)
+{
+    (void)state;
+    struct fixture f;
+    assert_problems("[plugin]\npath = /x.so\n", "FILE:1: [plugin] needs a name: [plugin NAME]\n");
+    assert_problems(
+        "[plugin s3]\nendpoint = x\n",
+        "[plugin s3] needs the key path: the plugin's shared object, by absolute path\n");
+    assert_problems("[plugin a.b]\npath = /x.so\n",
+                    "FILE:2: [plugin a.b]: a name is made of letters, digits, - and _\n");
+    fixture_set(&f, "plugin.path=/x.so");
+    assert_string_equal(f.problems, "--set plugin.path: write plugin.NAME.KEY=VALUE\n");
+    fixture_end(&f);
+}
+
+/* A plugin's keys are not known when --set is read, so the first dot ends the name. */
+static void
+plugin_sections__set__first_dot_ends_the_name(void **state)
+{
+    (void)state;
+    const struct config_extra *extras;
+    const char *const sets[] = {"plugin.s3.path=/x.so", "plugin.s3.ca.path=/ca.pem"};
+    struct fixture f = {.path = ""};
+    fixture_load(&f, sets, 2);
+    assert_string_equal(f.problems, "");
+    assert_int_equal(config_extras(f.cfg, "plugin s3", &extras), 1);
+    assert_string_equal(extras[0].key, "ca.path");
+    assert_string_equal(f.cfg->plugins[0].path, "/x.so");
+    fixture_end(&f);
+}
+
+static void
 assert_nearest(const char *word, const char *want)
 {
     static const char *const words[] = {"serve", "check", "config", "status", "version", "help"};
@@ -282,6 +336,9 @@ main(void)
         cmocka_unit_test(substitute__wrong_value__is_not_shown),
         cmocka_unit_test(extras__right_ones__are_handed_on),
         cmocka_unit_test(extras__wrong_ones__are_reported_with_line_and_nearest),
+        cmocka_unit_test(plugin_sections__two_of_one_file__keep_their_own_keys),
+        cmocka_unit_test(plugin_sections__mistakes__say_what_to_write),
+        cmocka_unit_test(plugin_sections__set__first_dot_ends_the_name),
         cmocka_unit_test(nearest__typos__find_the_word_and_nothing_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
