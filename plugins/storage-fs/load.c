@@ -85,7 +85,6 @@ volume_load(sluice_instance *fs, const char *name, struct fs_volume **ret)
         fs__volume_free(fs, v);
         return failed;
     }
-    (void)posix_fadvise(v->read_fd, 0, 0, POSIX_FADV_RANDOM);
     v->is_owned = flock(v->write_fd, LOCK_EX | LOCK_NB) == 0;
     sluice_status rc = volume_read(fs, v);
     pthread_mutex_lock(&fs->lock);
