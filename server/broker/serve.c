@@ -169,6 +169,23 @@ shards_close(struct process *p)
     }
 }
 
+static void
+nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* What ended with the journals is told from loop to loop in a few hops (a topic whose opens were
+ * under way). Waits for them. */
+static void
+loops_drain(struct process *p)
+{
+    enum { HOPS = 8 };
+    for (unsigned i = 0; i < HOPS * p->loop_count; i++) {
+        run_on(loop_sched(p->loops[i % p->loop_count]), nothing, NULL);
+    }
+}
+
 /* --- the broker --- */
 
 static void
@@ -341,6 +358,7 @@ stop(struct process *p)
     }
     if (p->broker.shards != NULL) {
         shards_close(p);
+        loops_drain(p);
     }
     if (p->server != NULL) {
         server_destroy(&p->server);
