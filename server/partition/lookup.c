@@ -154,6 +154,21 @@ search_run(const struct part_lookup *l, struct span run, struct record_position 
     return rc;
 }
 
+/* Gives the run that was read in one buffer: it may lie across blocks of the cache. */
+static struct buf *
+join_pieces(const struct part_read *r)
+{
+    if (r->piece_count == 1) {
+        return NULL;
+    }
+    struct buf *all = buf_new(r->total_bytes);
+    for (size_t i = 0; i < r->piece_count; i++) {
+        memcpy(all->data + all->len, r->pieces[i].bytes.ptr, r->pieces[i].bytes.len);
+        all->len += r->pieces[i].bytes.len;
+    }
+    return all;
+}
+
 static void
 read_done(struct part_read *r)
 {
@@ -165,7 +180,9 @@ read_done(struct part_read *r)
         finish(l, rc, -1, -1);
         return;
     }
-    enum sl_err rc = search_run(l, r->pieces[0].bytes, &at);
+    struct buf *all = join_pieces(r);
+    enum sl_err rc = search_run(l, all == NULL ? r->pieces[0].bytes : buf_span(all), &at);
+    buf_unref(&all);
     part_read_fini(r);
     if (rc == SL_ENOENT) {
         look(l); /* behind this run */

@@ -89,7 +89,8 @@ void op_submit(struct shard *sh, struct op_proposal *op);
 
 /* --- read --- */
 
-/* A piece of the log: whole batches, from one entry. */
+/* A piece of the log. One after the other they are whole batches; a batch that lies across blocks
+ * of the cache is in several. */
 struct read_piece {
     struct buf *owner; /* pins bytes */
     struct span bytes;
