@@ -139,8 +139,10 @@ enum sim_stat {
     X(slow)                                                                                        \
     X(geterr)                                                                                      \
     X(listerr)                                                                                     \
-    X(delerr) X(crash) X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire)    \
-        X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
+    X(delerr)                                                                                      \
+    X(crash)                                                                                       \
+    X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)      \
+        X(slowget) X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -302,6 +304,7 @@ void truth_refused(uint64_t uid, enum sl_err rc);
  * asked for, so that "nothing there" is the truth. */
 void truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t asked_at,
                 bool is_refreshed);
+struct span sim_read_bytes(const struct part_read *r);
 void truth_end_left(struct sim_part *p, int64_t end);
 int64_t truth_end_left_by(const struct sim_part *p, int64_t at);
 /* Everything that ever left, against the log as it is at the end. */

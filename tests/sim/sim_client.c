@@ -335,6 +335,7 @@ send_slot(struct client *c, struct slot *s, struct sim_broker *to)
     at->a.topic_id = p->topic_id;
     at->a.partition = p->index;
     at->a.batch = span_of(at->bytes, b->size);
+    at->a.is_log_append_time = p->is_append_time;
     at->a.done = on_done;
     at->next = c->attempts;
     c->attempts = at;

@@ -4,6 +4,7 @@
  *     sim --seed N --trace                      one seed, every event on standard output
  *     sim --list-mistakes
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
+ *     sim --regressions FILE                    the seeds of a file: "number  what it found"
  *     --off late,crash,...                      without these faults (to narrow a seed down)
  *     --batches N                               no more than N batches
  *     --shrink                                  does both by itself for the first failing seed */
@@ -47,6 +48,7 @@ static struct {
     int jobs, batches;
     bool is_trace, is_twice, is_list, is_shrink, is_going_on;
     uint32_t off;
+    const char *regressions;
 } opt = {.first = 1, .last = 2000};
 
 static struct sim_result *slots[JOBS_MAX];
@@ -282,6 +284,37 @@ run_all(void)
     }
 }
 
+/* One line: a seed, blanks, what it found. Others are comments. */
+static int
+run_regressions(const char *path)
+{
+    char line[512];
+    int failed = 0;
+    int passed = 0;
+    FILE *f = fopen(path, "r");
+    if (f == NULL) {
+        perror(path);
+        return 2;
+    }
+    while (fgets(line, sizeof(line), f) != NULL) {
+        char *what;
+        uint64_t seed = strtoull(line, &what, 10);
+        if (what == line) {
+            continue;
+        }
+        run_once(slots[0], seed, false, false);
+        passed += !slots[0]->is_violated;
+        failed += slots[0]->is_violated;
+        if (slots[0]->is_violated) {
+            printf("SEED %" PRIu64 " FAILED: %s: %s\n    it once found:%s", seed,
+                   slots[0]->invariant, slots[0]->text, what);
+        }
+    }
+    (void)fclose(f);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 && passed > 0 ? 0 : 1;
+}
+
 static void
 print_summary(double seconds)
 {
@@ -384,6 +417,7 @@ parse(int argc, char **argv)
                                           {"batches", required_argument, NULL, 'b'},
                                           {"shrink", no_argument, NULL, 'k'},
                                           {"keep-going", no_argument, NULL, 'g'},
+                                          {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     bool is_fine = true;
     int c;
@@ -419,6 +453,9 @@ parse(int argc, char **argv)
             break;
         case 'g':
             opt.is_going_on = true;
+            break;
+        case 'r':
+            opt.regressions = optarg;
             break;
         default:
             is_fine = false;
@@ -486,7 +523,8 @@ main(int argc, char **argv)
     if (!parse(argc, argv)) {
         (void)fprintf(stderr, "usage: sim --seeds A..B [--jobs N] [--trace] [--twice] "
                               "[--keep-going] [--shrink] [--off FAULTS] [--batches N]\n"
-                              "       sim --list-mistakes | --mistake NAME [--seeds A..B]\n");
+                              "       sim --list-mistakes | --mistake NAME [--seeds A..B]\n"
+                              "       sim --regressions FILE\n");
         return 2;
     }
     if (opt.is_list) {
@@ -496,6 +534,9 @@ main(int argc, char **argv)
         return 0;
     }
     slots_make();
+    if (opt.regressions != NULL) {
+        return run_regressions(opt.regressions);
+    }
     if (opt.is_trace) {
         run_once(slots[0], opt.first, true, true);
         printf("seed %" PRIu64 ": %s %s\n", opt.first,

@@ -24,7 +24,7 @@ op_new(enum item_kind kind, int journal)
     struct sim_op *op = sl_alloc(sizeof(*op));
     op->p.kind = kind;
     op->journal = journal;
-    bytes_init(&op->p.payload, 4096);
+    bytes_init(&op->p.payload, 1 << 20);
     return op;
 }
 
@@ -106,7 +106,7 @@ ops_new_part(int journal)
     p->index = gid % 3;
     put_u64(p->topic_id.b, 0x5107000000000000u + sim.seed);
     put_u64(p->topic_id.b + 8, 0x8000000000000001u + (uint64_t)gid);
-    p->is_append_time = false;
+    p->is_append_time = rng_chance(&sim.r_client, 250);
     ops_open_part(p);
     return p;
 }
@@ -334,9 +334,10 @@ static void
 strike_topic(void)
 {
     char name[32];
-    uint32_t journals[2] = {0, 0};
+    static uint32_t journals[20000]; /* all in journal 0 */
     struct sim_op *op = op_new(ITEM_TOPICS_CREATE, 0);
-    struct topic_spec t = {.partition_count = 2, .journals = journals};
+    struct topic_spec t = {.partition_count = rng_chance(&sim.r_fault, 10) ? 20000 : 2,
+                           .journals = journals};
     op->target = (int64_t)rng_below(&sim.r_fault, SIM_TOPICS_MAX);
     (void)snprintf(name, sizeof(name), "topic-%" PRId64, op->target);
     t.name = span_cstr(name);

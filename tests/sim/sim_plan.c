@@ -260,14 +260,48 @@ plan_everything(struct knobs *k)
     k->every[F_expire] = coin(300) ? share(k, 2, 6) : 0;
 }
 
+/* Batches that fill entries and blocks of the cache. */
+static void
+plan_bulk(struct knobs *k)
+{
+    k->profile = "bulk";
+    net(k, 20);
+    k->batches = (int)between(30, 80);
+    k->batch_max = (size_t)rng_span(&r, 20000, 600000);
+    k->entry_max = coin(500) ? 65536 : 8 << 20;
+    k->queue_max = coin(300) ? 1 << 20 : 64 << 20;
+    k->tail_cache = coin(500) ? 0 : 1 << 20;
+    k->cache_bytes = coin(300) ? 2 << 20 : 64 << 20;
+    k->every[F_crash] = share(k, 2, 8);
+}
+
+/* More entries than one LIST shows, read by brokers that start from nothing. */
+static void
+plan_long(struct knobs *k)
+{
+    k->profile = "long";
+    net(k, 5);
+    k->brokers = (int)between(1, 2);
+    k->journals = 1;
+    k->parts = (int)between(1, 2);
+    k->batches = (int)between(1500, 3500);
+    k->batch_max = 60;
+    k->gap_ns = rng_span(&r, SCHED_MS, 5 * SCHED_MS);
+    k->lat_max = SCHED_MS;
+    k->slow_max = SCHED_S;
+    k->snapshot_entries = coin(700) ? 0 : 400;
+    k->every[F_crash] = share(k, 1, 4);
+    k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
+}
+
 void
 plan_make(struct knobs *k, uint64_t seed)
 {
     static void (*const plans[])(struct knobs * k) = {
-        plan_calm,       plan_network, plan_crashes, plan_pauses,  plan_ghosts,
-        plan_quick,      plan_power,   plan_damage,  plan_frozen,  plan_topics,
-        plan_everything, plan_ghosts,  plan_quick,   plan_network, plan_pauses,
-        plan_everything, plan_haunted, plan_haunted, plan_haunted, plan_haunted};
+        plan_calm,    plan_network, plan_crashes, plan_pauses,     plan_ghosts,     plan_quick,
+        plan_power,   plan_damage,  plan_frozen,  plan_topics,     plan_everything, plan_ghosts,
+        plan_quick,   plan_network, plan_pauses,  plan_everything, plan_haunted,    plan_haunted,
+        plan_haunted, plan_haunted, plan_haunted, plan_bulk,       plan_long,       plan_crashes};
     r.s = seed * 0x9E3779B97F4A7C15u + 1;
     (void)rng_next(&r);
     *k = (struct knobs){0};

@@ -124,13 +124,11 @@ static int64_t
 end_of(const struct part_read *r)
 {
     int64_t end = r->offset;
-    for (size_t i = 0; i < r->piece_count; i++) {
-        struct span rest = r->pieces[i].bytes;
-        struct sim_seen s;
-        const char *why;
-        while (sim_batch_decode(&rest, &s, &why)) {
-            end = s.base + s.count;
-        }
+    struct span rest = sim_read_bytes(r);
+    struct sim_seen s;
+    const char *why;
+    while (sim_batch_decode(&rest, &s, &why)) {
+        end = s.base + s.count;
     }
     return end;
 }

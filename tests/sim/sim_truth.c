@@ -298,33 +298,48 @@ check_batch(struct sim_part *p, const struct sim_seen *s, int64_t want, int brok
     note_seen(p, s);
 }
 
+/* Gives the pieces as one; a batch may lie across two of them. */
+struct span
+sim_read_bytes(const struct part_read *r)
+{
+    static uint8_t *all;
+    static size_t cap;
+    size_t len = 0;
+    for (size_t i = 0; i < r->piece_count; i++) {
+        struct span s = r->pieces[i].bytes;
+        if (len + s.len > cap) {
+            cap = 2 * (len + s.len);
+            all = sl_realloc(all, cap);
+        }
+        memcpy(all + len, s.ptr, s.len);
+        len += s.len;
+    }
+    return span_of(all, len);
+}
+
 static void
 check_pieces(struct sim_part *p, const struct part_read *r, int broker)
 {
-    int64_t want = -1;
-    size_t total = 0;
+    struct span rest = sim_read_bytes(r);
+    size_t total = rest.len;
     size_t batches = 0;
+    int64_t want = -1;
     const char *why = NULL;
-    for (size_t i = 0; i < r->piece_count; i++) {
-        struct span rest = r->pieces[i].bytes;
-        struct sim_seen s;
-        total += rest.len;
-        while (sim_batch_decode(&rest, &s, &why)) {
-            bool is_first = want < 0;
-            if (is_first && (s.base > r->offset || s.base + s.count <= r->offset)) {
-                sim_violation("a read begins where it was asked to",
-                              "offset %" PRId64 ", first batch %" PRId64 "+%d", r->offset, s.base,
-                              s.count);
-            }
-            check_batch(p, &s, is_first ? s.base : want, broker);
-            want = s.base + s.count;
-            batches++;
+    struct sim_seen s;
+    while (sim_batch_decode(&rest, &s, &why)) {
+        if (want < 0 && (s.base > r->offset || s.base + s.count <= r->offset)) {
+            sim_violation("a read begins where it was asked to",
+                          "offset %" PRId64 ", first batch %" PRId64 "+%d", r->offset, s.base,
+                          s.count);
         }
-        if (why != NULL) {
-            sim_violation("reads give what was sent",
-                          "broker %d, partition %td, offset %" PRId64 ": %s", broker, p - sim.parts,
-                          r->offset, why);
-        }
+        check_batch(p, &s, want < 0 ? s.base : want, broker);
+        want = s.base + s.count;
+        batches++;
+    }
+    if (why != NULL) {
+        sim_violation("reads give what was sent",
+                      "broker %d, partition %td, offset %" PRId64 ": %s", broker, p - sim.parts,
+                      r->offset, why);
     }
     if (want > r->high_watermark) {
         sim_violation("nothing beyond the high watermark is read", "to %" PRId64 " of %" PRId64,
