@@ -21,7 +21,7 @@ static const sluice_conf_key conf_keys[] = {
      "fsync: on disk before it is acknowledged; os: in the page cache, lost with the power", 0, 0},
     {"volume.size", SLUICE_CONF_SIZE, 0, "64MiB", "bytes",
      "Size of the preallocated files that hold journal entries", 1 << 20, INT64_C(1) << 36},
-    {"direct_io", SLUICE_CONF_BOOL, 0, "on", NULL,
+    {"direct.io", SLUICE_CONF_BOOL, 0, "on", NULL,
      "Write volumes past the page cache where the file system can", 0, 0},
     {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
 
@@ -57,7 +57,7 @@ fs_configure(sluice_instance *fs, const sluice_conf *conf)
     free(fs->path);
     fs->path = fs__strdup(path);
     fs->is_fsync = fs->host->conf_int(conf, "durability") == 0;
-    fs->wants_direct = fs->host->conf_int(conf, "direct_io") != 0;
+    fs->wants_direct = fs->host->conf_int(conf, "direct.io") != 0;
     fs->volume_size = (uint64_t)fs->host->conf_int(conf, "volume.size") / FS_BLOCK * FS_BLOCK;
     return SLUICE_OK;
 }

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <sluice/storage.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 enum { OPEN_WAIT_MS = 20000, EXIT_DONE = 0, EXIT_FAILED = 1, QUEUE_MAX = 64 << 20 };
 
@@ -434,6 +435,17 @@ wait_for_signal(const struct process *p, const sigset_t *set)
     SL_INFO(NULL, "broker.stopping", KV_STR("signal", number == SIGINT ? "INT" : "TERM"));
 }
 
+/* A connection is a descriptor, a volume two. The soft limit is for programs that use select(). */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int
 broker_serve(const struct config *cfg)
 {
@@ -446,6 +458,7 @@ broker_serve(const struct config *cfg)
     (void)sigaddset(&set, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* threads started from here on inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     (void)mallopt(M_ARENA_MAX, 2); /* idle memory: an arena per thread is not worth it */
     enum sl_err rc = start(&p, &set, &err);
     if (rc == SL_OK) {

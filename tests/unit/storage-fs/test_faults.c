@@ -569,7 +569,7 @@ put__durability_os_and_no_direct_io__work_the_same(void **state)
 {
     struct world *w = (struct world *)*state;
     const struct plugin_conf_pair os[] = {{"path", w->dir}, {"durability", "os"}};
-    const struct plugin_conf_pair cached[] = {{"path", w->dir}, {"direct_io", "off"}};
+    const struct plugin_conf_pair cached[] = {{"path", w->dir}, {"direct.io", "off"}};
     struct sl_error err = SL_ERROR_INIT;
     for (int i = 0; i < 2; i++) {
         char key[32];
