@@ -106,8 +106,8 @@ typedef struct sluice_storage {
                           sluice_op *op);
     /* Deleting what is absent succeeds. */
     sluice_status (*del)(sluice_instance *, sluice_slice key, sluice_op *op);
-    /* Up to max keys that begin with prefix and are greater than after ("" = from the start). sink
-     * lives until the op is complete. */
+    /* Up to max keys that begin with prefix and are greater than after ("" = from the start).
+     * Fewer than max means that there are no more. sink lives until the op is complete. */
     sluice_status (*list)(sluice_instance *, sluice_slice prefix, sluice_slice after, uint32_t max,
                           sluice_list_sink *sink, sluice_op *op);
 } sluice_storage;
