@@ -485,7 +485,6 @@ def s06_disk_full(env):
 
 @test(brokers=("sluice",), timeout=60)
 def s06_read_only_at_start(env):
-    """The process stays up, refuses with a storage error, and serves when the cause is gone."""
     mount = Tmpfs(env, "64m")
     (mount.path / "data").mkdir()
     mount.remount("ro")
@@ -538,17 +537,16 @@ def s06_permission_is_taken_away(env):
 
 
 def refused_then_served(env, broker, cure, *words):
-    broker.start(timeout=15)
-    raw = env.client(broker, timeout=40)
+    """It cannot serve what it cannot open: it stays up, says why, listens when the cause is gone."""
+    broker.start(wait=False)
     expect_complaint(broker, 0, *words)
-    expect_true(raw.create("t") != 0, "a topic was created on a disk that cannot be written")
-    row = raw.produce("t", 0, make_batch([b"x"]))
-    expect_in(row["error"], STORAGE_ERRORS + (k.UNKNOWN_TOPIC_OR_PARTITION, ), "produce")
+    expect_true(broker.is_running(), "the broker ended")
     cure()
-    eventually(lambda: raw.create("t") in (0, k.TOPIC_ALREADY_EXISTS), 30, "CreateTopics", 0.2)
+    broker.wait_ready(30)
+    raw = env.client(broker, timeout=40)
+    expect(raw.create("t"), 0, "CreateTopics")
     row = raw.produce_until_ok("t", 0, make_batch([b"x"]), timeout=20)
     expect(row["error"], 0, "produce when the cause is gone")
-    expect_true(broker.is_running(), "the broker ended")
 
 
 @test(brokers=("sluice",), timeout=90)
