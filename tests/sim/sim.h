@@ -141,8 +141,9 @@ enum sim_stat {
     X(listerr)                                                                                     \
     X(delerr)                                                                                      \
     X(crash)                                                                                       \
-    X(close) X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops)      \
-        X(slowget) X(slowcheck) X(haunt)
+    X(close)                                                                                       \
+    X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)    \
+        X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)

@@ -32,7 +32,7 @@ struct slot {
 
 struct client {
     int id;
-    bool is_idempotent, is_recovering, is_stopped, has_failed;
+    bool is_idempotent, is_recovering, is_stopped, has_failed, is_part_unknown;
     int part;
     int64_t pid;
     int16_t epoch;
@@ -118,6 +118,7 @@ choose_part(struct client *c)
         return false;
     }
     c->part = open[rng_below(&sim.r_client, (uint64_t)n)];
+    c->is_part_unknown = false;
     if (c->is_idempotent) {
         take_pid(c);
     }
@@ -186,6 +187,8 @@ judge_refusal(struct attempt *at)
                           "broker %d, uid %" PRIu64 ": everything before it is acknowledged",
                           at->b->id, at->uid);
         }
+    } else if (rc == SL_EUNKNOWN_PARTITION) {
+        at->client->is_part_unknown = true;
     } else if (rc == SL_EPRODUCER_EPOCH) {
         sim_stat(ST_fenced);
         if (!at->is_ignored) {
@@ -436,7 +439,9 @@ recover(struct client *c)
 static void
 client_act(struct client *c)
 {
-    if (part_of(c)->phase != PART_OPEN ||
+    bool is_gone = part_of(c)->phase == PART_RETIRED ||
+                   (part_of(c)->phase == PART_RETIRING && c->is_part_unknown);
+    if (is_gone || part_of(c)->phase < PART_OPEN ||
         (c->has_failed && sim.is_journal_damaged[part_of(c)->journal])) {
         leave_window(c);
         if (!choose_part(c) && c->has_failed) {
