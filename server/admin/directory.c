@@ -143,7 +143,10 @@ directory_list_free(struct topic ***list, size_t count)
 void
 directory_defaults(const struct directory *d, const char *name, struct topic_options *ret)
 {
-    *ret = (struct topic_options){.max_message_bytes = 1048588};
+    *ret = (struct topic_options){.max_message_bytes = 1048588,
+                                  .retention_ms = INT64_C(604800000),
+                                  .retention_bytes = -1,
+                                  .segment_bytes = INT64_C(1) << 30};
     if (d->defaults != NULL) {
         d->defaults(d->defaults_arg, name, ret);
     }

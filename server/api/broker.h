@@ -31,6 +31,7 @@ struct broker {
     bool is_auto_create;
     int32_t default_partitions;
     int32_t fetch_max_bytes;
+    _Atomic bool is_stopping;   /* nobody waits any more */
     _Atomic int64_t fetch_pool; /* bytes that fetches may still gather before they are replies */
     const struct diag *log;
 };

@@ -243,7 +243,8 @@ group_wait(struct sched_task *task)
         part->waiter.offset = part->read.high_watermark; /* more than was there */
         part->waiter.wake = waiter_wake;
         part->waiter.arg = part;
-        if (!part_wait(g->shard, &part->read.topic_id, part->read.partition, &part->waiter)) {
+        if (atomic_load(&g->fetch->req->broker->is_stopping) ||
+            !part_wait(g->shard, &part->read.topic_id, part->read.partition, &part->waiter)) {
             notify(g);
         }
     }
@@ -345,7 +346,9 @@ decide(struct fetch *f)
     }
     bool is_enough = total >= f->in.min_bytes || total >= f->budget_start || has_error ||
                      f->is_last_read || f->is_allotted;
-    if (is_enough || f->part_count == 0 || sched_now(f->req->loop) >= f->deadline_ns) {
+    bool is_over =
+        sched_now(f->req->loop) >= f->deadline_ns || atomic_load(&f->req->broker->is_stopping);
+    if (is_enough || is_over || f->part_count == 0) {
         reply(f);
         return;
     }

@@ -198,6 +198,9 @@ topic_defaults(void *arg, const char *name, struct topic_options *ret)
         (int32_t)(t.message_max_bytes < INT32_MAX ? t.message_max_bytes : INT32_MAX);
     ret->is_log_append_time = t.message_timestamp_type == CONFIG_LOG_APPEND_TIME;
     ret->is_compacted = (t.cleanup_policy & CONFIG_CLEANUP_COMPACT) != 0;
+    ret->retention_ms = t.retention_ms;
+    ret->retention_bytes = t.retention_bytes;
+    ret->segment_bytes = t.segment_bytes;
 }
 
 static void
@@ -352,8 +355,27 @@ start(struct process *p, const sigset_t *set, struct sl_error *err)
 }
 
 static void
+shard_wake_here(void *arg)
+{
+    shard_wake_waiters((struct shard *)arg);
+}
+
+/* A fetch that waits for records would hold up the stop for as long as its client allows. */
+static void
+fetches_end(struct process *p)
+{
+    atomic_store(&p->broker.is_stopping, true);
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_wake_here, p->broker.shards[j]);
+    }
+}
+
+static void
 stop(struct process *p)
 {
+    if (p->broker.shards != NULL) {
+        fetches_end(p);
+    }
     if (p->server != NULL) {
         (void)server_stop(p->server, p->cfg->server.shutdown_timeout_ms);
     }

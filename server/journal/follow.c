@@ -608,9 +608,14 @@ journal_is_fresh(const struct journal *jn)
 {
     const int64_t lately = 100 * SCHED_MS; /* many waiters share one look at the tail */
     int64_t now = sched_now(jn->o.sched);
-    return jn->mode == JOURNAL_LIVE && !jn->o.is_paranoid && /* which trusts no clock */
-           ((jn->last_won_ns != 0 && now - jn->last_won_ns <= lately) ||
-            (jn->last_tail_ns != 0 && now - jn->last_tail_ns <= lately));
+    if (jn->mode != JOURNAL_LIVE || jn->o.is_paranoid) { /* which trusts no clock */
+        return false;
+    }
+    if (journal_has_company(jn)) {
+        return false; /* what the other one acknowledged a moment ago has to be seen */
+    }
+    return (jn->last_won_ns != 0 && now - jn->last_won_ns <= lately) ||
+           (jn->last_tail_ns != 0 && now - jn->last_tail_ns <= lately);
 }
 
 bool

@@ -94,7 +94,7 @@ app_mode_changed(void *app, enum journal_mode mode, const char *why)
     struct shard *sh = (struct shard *)app;
     sh->mode = mode;
     if (mode != JOURNAL_LIVE) {
-        shard__wake_all(sh);
+        shard_wake_waiters(sh);
     }
     if (mode == JOURNAL_CLOSED) {
         sched_timer_stop(shard_sched(sh), &sh->poll); /* a close may last; it was armed meanwhile */
@@ -174,7 +174,7 @@ shard__wake(struct shard *sh)
 }
 
 void
-shard__wake_all(struct shard *sh)
+shard_wake_waiters(struct shard *sh)
 {
     size_t pos = 0;
     for (struct part_state *p; (p = state_next_part(sh->state, &pos));) {

@@ -136,6 +136,8 @@ struct part_waiter {
     void (*wake)(struct part_waiter *w); /* on the shard's loop, once; not within part_wait */
     void *arg;
 };
+/* Wakes everybody who sleeps on a partition of this shard. */
+void shard_wake_waiters(struct shard *sh);
 /* False, and no wait, when there is something to read already. */
 bool part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition,
                struct part_waiter *w);

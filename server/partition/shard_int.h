@@ -33,7 +33,6 @@ struct shard {
 };
 
 void shard__wake(struct shard *sh);
-void shard__wake_all(struct shard *sh);
 /* expiry.c */
 void shard__expiry_start(struct shard *sh);
 void shard__expiry_stop(struct shard *sh);
