@@ -9,6 +9,7 @@
  * Power loss: all brokers run on the store's machine; what is in flight is gone, what was applied
  * stays (visible implies durable). With the mistake visible_before_durable an object is visible for
  * a while before it is durable. */
+#include "base/crc32c.h"
 #include "journal/entry.h"
 #include "sim.h"
 
@@ -548,6 +549,24 @@ copy_call(struct sim_req *r, const struct store_call *c)
     }
 }
 
+/* What a caller owes the store. */
+static void
+check_call(const struct sim_req *r, const struct store_call *c)
+{
+    if (strstr(r->key, "..") != NULL || strstr(r->key, "//") != NULL || r->key[0] == '/') {
+        sim_violation("keys are sound", "%s", r->key);
+    }
+    if (c->kind != STORE_PUT) {
+        return;
+    }
+    if (!c->if_absent) {
+        sim_violation("objects of a journal are created, never replaced", "%s", r->key);
+    }
+    if (c->has_crc && c->crc32c != crc32c(0, r->bytes, r->len)) {
+        sim_violation("an announced checksum is right", "%s", r->key);
+    }
+}
+
 static void
 submit(struct store *store, struct store_call *c)
 {
@@ -558,6 +577,7 @@ submit(struct store *store, struct store_call *c)
     r->home = SL_CONTAINER_OF(c->home, struct sim_sched, base);
     SL_ASSERT(sim.here == r->home);
     copy_call(r, c);
+    check_call(r, c);
     r->power = st.power;
     r->submitted_at = sim.now;
     r->is_dropped_with_home = rng_chance(&sim.r_net, 400);
