@@ -40,7 +40,7 @@ s3__health_note(sluice_instance *s3, enum s3_verdict verdict, const char *why)
     e->trouble += step != 0 ? step : target - e->trouble;
     e->last_good_ns = is_good ? now : e->last_good_ns;
     enum s3_health next = health_next(e, now);
-    if (next == e->health) {
+    if (next == e->health || !atomic_load(&e->is_open)) {
         return;
     }
     e->health = next;

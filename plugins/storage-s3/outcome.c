@@ -273,6 +273,7 @@ say_region(const struct s3_answer *a, const struct s3_place *p, char out[S3_WHY_
 static const struct advice advices[] = {{"NoSuchBucket", say_bucket},
                                         {"InvalidBucketName", say_bucket},
                                         {"InvalidAccessKeyId", say_key_id},
+                                        {"XAdminUserNotFound", say_key_id}, /* versitygw */
                                         {"SignatureDoesNotMatch", say_signature},
                                         {"RequestTimeTooSkewed", say_skew},
                                         {"ExpiredToken", say_token},

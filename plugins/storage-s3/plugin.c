@@ -89,6 +89,7 @@ s3_start(sluice_instance *s3)
         s3__engine_stop(s3);
         return rc;
     }
+    atomic_store(&s3->engine.is_open, true);
     s3__log(s3, SLUICE_LOG_INFO,
             "bucket %s at %s (region %s, %s addressing, keys from %s %s, payload %s)", c->bucket,
             c->endpoint, c->region, c->is_virtual ? "virtual" : "path", sources[c->creds.from],

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <sluice/storage.h>
+#include <stdatomic.h>
 
 enum {
     S3_HELD_MAX = 1024,     /* calls accepted and not answered; more get SLUICE_EAGAIN */
@@ -122,7 +123,8 @@ struct s3_engine {
     uint64_t random, renewed_ns;
 
     enum s3_health health;
-    int32_t trouble; /* share of attempts that failed lately, in 1/1024 */
+    _Atomic bool is_open; /* start succeeded; until then its one sentence says it all */
+    int32_t trouble;      /* share of attempts that failed lately, in 1/1024 */
     uint64_t last_good_ns;
     struct s3_kind_stats stats[S3_KINDS];
 };

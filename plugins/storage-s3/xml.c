@@ -17,7 +17,7 @@ struct name {
 
 struct walk {
     const char *p, *end;
-    size_t depth;
+    size_t depth, roots;
     struct name names[S3_XML_DEPTH];
     char value[S3_XML_VALUE]; /* text of the innermost open element so far */
     size_t value_len;
@@ -190,6 +190,7 @@ tag_close(struct walk *w)
     w->value[w->value_len] = '\0';
     bool goes_on = w->leaf(w);
     w->depth--;
+    w->roots += w->depth == 0 ? 1 : 0;
     w->value_len = 0;
     w->is_over = false;
     return goes_on;
@@ -277,26 +278,23 @@ tag(struct walk *w)
 static bool
 walk(struct walk *w, const char *doc, size_t len)
 {
-    size_t roots = 0;
     w->p = doc;
     w->end = doc + len;
     while (w->p < w->end) {
-        size_t was = w->depth;
         if (*w->p == '<') {
             if (!tag(w)) {
                 return false;
             }
-            roots += was > 0 && w->depth == 0 ? 1 : 0;
         } else if (!text(w)) {
             return false;
         } else if (w->depth == 0) {
             w->value_len = 0;
         }
-        if (roots > 0 && w->depth > 0) {
+        if (w->roots > (w->depth == 0 ? 1 : 0)) {
             return false;
         }
     }
-    return roots == 1 && w->depth == 0;
+    return w->roots == 1 && w->depth == 0;
 }
 
 /* ---- values ---- */
