@@ -35,11 +35,10 @@ post-vanilla-empty-query-value
 post-x-www-form-urlencoded
 post-x-www-form-urlencoded-parameters
 normalize-path/get-space
-get-vanilla-with-session-token
 post-sts-token/post-sts-header-before
 """.split()
 
-TOP = """/* Part of AWS's Signature Version 4 test suite (Apache-2.0), as botocore distributes it; made by
+TOP = """/* Part of AWS's Signature Version 4 test suite (Apache-2.0), as botocore has it; made by
  * make_sigv4_vectors.py. */
 #ifndef SLUICE_TESTS_SIGV4_VECTORS_H
 #define SLUICE_TESTS_SIGV4_VECTORS_H
