@@ -8,7 +8,9 @@
 int
 main(int argc, char **argv)
 {
-    const struct cli_hooks hooks = {
-        .serve = broker_serve, .check = bucket_check, .plugin_keys = bucket_plugin_keys};
+    const struct cli_hooks hooks = {.serve = broker_serve,
+                                    .check = bucket_check,
+                                    .plugin_keys = bucket_plugin_keys,
+                                    .builtin = bucket_builtin};
     return cli_main(&hooks, argc, argv);
 }

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sluice/helpers.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +236,9 @@ put_init(sluice_instance *fs, struct fs_put *put, const sluice_put_opts *opts)
     uint32_t known = SLUICE_PUT_IF_ABSENT | SLUICE_PUT_CRC32C | SLUICE_PUT_SEQUENCE;
     put->flags = opts == NULL ? 0 : opts->flags;
     put->crc32c = opts == NULL ? 0 : opts->crc32c;
+    if (opts != NULL && !sluice_opts_tail_is_zero(opts, sizeof(*opts))) {
+        return fs__fail(fs, SLUICE_ENOTSUP, "%s: a put option this store does not know", fs->path);
+    }
     if ((put->flags & ~known) != 0) {
         return fs__fail(fs, SLUICE_ENOTSUP, "%s: this store has no conditional replace", fs->path);
     }

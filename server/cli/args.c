@@ -15,6 +15,10 @@ static const struct option options[] = {
     {CLI__SET, NULL, "--set", "SECTION.KEY=VALUE", "one option, on top of the file; repeatable"},
     {CLI__ADDRESS, NULL, "--address", "HOST:PORT", "the broker to ask (127.0.0.1:9092)"},
     {CLI__MARKDOWN, NULL, "--markdown", NULL, "as a Markdown page"},
+    {CLI__ONLY, NULL, "--only", "TEST", "a part (storage) or a test (storage/race) of the kit"},
+    {CLI__SEED, NULL, "--seed", "N", "for the kit's random choices; without it, from the clock"},
+    {CLI__DEADLINE, NULL, "--deadline", "MS", "of each of the kit's operations (10000)"},
+    {CLI__IN_PROCESS, NULL, "--in-process", NULL, "the kit without child processes, for gdb"},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -71,6 +75,18 @@ option_store(const struct option *o, const char *value, struct cli__args *ret)
     case CLI__ADDRESS:
         ret->address = value;
         return true;
+    case CLI__ONLY:
+        ret->only = value;
+        return true;
+    case CLI__SEED:
+        ret->seed = value;
+        return true;
+    case CLI__DEADLINE:
+        ret->deadline_ms = value;
+        return true;
+    case CLI__IN_PROCESS:
+        ret->is_in_process = true;
+        return true;
     default:
         ret->is_markdown = true;
         return true;
@@ -113,6 +129,8 @@ cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv, str
             }
         } else if (cmd->word != NULL && ret->word == NULL) {
             ret->word = argv[i];
+        } else if ((cmd->options & CLI__SECOND) != 0 && ret->second == NULL) {
+            ret->second = argv[i];
         } else {
             (void)fprintf(stderr, "sluice %s: what is \"%s\"? See `sluice help %s`\n", cmd->name,
                           argv[i], cmd->name);

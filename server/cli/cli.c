@@ -147,6 +147,14 @@ const struct cli__command cli__commands[] = {
      "Connects as a client and prints the cluster, the brokers, and the topics with the number of\n"
      "their partitions.",
      cli__status},
+    {"plugin",
+     CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS | CLI__SECOND,
+     "inspect|test FILE", true, "look into a plugin, or test it",
+     "plugin inspect FILE prints what a shared object is, what it offers, and its keys.\n"
+     "plugin test FILE runs the conformance kit against it and prints TAP; its keys come from the\n"
+     "configuration's [plugin NAME] section. builtin:fs in place of FILE is the file store, with\n"
+     "the keys of [storage]. Both load the plugin in child processes only.",
+     cli__plugin},
     {"version", 0, NULL, false, "print the version", "Prints the version.", version},
     {"help", 0, "COMMAND", false, "tell about a command", "Tells about a command.", help},
     {0},

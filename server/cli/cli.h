@@ -10,6 +10,8 @@
 
 #include "config/config.h"
 
+struct plugin_source;
+
 struct cli_hooks {
     /* Runs the broker until it is told to stop; gives the exit status. Borrows cfg. */
     int (*serve)(const struct config *cfg);
@@ -19,6 +21,8 @@ struct cli_hooks {
                          struct sl_error *err);
     /* Gives the keys that plugins add to sections, for `config doc`, at most max. May be NULL. */
     size_t (*plugin_keys)(struct config_plugin_keys *ret, size_t max);
+    /* Gives the built-in plugin of that name, NULL when there is none. May be NULL. */
+    const struct plugin_source *(*builtin)(const char *name);
 };
 
 /* Gives the exit status of the process. Borrows everything. */

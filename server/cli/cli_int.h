@@ -7,7 +7,17 @@
 #include "cli/cli.h"
 
 /* Which options a command takes. */
-enum { CLI__CONFIG = 1, CLI__SET = 2, CLI__ADDRESS = 4, CLI__MARKDOWN = 8 };
+enum {
+    CLI__CONFIG = 1,
+    CLI__SET = 2,
+    CLI__ADDRESS = 4,
+    CLI__MARKDOWN = 8,
+    CLI__ONLY = 16,
+    CLI__SEED = 32,
+    CLI__DEADLINE = 64,
+    CLI__IN_PROCESS = 128,
+    CLI__SECOND = 256 /* no option: the command takes a second argument */
+};
 
 enum { CLI__SETS_MAX = 256 };
 
@@ -18,7 +28,10 @@ struct cli__args {
     size_t set_count;
     const char *address;
     bool is_markdown;
-    const char *word; /* the one argument that is no option; NULL: none */
+    const char *only, *seed, *deadline_ms;
+    bool is_in_process;
+    const char *word;   /* the argument that is no option; NULL: none */
+    const char *second; /* the one behind it, where the command takes two */
 };
 
 struct cli__command {
@@ -39,6 +52,7 @@ bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv
 /* Prints one command's options for help. */
 void cli__args_help(const struct cli__command *cmd, FILE *out);
 
+int cli__plugin(const struct cli__args *args);
 int cli__status(const struct cli__args *args);
 
 #endif

@@ -113,6 +113,9 @@ life_begin(struct plugin_instance *p, const struct plugin_conf *conf, struct sl_
         p->self = NULL;
         return fail_said(err, p, "create", status);
     }
+    if (conf->is_inspection) {
+        return SL_OK;
+    }
     status = p->plugin.configure == NULL ? SLUICE_OK : p->plugin.configure(p->self, &p->conf);
     if (status != SLUICE_OK) {
         return fail_said(err, p, "configure", status);
@@ -151,7 +154,9 @@ plugin_instance_open(const struct plugin_source *src, const char *name,
         goto out;
     }
     p->fields[0] = KV_STR("plugin", p->id_version);
-    rc = plugin__conf_fill(p->plugin.conf_keys, conf, &p->conf, err);
+    if (!conf->is_inspection) {
+        rc = plugin__conf_fill(p->plugin.conf_keys, conf, &p->conf, err);
+    }
     if (rc != SL_OK) {
         goto out;
     }
@@ -230,4 +235,14 @@ plugin_source_keys(const struct plugin_source *src)
     sluice_plugin table;
     struct sl_error err = SL_ERROR_INIT;
     return plugin_source_table(src, "inspect", &table, &err) == SL_OK ? table.conf_keys : NULL;
+}
+
+const char *
+plugin_source_key(const struct plugin_source *src, size_t index)
+{
+    const struct sluice_conf_key *k = plugin_source_keys(src);
+    for (size_t i = 0; k != NULL && k->name != NULL && i < index; i++) {
+        k++;
+    }
+    return k == NULL ? NULL : k->name;
 }

@@ -27,6 +27,7 @@ struct plugin_conf {
     size_t count;
     const char *section; /* for messages: "storage" */
     bool is_dry_run;     /* stop after configure: `sluice check` */
+    bool is_inspection;  /* stop after create, without a look at the pairs */
 };
 
 struct plugin_instance; /* opaque */
@@ -52,5 +53,7 @@ MUST_CHECK enum sl_err plugin_source_table(const struct plugin_source *src, cons
                                            sluice_plugin *ret, struct sl_error *err);
 /* The option table alone (config doc). Gives NULL when the handshake fails, or there is none. */
 const struct sluice_conf_key *plugin_source_keys(const struct plugin_source *src);
+/* The name of its index-th option; NULL behind the last. */
+const char *plugin_source_key(const struct plugin_source *src, size_t index);
 
 #endif

@@ -27,7 +27,8 @@
  *
  * ABI diary
  *  0.1  first cut: handshake, host table, option tables, sluice.storage/1.
- *  0.2  SLUICE_STORE_VOLATILE. helpers.h (no part of the ABI).
+ *  0.2  SLUICE_STORE_VOLATILE; storage.h says that no key continues another by '/'. helpers.h (no
+ *       part of the ABI).
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H

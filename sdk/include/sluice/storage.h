@@ -4,7 +4,8 @@
  *
  * Layout, order, indexes and record checksums stay in the server; a plugin maps keys to immutable
  * or replaced objects. Keys are printable ASCII, at most 512 bytes, parts separated by '/', without
- * "..", empty parts, or bytes outside [A-Za-z0-9._~-/].
+ * "..", empty parts, or bytes outside [A-Za-z0-9._~-/]. The server never uses a key together with
+ * one that continues it by '/' ("a" and "a/b"), so that keys can be paths of a file system.
  *
  * What a store must promise (docs/journal.md, section 2):
  *  - a GET, HEAD or LIST that begins after a put was acknowledged sees it;
