@@ -19,7 +19,7 @@
 
 #include "base/counters.h"
 #include "journal/mistakes.h"
-#include "partition/shard.h"
+#include "partition/lookup.h"
 #include "store/cache.h"
 
 #include <inttypes.h>
@@ -111,6 +111,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(reads_old, "read of older data")                                                             \
     X(reads_range, "read answered OFFSET_RANGE")                                                   \
     X(reads_failed, "read answered with another error")                                            \
+    X(lookups, "start or end looked up")                                                           \
     X(waits, "sleep on a partition")                                                               \
     X(wakes, "sleeper woken")                                                                      \
     X(trim, "trim committed")                                                                      \
@@ -142,8 +143,9 @@ enum sim_stat {
     X(delerr)                                                                                      \
     X(crash)                                                                                       \
     X(close)                                                                                       \
-    X(pause) X(freeze) X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget)    \
-        X(slowcheck) X(haunt)
+    X(pause)                                                                                       \
+    X(freeze)                                                                                      \
+    X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -306,6 +308,8 @@ void truth_refused(uint64_t uid, enum sl_err rc);
 void truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t asked_at,
                 bool is_refreshed);
 struct span sim_read_bytes(const struct part_read *r);
+/* The answer of a lookup of start or end. */
+void truth_lookup(struct sim_part *p, const struct part_lookup *l, int broker, int64_t asked_at);
 void truth_end_left(struct sim_part *p, int64_t end);
 int64_t truth_end_left_by(const struct sim_part *p, int64_t at);
 /* Everything that ever left, against the log as it is at the end. */
@@ -355,7 +359,7 @@ bool clients_are_idle(void);
 void clients_explain(char *out, size_t cap);
 void readers_start(void);
 /* Clients that had waited for b come back all at once. */
-void readers_return(struct sim_broker *b);
+void readers_return(struct sim_broker *b, int count);
 void readers_broker_gone(const struct sim_broker *b, uint64_t incarnation);
 /* Appends one record at b and reads the whole of p there; sim_final_is_done() tells when. */
 void probes_start(bool is_writing);

@@ -254,7 +254,7 @@ broker_resume(struct sim_broker *b)
     sim_sched_resume(b->sched);
     if (b->is_missed) {
         b->is_missed = false;
-        readers_return(b);
+        readers_return(b, 40);
     }
 }
 
@@ -477,7 +477,9 @@ on_haunt(void *arg)
     }
     if (*tries % 40 == 0) {
         for (int i = 0; i < sim.k.brokers; i++) {
-            readers_return(&sim.brokers[i]); /* makes them look at the tail */
+            if (sim.brokers[i].phase == BROKER_UP && !sim.brokers[i].sched->is_paused) {
+                readers_return(&sim.brokers[i], 6); /* makes it look at the tail */
+            }
         }
     }
     if (b->phase == BROKER_UP && !b->sched->is_paused &&

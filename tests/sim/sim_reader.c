@@ -220,6 +220,53 @@ go_to_sleep(struct sim_broker *b, struct sim_part *p, int64_t offset)
     }
 }
 
+/* --- lookups of start and end */
+
+struct looking {
+    struct part_lookup l;
+    struct sim_broker *b;
+    struct sim_part *p;
+    int64_t asked_at;
+};
+
+static void
+on_looked_up(struct part_lookup *l)
+{
+    struct looking *lk = SL_CONTAINER_OF(l, struct looking, l);
+    TRACE("b%d       lookup partition %td %s: %s %" PRId64, lk->b->id, lk->p - sim.parts,
+          l->kind == PART_LOOKUP_END ? "end" : "start", sl_err_name(l->rc), l->offset);
+    sim_stat(ST_lookups);
+    truth_lookup(lk->p, l, lk->b->id, lk->asked_at);
+    sl_free(lk);
+}
+
+static void
+look_up_on_loop(void *arg)
+{
+    struct looking *lk = arg;
+    lk->asked_at = sim.now;
+    lk->l.deadline_ns =
+        rng_chance(&sim.r_client, 500)
+            ? sim_sched_now(lk->b->sched) + rng_span(&sim.r_client, SCHED_MS, 30 * SCHED_S)
+            : 0;
+    part_lookup_submit(lk->b->shards[lk->p->journal], &lk->l);
+}
+
+static void
+look_up(struct sim_broker *b, struct sim_part *p)
+{
+    struct looking *lk = sl_alloc(sizeof(*lk));
+    lk->b = b;
+    lk->p = p;
+    lk->l.topic_id = p->topic_id;
+    lk->l.partition = p->index;
+    lk->l.kind = rng_chance(&sim.r_client, 800) ? PART_LOOKUP_END : PART_LOOKUP_START;
+    lk->l.done = on_looked_up;
+    if (!broker_send(b, look_up_on_loop, lk)) {
+        sl_free(lk);
+    }
+}
+
 static void
 reader_act(struct reader *me)
 {
@@ -235,6 +282,9 @@ reader_act(struct reader *me)
     }
     if (rng_chance(&sim.r_client, 100)) {
         go_to_sleep(b, p, me->offset);
+    }
+    if (rng_chance(&sim.r_client, 80)) {
+        look_up(b, p);
     }
     struct reading *rd = reading_new(b, p, me->offset);
     if (rng_chance(&sim.r_client, 200)) {
@@ -289,11 +339,11 @@ on_return(void *arg)
 }
 
 void
-readers_return(struct sim_broker *b)
+readers_return(struct sim_broker *b, int count)
 {
-    for (int i = 0; i < 40; i++) {
-        sim_after((int64_t)rng_below(&sim.r_client, i < 20 ? 150 * SCHED_MS : SCHED_S), on_return,
-                  b);
+    for (int i = 0; i < count; i++) {
+        sim_after((int64_t)rng_below(&sim.r_client, i < count / 2 ? 150 * SCHED_MS : SCHED_S),
+                  on_return, b);
     }
 }
 

@@ -439,6 +439,33 @@ truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t as
 }
 
 void
+truth_lookup(struct sim_part *p, const struct part_lookup *l, int broker, int64_t asked_at)
+{
+    int gid = (int)(p - sim.parts);
+    bool is_end = l->kind == PART_LOOKUP_END;
+    if (l->rc == SL_EPARTITION_FAILED && !sim.is_journal_damaged[p->journal]) {
+        sim_violation("nothing fails without damage", "broker %d, partition %d: lookup", broker,
+                      gid);
+    }
+    if (l->rc != SL_OK) {
+        return;
+    }
+    if (l->offset < 0 || l->offset > (is_end ? p->end : p->trim_intent)) {
+        sim_violation("a lookup tells the log", "broker %d, partition %d: %s %" PRId64, broker, gid,
+                      is_end ? "end" : "start", l->offset);
+    }
+    if (is_end && !may_be_frozen() && l->offset < truth_end_left_by(p, asked_at - LATELY)) {
+        sim_violation("after R8 the end is the end",
+                      "broker %d, partition %d: looked up %" PRId64 ", but %" PRId64
+                      " had left a broker before",
+                      broker, gid, l->offset, truth_end_left_by(p, asked_at - LATELY));
+    }
+    if (is_end) {
+        truth_end_left(p, l->offset);
+    }
+}
+
+void
 truth_final(void)
 {
     for (size_t i = 0; i < sim.batch_count; i++) {
