@@ -108,6 +108,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(reads, "read answered")                                                                      \
     X(reads_bytes, "read answered with data")                                                      \
     X(reads_refreshed, "read after a refresh")                                                     \
+    X(reads_late, "read answered although R8 was not done in time")                                \
     X(reads_old, "read of older data")                                                             \
     X(reads_range, "read answered OFFSET_RANGE")                                                   \
     X(reads_failed, "read answered with another error")                                            \

@@ -38,6 +38,8 @@ static struct reader readers[SIM_READERS_MAX];
 static struct reading readings = {.next = &readings, .prev = &readings};
 static struct sleeper sleepers = {.next = &sleepers, .prev = &sleepers};
 
+static void probe_heard(struct reading *rd);
+
 static void
 reading_free(struct reading *rd)
 {
@@ -77,7 +79,10 @@ on_read(struct part_read *r)
                       rd->b->id, gid, r->log_start, rd->start_floor, r->high_watermark,
                       rd->end_floor);
     }
-    truth_read(rd->p, r, rd->b->id, rd->asked_at, rd->is_refreshed);
+    if (r->is_late) {
+        sim_stat(ST_reads_late);
+    }
+    truth_read(rd->p, r, rd->b->id, rd->asked_at, rd->is_refreshed && !r->is_late);
     if (rd->then != NULL) {
         rd->then(rd);
     }
@@ -94,6 +99,10 @@ read_on_loop(void *arg)
     rd->start_floor = rd->b->start_shown[rd->p - sim.parts];
     rd->is_submitted = true;
     rd->is_refreshed = !rd->r.is_tail_ok;
+    if (rd->is_refreshed && rd->then != probe_heard && rng_chance(&sim.r_client, 500)) {
+        rd->r.tail_deadline_ns =
+            sim_sched_now(rd->b->sched) + rng_span(&sim.r_client, SCHED_MS, 20 * SCHED_S);
+    }
     TRACE("b%d       read partition %td at %" PRId64 " begins%s", rd->b->id, rd->p - sim.parts,
           rd->r.offset, rd->is_refreshed ? " (fresh)" : "");
     part_read_submit(rd->b->shards[rd->p->journal], &rd->r);
