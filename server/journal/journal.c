@@ -437,8 +437,9 @@ journal_status(const struct journal *jn, struct journal_status *ret)
     (void)snprintf(ret->why, sizeof(ret->why), "%s", jn->mode == JOURNAL_FAILED ? jn->why : "");
 }
 
-void
-journal_check(const struct journal *jn)
+/* Are the numbers of known entries and slots dense, from safe on? Gives the last. */
+static uint64_t
+check_chain(const struct journal *jn)
 {
     uint64_t n = jn->safe;
     LIST_FOREACH(node, &jn->known)
@@ -450,6 +451,13 @@ journal_check(const struct journal *jn)
     {
         SL_ASSERT(SL_CONTAINER_OF(node, struct slot, node)->n == ++n);
     }
+    return n;
+}
+
+void
+journal_check(const struct journal *jn)
+{
+    uint64_t n = check_chain(jn);
     SL_ASSERT(list_is_empty(&jn->slots) || jn->next_n == n + 1);
     SL_ASSERT(jn->mode == JOURNAL_FAILED || jn->boundary_seen <= jn->safe);
 }

@@ -62,6 +62,16 @@ slot_free(struct slot *s)
     sl_free(s);
 }
 
+/* True when the item added something to the entry. */
+static bool
+stage_one(struct journal_item *item, struct entry_builder *b)
+{
+    uint32_t before = b->item_count;
+    item->verdict = item->stage(item, b);
+    item->is_staged = true;
+    return b->item_count > before;
+}
+
 static void
 stage_items(struct journal *jn, struct slot *s, size_t count)
 {
@@ -70,10 +80,7 @@ stage_items(struct journal *jn, struct slot *s, size_t count)
         struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
         jn->queued_items--;
         jn->queued_bytes -= item->data_bytes;
-        uint32_t before = s->b.item_count;
-        item->verdict = item->stage(item, &s->b);
-        item->is_staged = true;
-        if (MISTAKE(dup_above_safe) && item->verdict == SL_OK && s->b.item_count == before) {
+        if (!stage_one(item, &s->b) && MISTAKE(dup_above_safe) && item->verdict == SL_OK) {
             item->done(item, SL_OK, 0);
             continue;
         }

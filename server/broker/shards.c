@@ -1,0 +1,212 @@
+/* The shards of a broker: made, opened, closed, looked at, each on its own loop. */
+#include "base/counters.h"
+#include "broker/process_int.h"
+
+#include <sluice/storage.h>
+#include <time.h>
+
+enum { OPEN_WAIT_MS = 20000, QUEUE_MAX = 64 << 20 };
+
+static void
+on_topic_changed(void *arg, struct topic_state *t)
+{
+    directory_update(((struct process *)arg)->broker.topics, t);
+}
+
+static void
+on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
+{
+    struct process *p = (struct process *)arg;
+    (void)why;
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        if (p->broker.shards[j] != sh || (mode != JOURNAL_LIVE && mode != JOURNAL_FAILED)) {
+            continue;
+        }
+        if (j == 0 && mode == JOURNAL_LIVE) {
+            topic_admin_opened(p->broker.topic_admin);
+        }
+        if (!p->is_reported[j]) {
+            p->is_reported[j] = true;
+            gate_pass(&p->opened);
+        }
+    }
+}
+
+static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
+                                                 .mode_changed = on_mode_changed};
+
+static struct journal_options
+journal_options_of(struct process *p, uint32_t index)
+{
+    const struct config_journal *c = &p->cfg->journal;
+    bool is_local = (p->bucket.capabilities & SLUICE_STORE_LOCAL) != 0;
+    int64_t linger_ms = c->linger_ms >= 0 ? c->linger_ms : is_local ? 0 : 20;
+    return (struct journal_options){.sched = loop_sched(p->loops[index % p->loop_count]),
+                                    .store = p->bucket.store,
+                                    .prefix = p->cfg->storage.prefix,
+                                    .cluster = p->bucket.cluster,
+                                    .index = index,
+                                    .node_id = (int32_t)p->cfg->server.node_id,
+                                    .max_in_flight = (uint32_t)c->max_in_flight,
+                                    .linger_ns = linger_ms * SCHED_MS,
+                                    .entry_max_bytes = (size_t)c->entry_max_bytes,
+                                    .is_paranoid = c->paranoid,
+                                    .safe_window_ns = c->safe_window_ms * SCHED_MS,
+                                    .check_interval_ns = c->check_interval_ms * SCHED_MS,
+                                    .grace_ns = 3600 * SCHED_S,
+                                    .snapshot_entries = (uint32_t)c->snapshot_entries,
+                                    .snapshot_interval_ns = 10 * SCHED_S,
+                                    .queue_max_bytes = QUEUE_MAX};
+}
+
+void
+process__shards_new(struct process *p)
+{
+    struct broker *b = &p->broker;
+    b->shard_count = p->bucket.journals;
+    b->shards = (struct shard **)sl_alloc(b->shard_count * sizeof(struct shard *));
+    p->is_reported = (bool *)sl_alloc(b->shard_count * sizeof(bool));
+    gate_init(&p->opened, b->shard_count);
+    for (uint32_t j = 0; j < b->shard_count; j++) {
+        const struct shard_options o = {
+            .journal = journal_options_of(p, j),
+            .cache = p->cache,
+            .producer_expiration_ms = p->cfg->server.producer_id_expiration_ms,
+            .tail_cache_bytes = (size_t)p->cfg->journal.tail_cache_bytes / b->shard_count,
+            .events = &shard_events,
+            .events_arg = p};
+        b->shards[j] = shard_new(&o);
+    }
+}
+
+static void
+shard_open_here(void *arg)
+{
+    shard_open((struct shard *)arg);
+}
+
+void
+process__shards_open(struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_open_here, p->broker.shards[j]);
+    }
+    if (!gate_wait(&p->opened, OPEN_WAIT_MS)) {
+        SL_WARN(
+            NULL, "broker.journals_slow",
+            KV_STR("meaning", "serving what is open; the others follow when the store answers"));
+    }
+}
+
+struct closing {
+    struct shard *shard;
+    int64_t deadline_ns;
+    bool is_idle;
+};
+
+static void
+shard_close_here(void *arg)
+{
+    struct closing *c = (struct closing *)arg;
+    shard_close(c->shard, c->deadline_ns);
+}
+
+static void
+shard_look(void *arg)
+{
+    struct closing *c = (struct closing *)arg;
+    c->is_idle = shard_is_idle(c->shard);
+}
+
+static void
+nap_ms(long ms)
+{
+    const struct timespec ts = {.tv_sec = 0, .tv_nsec = ms * 1000000};
+    (void)nanosleep(&ts, NULL);
+}
+
+static void
+journals_close(struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        struct sched *s = shard_sched(p->broker.shards[j]);
+        struct closing c = {.shard = p->broker.shards[j],
+                            .deadline_ns =
+                                sched_now(s) + p->cfg->server.shutdown_timeout_ms * SCHED_MS};
+        run_on(s, shard_close_here, &c);
+        for (c.is_idle = false; !c.is_idle;) {
+            run_on(s, shard_look, &c);
+            if (!c.is_idle) {
+                nap_ms(2); /* the journal's own deadline bounds this */
+            }
+        }
+    }
+}
+
+static void
+nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* What ended with the journals is told from loop to loop in a few hops (a topic whose opens were
+ * under way). Waits for them. */
+static void
+loops_drain(struct process *p)
+{
+    enum { HOPS = 8 };
+    for (unsigned i = 0; i < HOPS * p->loop_count; i++) {
+        run_on(loop_sched(p->loops[i % p->loop_count]), nothing, NULL);
+    }
+}
+
+void
+process__shards_close(struct process *p)
+{
+    journals_close(p);
+    loops_drain(p);
+}
+
+static void
+shard_wake_here(void *arg)
+{
+    shard_wake_waiters((struct shard *)arg);
+}
+
+void
+process__fetches_end(struct process *p)
+{
+    atomic_store(&p->broker.is_stopping, true);
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_wake_here, p->broker.shards[j]);
+    }
+}
+
+static const char *
+mode_name(enum journal_mode mode)
+{
+    static const char *const names[] = {"closed", "opening", "live", "catching_up", "failed"};
+    return names[mode];
+}
+
+static void
+shard_report(void *arg)
+{
+    struct shard *sh = (struct shard *)arg;
+    struct journal_status s;
+    journal_status(shard_journal(sh), &s);
+    SL_INFO(NULL, "journal.status", KV_U64("journal", journal_index(shard_journal(sh))),
+            KV_STR("mode", mode_name(s.mode)), KV_U64("verified_through", s.safe),
+            KV_U64("snapshot", s.snapshot_n), KV_U64("in_flight", s.in_flight),
+            KV_U64("queued_items", s.queued_items), KV_U64("queued_bytes", s.queued_bytes),
+            KV_STR("why", s.why));
+}
+
+void
+process__report(const struct process *p)
+{
+    for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        run_on(shard_sched(p->broker.shards[j]), shard_report, p->broker.shards[j]);
+    }
+    counters_log();
+}
