@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { POLL_MAX_MS = 60000 };
+enum { POLL_MAX_MS = 60000, ATTEMPT_MIN_MS = 10 };
 
 /* ---- lines ---- */
 
@@ -109,12 +109,13 @@ inbox_take(sluice_instance *s3)
     return !is_stopping;
 }
 
+/* An attempt that has no time to be answered would only make a put's outcome unknown. */
 static void
 line_expire(sluice_instance *s3, struct s3_queue *q, uint64_t now)
 {
     struct s3_call **at = &q->first;
     while (*at != NULL) {
-        if ((*at)->deadline_ns <= now) {
+        if ((*at)->deadline_ns <= now + ATTEMPT_MIN_MS * S3_NS_PER_MS) {
             s3__call_expire(s3, queue_remove(q, at), SLUICE_ETIMEOUT,
                             "the time for it was over before its turn came");
         } else {

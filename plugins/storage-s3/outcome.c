@@ -40,7 +40,7 @@ is_setup_mistake(int curl_code)
 static struct s3_judgement
 judge_silence(const struct s3_answer *a)
 {
-    if (is_setup_mistake(a->curl_code)) {
+    if (!a->is_sent && is_setup_mistake(a->curl_code)) { /* else it is about the answer */
         return judged(S3_REFUSED, SLUICE_EIO);
     }
     if (a->kind == S3_PUT && a->is_sent) {
