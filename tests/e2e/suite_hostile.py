@@ -138,7 +138,7 @@ def a32_mutated_requests(env):
     raw, topic = env.client(), env.topic()
     rng = random.Random(20240607)
     frames = list(valid_frames(raw, topic))
-    for _ in range(3000 if env.everything else 1000):
+    for _ in range(50000 if env.everything else 5000):
         _, _, frame = rng.choice(frames)
         data = bytearray(frame)
         for _ in range(rng.randint(1, 4)):
