@@ -75,6 +75,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(pause_long, "broker paused beyond T_safe")                                                   \
     X(pause_grace, "broker paused beyond the grace period")                                        \
     X(haunt, "broker stopped with its PUT postponed, another one stopped beside it")               \
+    X(haunt_check, "the same, and its check outlives it")                                          \
     X(freeze, "broker paused, its clock standing still")                                           \
     X(power, "power loss")                                                                         \
     X(power_dropped, "object dropped by power loss")                                               \
@@ -231,8 +232,10 @@ struct store *sim_store_new(void);
 void sim_req_deliver(struct sim_req *req);
 int64_t sim_req_stamp(struct sim_req *req);
 void sim_store_power_loss(void);
-/* The answers to checks (manifest LISTs) of home that are on their way arrive at `at`. */
-void sim_store_postpone_checks(const struct sim_sched *home, int64_t at);
+/* The answers to checks (manifest LISTs) of home that are on their way arrive at `at`; false when
+ * there is none. */
+bool sim_store_postpone_checks(const struct sim_sched *home, int64_t at);
+bool sim_store_has_held_check(const struct sim_sched *home);
 /* An entry's PUT of home that has not landed yet; false when there is none. */
 bool sim_store_next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n);
 /* It lands at `at`, and its answer is lost. */
@@ -333,6 +336,7 @@ struct sim_broker {
     int64_t close_by, paused_at;
     uint64_t pauses;
     bool is_frozen, is_missed; /* missed: clients wait for it to wake */
+    bool holds_checks;         /* answers to its checks wait for a word */
 };
 void broker_start(struct sim_broker *b);
 void broker_crash(struct sim_broker *b);
@@ -349,6 +353,7 @@ bool broker_send(struct sim_broker *b, sim_fn fn, void *arg);
 struct sim_broker *broker_pick(void);
 void ops_start(void);
 void faults_start(void);
+void haunt_begin(void);
 /* Proposes open(part) and keeps at it until verified. */
 void ops_open_part(struct sim_part *p);
 struct sim_part *ops_new_part(int journal);

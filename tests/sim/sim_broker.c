@@ -419,86 +419,9 @@ pause_in_flight(void)
     on_pause_hunt(NULL);
 }
 
-static int64_t
-beyond_grace(void)
-{
-    return sim.k.grace_ns + (int64_t)rng_below(&sim.r_fault, 3 * (uint64_t)sim.k.grace_ns);
-}
-
-/* A broker that would read entry n next. */
-static struct sim_broker *
-find_bystander(const struct sim_broker *writer, uint32_t journal, uint64_t n)
-{
-    for (int i = 0; i < sim.k.brokers; i++) {
-        struct sim_broker *b = &sim.brokers[i];
-        struct journal_status s;
-        if (b == writer || b->phase != BROKER_UP || b->sched->is_paused) {
-            continue;
-        }
-        journal_status(shard_journal(b->shards[journal]), &s);
-        if (s.safe + 1 == n) {
-            return b;
-        }
-    }
-    return NULL;
-}
-
-static void
-haunt(struct sim_broker *writer, struct sim_broker *bystander)
-{
-    int64_t grace = sim.k.grace_ns;
-    int64_t lands = 2 * grace + (int64_t)rng_below(&sim.r_fault, (uint64_t)grace);
-    int64_t wakes = lands + (int64_t)rng_below(&sim.r_fault, 8 * SCHED_S);
-    sim_stat(ST_haunt);
-    sim_store_postpone(writer->sched, sim.now + lands);
-    sim_store_postpone_checks(bystander->sched, sim.now + wakes + 100 * SCHED_MS +
-                                                    (int64_t)rng_below(&sim.r_fault, SCHED_S));
-    broker_pause(bystander, wakes, false);
-    bystander->is_missed = true;
-    if (rng_chance(&sim.r_fault, 400)) {
-        broker_crash(writer);
-    } else {
-        broker_pause(writer, lands + beyond_grace(), false);
-    }
-}
-
-/* The makings of a ghost: a PUT on its way is held back until its key has been collected, its
- * writer stops before it can resolve it, and a bystander stops where that PUT would have been the
- * next. */
-static void
-on_haunt(void *arg)
-{
-    int *tries = arg;
-    uint32_t journal;
-    uint64_t n;
-    struct sim_broker *b = &sim.brokers[rng_below(&sim.r_fault, (uint64_t)sim.k.brokers)];
-    if (sim.is_quiet) {
-        return;
-    }
-    if (*tries % 40 == 0) {
-        for (int i = 0; i < sim.k.brokers; i++) {
-            if (sim.brokers[i].phase == BROKER_UP && !sim.brokers[i].sched->is_paused) {
-                readers_return(&sim.brokers[i], 6); /* makes it look at the tail */
-            }
-        }
-    }
-    if (b->phase == BROKER_UP && !b->sched->is_paused &&
-        sim_store_next_put(b->sched, &journal, &n)) {
-        struct sim_broker *bystander = find_bystander(b, journal, n);
-        if (bystander != NULL) {
-            haunt(b, bystander);
-            return;
-        }
-    }
-    if (++*tries % 400 != 0) {
-        sim_after(SCHED_MS + (int64_t)rng_below(&sim.r_fault, 30 * SCHED_MS), on_haunt, arg);
-    }
-}
-
 static void
 strike(enum sim_fault f)
 {
-    static int tries;
     struct sim_broker *b = &sim.brokers[rng_below(&sim.r_fault, (uint64_t)sim.k.brokers)];
     switch (f) {
     case F_crash:
@@ -527,7 +450,7 @@ strike(enum sim_fault f)
         truth_final();
         break;
     case F_haunt:
-        on_haunt(&tries);
+        haunt_begin();
         break;
     case F_damage:
         if (sim.damaged_key == NULL) {

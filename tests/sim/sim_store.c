@@ -41,6 +41,7 @@ struct sim_req {
     uint64_t object_size;
     int64_t ended_ns, submitted_at;
     int64_t not_before, answer_not_before; /* postponed */
+    bool is_held;                          /* the answer waits for a word */
 };
 
 enum { DOUBTS = 64 };
@@ -349,6 +350,10 @@ static void
 on_answer(void *arg)
 {
     struct sim_req *r = arg;
+    if (r->is_held) {
+        sim_after(20 * SCHED_MS, on_answer, r);
+        return;
+    }
     if (sim.now < r->answer_not_before) {
         sim_at(r->answer_not_before, on_answer, r);
         return;
@@ -549,6 +554,12 @@ copy_call(struct sim_req *r, const struct store_call *c)
     }
 }
 
+static bool
+is_check(const struct sim_req *r)
+{
+    return r->kind == STORE_LIST && strstr(r->key, "/manifest/") != NULL;
+}
+
 /* What a caller owes the store. */
 static void
 check_call(const struct sim_req *r, const struct store_call *c)
@@ -587,6 +598,7 @@ submit(struct store *store, struct store_call *c)
     r->next->prev = r;
     st.reqs->next = r;
     draw(r, &t);
+    r->is_held = sim.brokers[r->home->broker].holds_checks && is_check(r);
     r->refs = 1 + (t.apply >= 0) + (t.again >= 0);
     if (t.apply >= 0) {
         sim_after(t.apply, on_apply, r);
@@ -663,16 +675,30 @@ sim_store_postpone(const struct sim_sched *home, int64_t at)
     r->is_dropped_with_home = false;
 }
 
-void
-sim_store_postpone_checks(const struct sim_sched *home, int64_t at)
+bool
+sim_store_has_held_check(const struct sim_sched *home)
 {
     for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        if (r->home == home && r->call != NULL && !r->is_answered && r->kind == STORE_LIST &&
-            strstr(r->key, "/manifest/") != NULL) {
-            TRACE("fault    the answer to a check of b%d is postponed", home->broker);
-            r->answer_not_before = at;
+        if (r->home == home && r->is_held && r->outcome == STORE_DONE) {
+            return true; /* its picture is taken */
         }
     }
+    return false;
+}
+
+bool
+sim_store_postpone_checks(const struct sim_sched *home, int64_t at)
+{
+    bool is_found = false;
+    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
+        if (r->home == home && r->call != NULL && !r->is_answered && is_check(r)) {
+            TRACE("fault    the answer to a check of b%d is postponed", home->broker);
+            r->answer_not_before = at;
+            r->is_held = false;
+            is_found = true;
+        }
+    }
+    return is_found;
 }
 
 void
