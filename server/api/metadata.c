@@ -69,6 +69,22 @@ find_item(const struct metadata *m, const struct metadata_request_topic *in)
     return directory_find(d, in->name);
 }
 
+/* A topic whose partitions are still being opened is not listed: clients that ask for all topics
+ * cache partitions without a leader, and do not ask again. */
+static void
+leave_out_unopened(struct metadata *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->topics[i]->opened_count > 0) {
+            m->topics[kept++] = m->topics[i];
+        } else {
+            topic_unref(&m->topics[i]);
+        }
+    }
+    m->count = kept;
+}
+
 static void
 look(struct metadata *m)
 {
@@ -77,6 +93,7 @@ look(struct metadata *m)
     }
     if (m->is_all) {
         m->count = directory_list(m->req->broker->topics, &m->topics);
+        leave_out_unopened(m);
         return;
     }
     m->count = m->in.topics.count;

@@ -24,7 +24,7 @@ struct fetch {
     struct buf *body;
     uint64_t object_size;
     int64_t ended_ns;
-    char why[200];
+    char why[320];
 };
 
 static void fetch_answered(struct jcall *c);

@@ -30,7 +30,7 @@ struct cache_read {
     uint64_t object_size;
     enum store_outcome outcome; /* STORE_DONE, STORE_ABSENT or STORE_ERROR */
     enum sl_err rc;
-    char why[200];
+    char why[320];
 
     struct sched_task task;  /* the cache's */
     struct cache_read *next; /* the cache's */

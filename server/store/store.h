@@ -60,7 +60,7 @@ struct store_call {
     struct store_listing *listing; /* LIST: given to the caller */
     uint64_t object_size;          /* GET, HEAD */
     int64_t ended_ns;              /* home's clock when the answer was known (R4's window) */
-    char why[200];                 /* a sentence when it failed */
+    char why[320];                 /* a sentence when it failed */
 
     struct sched_task task; /* the store's */
     void *impl;             /* the store's */
