@@ -378,7 +378,11 @@ loop_start(struct loop *loop, struct sl_error *err)
 {
     SL_ASSERT(!loop->is_running);
     sigset_t all, before;
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     (void)sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        (void)sigdelset(&all, faults[i]); /* blocked, they would end the process unreported */
+    }
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the main thread */
     int rc = pthread_create(&loop->thread, NULL, thread_main, loop);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 10000, EXIT_REFUSED = 1, LINE_BYTES = 1024 };
+enum { TIMEOUT_MS = 5000, EXIT_REFUSED = 1, LINE_BYTES = 1024 };
 
 struct inspection {
     const struct plugin_source *src;

@@ -38,6 +38,7 @@ struct module {
     char *path; /* as it was resolved */
     struct stat file;
     char sha256[SHA256_HEX_BYTES];
+    bool is_linked; /* for ever: its descriptor stays open */
     plugin_open_fn open;
 };
 static struct module modules[MODULES_MAX];
@@ -225,6 +226,7 @@ link_in(int fd, struct module *m, struct sl_error *err)
     if (so == NULL) {
         return link_failed(m->path, name, err);
     }
+    m->is_linked = true;
     void *symbol = dlsym(so, OPEN_SYMBOL);
     if (symbol == NULL) {
         return sl_error_set(err, SL_EINVAL,
@@ -267,7 +269,7 @@ module_load(int from, const char *sha256, struct module *m, struct sl_error *err
     if (rc == SL_OK) {
         rc = link_in(fd, m, err);
     }
-    if (rc != SL_OK && m->open == NULL) {
+    if (!m->is_linked) {
         (void)close(fd);
     }
     return rc;

@@ -15,7 +15,9 @@ static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
 static void
 call_begin(const char *call)
 {
-    child_enter(call);
+    char stage[CHILD_STAGE_BYTES];
+    (void)snprintf(stage, sizeof(stage), "%s%s", call, kit.context == NULL ? "" : kit.context);
+    child_enter(stage);
     if ((kit.plugin.flags & SLUICE_F_CONCURRENT) == 0) {
         pthread_mutex_lock(&serial);
     }

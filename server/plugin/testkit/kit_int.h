@@ -103,7 +103,8 @@ struct kit {
     plugin_open_fn open;
     sluice_plugin plugin; /* our copy */
     uint64_t random;
-    char prefix[64]; /* of every key: this run's, this test's */
+    char prefix[64];     /* of every key: this run's, this test's */
+    const char *context; /* what a crash in a storage call would mean here; NULL: nothing more */
 };
 extern struct kit kit;
 

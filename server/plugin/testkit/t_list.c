@@ -10,9 +10,10 @@
 enum { LIST_KEYS = 24 };
 
 /* In byte order, which is that of neither paths nor locales. */
-static const char *const names[LIST_KEYS] = {
-    "A",    "a-/x", "a.b", "a/x",   "a/y.z", "a/y/z", "a0",   "aa",    "b-",    "b.",   "b/1", "b/10",
-    "b/2",  "b0",   "b~1/x", "c",   "j/0",   "j/00",  "j/1-", "j/1/0", "j/1/1", "j/10", "z/a", "~"};
+static const char *const names[LIST_KEYS] = {"A",    "a-/x",  "a.b",   "a/x",  "a/y.z", "a/y/z",
+                                             "a0",   "aa",    "b-",    "b.",   "b/1",   "b/10",
+                                             "b/2",  "b0",    "b~1/x", "c",    "j/0",   "j/00",
+                                             "j/1-", "j/1/0", "j/1/1", "j/10", "z/a",   "~"};
 
 static void
 list_check(struct kit__life *l, const char *prefix, const char *after, uint32_t max)
@@ -214,8 +215,10 @@ model_list(struct kit__life *l)
     for (size_t i = 0; i < MODEL_KEYS; i++) {
         bool is_listed = at < got.count && strcmp(got.items[at].key, kit__key("%s", names[i])) == 0;
         if (is_listed != objects[i].is_there) {
-            kit__fail(RULE_LISTED, "%s is %s, and list %s it", names[i],
-                      is_listed ? "not there" : "there", is_listed ? "added" : "left out");
+            kit__fail(RULE_LISTED,
+                      is_listed ? "list added %s, which is not there"
+                                : "list left out %s, which is there",
+                      names[i]);
         }
         at += is_listed ? 1 : 0;
     }

@@ -302,7 +302,7 @@ borrowed(void)
         kit__must_put(&l, (char *)at + LEN, span_of(at, LEN), 0);
         (void)mprotect(at, page, PROT_NONE); /* stays so: whoever looks again crashes */
     }
-    child_enter("reading back what was put from memory that is gone (borrowed memory was kept?)");
+    kit.context = ", when what an earlier put had borrowed was gone (it kept borrowed memory?)";
     for (unsigned i = 0; i < PUTS; i++) {
         kit__must_hold(&l, kit__key("%u", i), body_of(LEN, i), RULE_BORROWED);
     }
