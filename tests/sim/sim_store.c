@@ -41,6 +41,7 @@ struct sim_req {
     uint64_t object_size;
     int64_t ended_ns, submitted_at;
     int64_t not_before, answer_not_before; /* postponed */
+    bool is_forgotten;                     /* its key was removed by the script: see there */
     bool is_held;                          /* the answer waits for a word */
 };
 
@@ -319,7 +320,8 @@ on_apply(void *arg)
         sim_at(r->not_before, on_apply, r);
         return;
     }
-    bool is_gone = r->power != st.power || (r->home->is_dead && r->is_dropped_with_home);
+    bool is_gone =
+        r->is_forgotten || r->power != st.power || (r->home->is_dead && r->is_dropped_with_home);
     if (r->power != st.power && r->kind == STORE_PUT && !r->is_applied) {
         sim_stat(ST_power_dropped);
     }
@@ -736,6 +738,16 @@ vouched(uint32_t journal)
     return best;
 }
 
+/* A slow PUT that fills the place of an object which somebody removed by hand makes another
+ * history, and nobody can tell: that is beyond what a journal promises. */
+static void
+forget_puts(const char *key)
+{
+    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
+        r->is_forgotten = r->is_forgotten || (r->kind == STORE_PUT && strcmp(r->key, key) == 0);
+    }
+}
+
 bool
 sim_store_damage(bool is_removal)
 {
@@ -764,6 +776,7 @@ sim_store_damage(bool is_removal)
         TRACE("fault    %s removed", o->key);
         sim_stat(ST_removed);
         sim.is_head_damaged = true;
+        forget_puts(o->key);
         sim.entries[j][sim.damaged_n].was_deleted = true;
         delete_at(chosen);
         return true;
