@@ -317,9 +317,12 @@ s3__attempt_end(sluice_instance *s3, struct s3_transfer *t, CURLcode code)
     struct s3_call *call = t->call;
     const struct s3_answer a = s3__transfer_answer(t, code);
     const struct s3_judgement j = s3__judge(&a);
-    call->why[0] = '\0';
-    if (j.verdict != S3_DONE && j.verdict != S3_NO_RANGE && j.verdict != S3_EXISTS &&
-        j.verdict != S3_ABSENT) {
+    bool is_good = j.verdict == S3_DONE || j.verdict == S3_NO_RANGE || j.verdict == S3_EXISTS ||
+                   j.verdict == S3_ABSENT;
+    bool is_vague = a.curl_code == CURLE_OPERATION_TIMEDOUT && call->why[0] != '\0';
+    if (is_good) {
+        call->why[0] = '\0';
+    } else if (!is_vague) { /* "timed out" says less than what an earlier attempt met */
         why_set(s3, call, &a);
     }
     s3__health_note(s3, j.verdict, call->why);

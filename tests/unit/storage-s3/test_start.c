@@ -87,7 +87,7 @@ start__tls_where_none_is_spoken__says_so(void **state)
     struct world *w = (struct world *)*state;
     char endpoint[64];
     (void)snprintf(endpoint, sizeof(endpoint), "https://127.0.0.1:%d", w->http->port);
-    const struct plugin_conf_pair more[] = {{"endpoint", endpoint}, {"timeout", "500ms"}};
+    const struct plugin_conf_pair more[] = {{"endpoint", endpoint}, {"timeout", "3s"}};
     assert_refused(w, more, 2, "does it speak TLS there");
 }
 
