@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 5000, EXIT_REFUSED = 1, LINE_BYTES = 1024 };
+enum { TIMEOUT_MS = 5000, EXIT_REFUSED = 97, LINE_BYTES = 1024 };
 
 struct inspection {
     const struct plugin_source *src;
@@ -171,8 +171,10 @@ plugin_inspect(const struct plugin_source *src, const char *name, FILE *out, str
     } else if (c.end == CHILD_EXITED && c.code == EXIT_REFUSED) {
         rc = sl_error_set(err, SL_EINVAL, "%.*s", (int)c.output.len, (const char *)c.output.data);
     } else if (c.end == CHILD_EXITED) {
-        rc = sl_error_set(err, SL_EINVAL, "%s: it ended its process with status %d in %s", name,
-                          c.code, c.stage);
+        rc = sl_error_set(err, SL_EINVAL,
+                          "%s: it ended its process with status %d in %s; do not load it in a "
+                          "server",
+                          name, c.code, c.stage);
     } else if (c.end == CHILD_SIGNALED) {
         rc =
             sl_error_set(err, SL_EINVAL, "%s: it crashed with %s in %s; do not load it in a server",

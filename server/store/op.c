@@ -93,6 +93,7 @@ op_end(sluice_op *handle, sluice_status returned)
     s->is_calling = false;
     if (s->op == NULL) {
         slot_free(s); /* completed before it returned: whatever it returned, that one counts */
+        state = returned == SLUICE_PENDING ? OP_PENDING : OP_TWICE;
     } else if (returned != SLUICE_PENDING) {
         if (said[0] != '\0' && s->op->why[0] == '\0') {
             (void)snprintf(s->op->why, sizeof(s->op->why), "%s", said);

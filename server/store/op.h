@@ -27,8 +27,10 @@ struct plugin_op {
 };
 
 enum op_state {
-    OP_FINAL,  /* the status that the call returned is the outcome */
-    OP_PENDING /* finished() runs, or ran already: do not touch the plugin_op any more */
+    OP_FINAL,   /* the status that the call returned is the outcome */
+    OP_PENDING, /* finished() runs, or ran already: do not touch the plugin_op any more */
+    OP_TWICE    /* the same, but the call gave a final status on top of it: misbehaviour, which the
+                   caller logs */
 };
 
 /* Makes op->handle and forgets earlier sentences of this thread. */

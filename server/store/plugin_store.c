@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { THREADS_DEFAULT = 8, QUEUE_DEFAULT = 1024, LIST_PAGE = 1000 };
+enum { THREADS_DEFAULT = 8, QUEUE_DEFAULT = 1024, LIST_PAGE = 1000, CLOSE_WAIT_S = 30 };
 
 struct plugin_store {
     struct store pub;
@@ -32,7 +32,8 @@ struct plugin_store {
     pthread_mutex_t serial;
     pthread_mutex_t count_lock; /* calls in flight, for close */
     pthread_cond_t none_left;
-    size_t in_flight;
+    size_t in_flight;  /* calls not yet answered, and job_run being on its way out of one */
+    bool is_abandoned; /* close gave up waiting; whatever completes now is too late */
     char name[160];
 };
 
@@ -71,6 +72,23 @@ call_deliver(struct sched_task *task)
     struct store_call *call = SL_CONTAINER_OF(task, struct store_call, task);
     count_answer(call);
     call->done(call);
+}
+
+static void
+flight_begin(struct plugin_store *st)
+{
+    pthread_mutex_lock(&st->count_lock);
+    st->in_flight++;
+    pthread_mutex_unlock(&st->count_lock);
+}
+
+static void
+misbehaves(const struct plugin_store *st, const char *what)
+{
+    static struct diag_limit limit;
+    if (diag_limit_ok(&limit, 5)) {
+        SL_ERROR(NULL, "plugin.misbehaves", KV_STR("store", st->name), KV_STR("msg", what));
+    }
 }
 
 static void
@@ -184,7 +202,6 @@ answer_get(struct store_call *call, const sluice_get_result *r)
 /* ---- the five calls ---- */
 
 static struct job *job_of_op(struct plugin_op *op);
-static void job_run(struct job *j);
 
 static sluice_slice
 slice_cstr(const char *s)
@@ -303,6 +320,13 @@ static void
 op_finished(struct plugin_op *op, sluice_status status, const void *result)
 {
     struct job *j = job_of_op(op);
+    pthread_mutex_lock(&j->st->count_lock);
+    bool is_abandoned = j->st->is_abandoned;
+    pthread_mutex_unlock(&j->st->count_lock);
+    if (is_abandoned) {
+        misbehaves(j->st, "completed an operation long after the store was closed; ignored");
+        return; /* the call and its loop are gone */
+    }
     if (kind_reads(j->call->kind) && status == SLUICE_OK && result != NULL) {
         answer_get(j->call, (const sluice_get_result *)result);
     }
@@ -315,11 +339,22 @@ op_finished(struct plugin_op *op, sluice_status status, const void *result)
     job_finish(j);
 }
 
+/* True when the outcome stands in the return value; else the job may be gone. */
+static bool
+is_final(const struct plugin_store *st, sluice_op *handle, sluice_status status)
+{
+    enum op_state state = op_end(handle, status);
+    if (state == OP_TWICE) {
+        misbehaves(st, "completed an operation and returned a final status as well; the first "
+                       "one counts");
+    }
+    return state == OP_FINAL;
+}
+
 /* Calls the plugin, page after page for a list. */
 static void
-job_run(struct job *j)
+job_call(struct job *j, struct plugin_store *st)
 {
-    struct plugin_store *st = j->st;
     sluice_status status;
     do {
         sluice_get_result got = {.size = sizeof(got)};
@@ -333,7 +368,7 @@ job_run(struct job *j)
         if (st->is_serial) {
             pthread_mutex_unlock(&st->serial);
         }
-        if (op_end(handle, status) == OP_PENDING) {
+        if (!is_final(st, handle, status)) {
             return;
         }
         if (is_read && status == SLUICE_OK) {
@@ -342,6 +377,17 @@ job_run(struct job *j)
     } while (list_goes_on(j, status));
     answer_set(j, status);
     job_finish(j);
+}
+
+/* The job may end on another thread while the plugin's function still returns on this one; so that
+ * close does not take the store away from under us, being here counts as a call. */
+static void
+job_run(struct job *j)
+{
+    struct plugin_store *st = j->st;
+    flight_begin(st);
+    job_call(j, st);
+    flight_end(st);
 }
 
 static void
@@ -417,9 +463,7 @@ plugin_store_submit(struct store *pub, struct store_call *call)
     SL_ASSERT(call->part_count <= STORE_PUT_PARTS);
     count_call(call->kind);
     struct job *j = job_new(st, call);
-    pthread_mutex_lock(&st->count_lock);
-    st->in_flight++;
-    pthread_mutex_unlock(&st->count_lock);
+    flight_begin(st);
     job_dispatch(j);
 }
 
@@ -476,6 +520,24 @@ plugin_store_open(const struct plugin_store_options *o, struct store **ret, stru
     return SL_OK;
 }
 
+/* False when the plugin does not complete what it was given. */
+static bool
+flights_wait(struct plugin_store *st)
+{
+    struct timespec until = {0};
+    int rc = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_WAIT_S;
+    pthread_mutex_lock(&st->count_lock);
+    while (st->in_flight > 0 && rc == 0) {
+        rc = pthread_cond_timedwait(&st->none_left, &st->count_lock, &until);
+    }
+    bool is_done = st->in_flight == 0;
+    st->is_abandoned = !is_done;
+    pthread_mutex_unlock(&st->count_lock);
+    return is_done;
+}
+
 void
 plugin_store_close(struct store **pst)
 {
@@ -486,11 +548,10 @@ plugin_store_close(struct store **pst)
     }
     struct plugin_store *st = SL_CONTAINER_OF(pub, struct plugin_store, pub);
     pool_close(&st->pool);
-    pthread_mutex_lock(&st->count_lock);
-    while (st->in_flight > 0) {
-        pthread_cond_wait(&st->none_left, &st->count_lock);
+    if (!flights_wait(st)) {
+        misbehaves(st, "never completed some operations; the store is closed without them");
+        return; /* its memory stays, in case they do complete */
     }
-    pthread_mutex_unlock(&st->count_lock);
     (void)pthread_cond_destroy(&st->none_left);
     (void)pthread_mutex_destroy(&st->count_lock);
     (void)pthread_mutex_destroy(&st->serial);

@@ -1,6 +1,7 @@
 /* struct store over plugins that are made up here: outcomes, threads, pending calls, full queues.
  */
 #include "../unit.h"
+#include "base/diag.h"
 #include "loop_fixture.h"
 #include "store/host_buf.h"
 #include "store/op.h"
@@ -17,7 +18,8 @@ struct sluice_instance {
     pthread_cond_t changed;
     sluice_status answer;
     const char *why;
-    bool is_blocked; /* calls wait until it is false */
+    bool is_blocked;      /* calls wait until it is false */
+    bool completes_first; /* completes the operation and then returns `answer` as well */
     size_t inside, most_inside, calls;
     sluice_op *pending; /* of the last call, when answer is PENDING */
     sluice_list_sink *sink;
@@ -45,7 +47,11 @@ fake_call(sluice_instance *f, sluice_op *op)
     if (f->why != NULL) {
         op_fail(NULL, f->why, strlen(f->why));
     }
+    bool completes_first = f->completes_first;
     pthread_mutex_unlock(&f->lock);
+    if (completes_first) {
+        (void)op_complete(op, SLUICE_OK, NULL);
+    }
     return rc;
 }
 
@@ -390,6 +396,34 @@ pending__completed_long_after_its_slot_is_used_again__is_refused(void **state)
     assert_string_equal(w->c.call.why, "said later");
 }
 
+static char logged[1000];
+
+static void
+keep_line(void *arg, const char *line, size_t len)
+{
+    (void)arg;
+    (void)snprintf(logged, sizeof(logged), "%.*s", (int)len, line);
+}
+
+static void
+pending__completed_and_returned_too__first_counts_and_the_log_names_the_store(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    w->fake.completes_first = true;
+    w->fake.answer = SLUICE_PENDING; /* allowed: it was quicker than its own return */
+    logged[0] = '\0';
+    diag_set_sink(keep_line, NULL);
+    assert_int_equal(sync_put(&w->loop, w->st, &w->c, "k", "v"), STORE_DONE);
+    assert_string_equal(logged, "");
+    w->fake.answer = SLUICE_EIO;
+    assert_int_equal(sync_put(&w->loop, w->st, &w->c, "k", "v"), STORE_DONE);
+    diag_set_sink(NULL, NULL);
+    assert_non_null(strstr(logged, "plugin.misbehaves"));
+    assert_non_null(strstr(logged, plugin_store_name(w->st)));
+    assert_non_null(strstr(logged, "returned a final status as well"));
+}
+
 static void
 list__all_keys__pages_until_the_end(void **state)
 {
@@ -477,6 +511,7 @@ main(void)
         T(lanes__reads_fill_the_pool__a_put_still_gets_a_thread),
         T(pending__completed_from_elsewhere__ends_once_and_a_second_time_is_refused),
         T(pending__completed_long_after_its_slot_is_used_again__is_refused),
+        T(pending__completed_and_returned_too__first_counts_and_the_log_names_the_store),
         T(list__all_keys__pages_until_the_end),
         T(list__pages_that_end_later__go_on_from_the_loop),
         T(open__store_without_conditional_create__is_refused),
