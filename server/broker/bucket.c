@@ -1,5 +1,6 @@
 #include "broker/bucket.h"
 
+#include "base/diag.h"
 #include "broker/gate.h"
 #include "plugin/crash.h"
 #include "plugin/instance.h"
@@ -22,8 +23,9 @@ static const struct builtin {
 struct choice {
     struct plugin_source source;
     const char *name, *section;
-    bool
-        takes_server_keys; /* its section's own keys are handed on where the plugin asks for them */
+    bool is_storage; /* the one that [storage] plugin names */
+    /* Its section's own keys are handed on where the plugin asks for them. */
+    bool takes_server_keys;
 };
 
 const struct plugin_source *
@@ -61,10 +63,21 @@ unknown_plugin(const struct config *cfg, struct sl_error *err)
 }
 
 static struct choice
-choice_of_section(const struct config_plugin *c)
+choice_of_section(const struct config *cfg, const struct config_plugin *c)
 {
-    return (struct choice){
-        .source = {.path = c->path, .sha256 = c->sha256}, .name = c->name, .section = c->section};
+    return (struct choice){.source = {.path = c->path, .sha256 = c->sha256},
+                           .name = c->name,
+                           .section = c->section,
+                           .is_storage = strcmp(c->name, cfg->storage.plugin) == 0};
+}
+
+static enum sl_err
+no_storage(const struct config *cfg, struct sl_error *err)
+{
+    return sl_error_set(err, SL_ENOTSUP,
+                        "[storage] plugin = %.200s: it offers no " SLUICE_STORAGE_V1
+                        ", so it cannot be the storage",
+                        cfg->storage.plugin);
 }
 
 /* What [storage] plugin names. */
@@ -77,7 +90,8 @@ storage_choice(const struct config *cfg, struct choice *ret, struct sl_error *er
         *ret = (struct choice){.source = {.path = name},
                                .name = builtin != NULL ? name : strrchr(name, '/') + 1,
                                .section = "storage",
-                               .takes_server_keys = true};
+                               .takes_server_keys = true,
+                               .is_storage = true};
         if (builtin != NULL) {
             ret->source = *builtin;
         }
@@ -85,7 +99,7 @@ storage_choice(const struct config *cfg, struct choice *ret, struct sl_error *er
     }
     for (size_t i = 0; i < cfg->plugin_count; i++) {
         if (strcmp(cfg->plugins[i].name, name) == 0) {
-            *ret = choice_of_section(&cfg->plugins[i]);
+            *ret = choice_of_section(cfg, &cfg->plugins[i]);
             return SL_OK;
         }
     }
@@ -155,6 +169,9 @@ choice_check(const struct config *cfg, const struct choice *c, const struct conf
                                      .section = c->section,
                                      .is_dry_run = true};
     rc = plugin_instance_open(&c->source, c->name, &conf, &dry, err);
+    if (rc == SL_OK && c->is_storage && plugin_instance_extension(dry, SLUICE_STORAGE_V1) == NULL) {
+        rc = no_storage(cfg, err);
+    }
     plugin_instance_close(&dry);
     return rc;
 }
@@ -171,7 +188,7 @@ bucket_check(const struct config *cfg, const struct config_args *args, struct sl
         rc = config_extras_check(cfg, "storage", none, args, err);
     }
     for (size_t i = 0; i < cfg->plugin_count && rc == SL_OK; i++) {
-        const struct choice c = choice_of_section(&cfg->plugins[i]);
+        const struct choice c = choice_of_section(cfg, &cfg->plugins[i]);
         if (bucket_builtin(c.name) != NULL) {
             return sl_error_set(err, SL_EINVAL, "[plugin %s]: %s is built in; choose another name",
                                 c.name, c.name);
@@ -200,11 +217,13 @@ store_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
     const sluice_storage *table =
         (const sluice_storage *)plugin_instance_extension(b->plugin, SLUICE_STORAGE_V1);
     if (table == NULL) {
-        return sl_error_set(err, SL_ENOTSUP,
-                            "plugin %s offers no " SLUICE_STORAGE_V1 "; it cannot be the storage",
-                            cfg->storage.plugin);
+        return no_storage(cfg, err);
     }
     b->capabilities = table->capabilities;
+    if ((table->capabilities & SLUICE_STORE_VOLATILE) != 0) {
+        SL_WARN(NULL, "store.volatile", KV_STR("store", b->name),
+                KV_STR("meaning", "everything is lost when this broker stops; it is for tests"));
+    }
     const struct plugin_store_options o = {.name = b->name,
                                            .table = table,
                                            .instance = plugin_instance_self(b->plugin),

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -17,7 +18,8 @@
 
 enum { LOOK_EVERY_MS = 20, READ_BYTES = 4096 };
 
-static char *stage_here; /* shared; NULL outside of a child */
+static char *stage_here;                                       /* shared; NULL outside of a child */
+static pthread_mutex_t stage_lock = PTHREAD_MUTEX_INITIALIZER; /* among the child's threads */
 static int report_fd = -1;
 
 static int64_t
@@ -32,7 +34,9 @@ void
 child_enter(const char *stage)
 {
     if (stage_here != NULL) {
+        pthread_mutex_lock(&stage_lock);
         (void)snprintf(stage_here, CHILD_STAGE_BYTES, "%s", stage);
+        pthread_mutex_unlock(&stage_lock);
     }
 }
 

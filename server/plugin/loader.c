@@ -197,6 +197,26 @@ private_copy(const char *path, int from, struct module *m, int *ret_fd, struct s
     return SL_OK;
 }
 
+static const char *
+link_remedy(const char *said)
+{
+    static const struct {
+        const char *said, *remedy;
+    } rows[] = {
+        {"undefined symbol", "a plugin may call only what stands in the host's table and in the "
+                             "libraries it is linked with"},
+        {"cannot open shared object file", "install the library that it needs"},
+        {"position-independent executable", "that is a program; name the .so file of a plugin"},
+        {"version `", "it was built on a newer system; build it on this one"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strstr(said, rows[i].said) != NULL) {
+            return rows[i].remedy;
+        }
+    }
+    return "copy or build it anew";
+}
+
 /* What the dynamic linker said, with what to do about it. */
 static enum sl_err
 link_failed(const char *path, const char *name, struct sl_error *err)
@@ -207,14 +227,8 @@ link_failed(const char *path, const char *name, struct sl_error *err)
     if (strncmp(said, name, n) == 0 && said[n] == ':') {
         said += n + 1 + strspn(said + n + 1, " ");
     }
-    const char *remedy = strstr(said, "undefined symbol") != NULL
-                             ? "a plugin may call only what stands in the host's table and in the "
-                               "libraries it is linked with"
-                         : strstr(said, "cannot open shared object file") != NULL
-                             ? "install the library that it needs"
-                             : "build it anew on this machine";
     return sl_error_set(err, SL_EINVAL, "plugin %.100s cannot be loaded: %.100s; %s", path, said,
-                        remedy);
+                        link_remedy(said));
 }
 
 static enum sl_err

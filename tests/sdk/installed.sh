@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# installed.sh BUILD SLUICE SOURCE [NAME LANGUAGE]: installs the SDK from BUILD alone into an empty
+# installed.sh BUILD SLUICE SOURCE: installs the SDK from BUILD alone into an empty
 # place, builds SOURCE (a directory) out of tree against nothing but that, with CMake and, for a
 # single C file, with pkg-config. The result exports one symbol, resolves none of the server, and
 # passes the conformance kit.
@@ -33,8 +33,8 @@ for c in "$source"/*.c; do
     pc=$(find "$work/prefix" -name sluice.pc)
     export PKG_CONFIG_PATH="${pc%/*}"
     # shellcheck disable=SC2046
-    cc -std=c17 $(pkg-config --define-variable=prefix="$work/prefix" --cflags sluice) "$c" \
-        $(pkg-config --define-variable=prefix="$work/prefix" --libs sluice) -o "$work/by-pkg-config.so"
+    cc -std=c17 $(pkg-config --cflags sluice) "$c" \
+        $(pkg-config --libs sluice) -o "$work/by-pkg-config.so"
     check "$work/by-pkg-config.so"
 done
 echo "installed.sh: ok"
