@@ -1,6 +1,8 @@
 /* How the store is doing, from the share of attempts that failed lately: a moving average over
  * about eight attempts, with other thresholds for worse than for better so that it does not
- * flutter. Logged when it changes. And what was asked of it so far, logged when it stops. */
+ * flutter. A success after five seconds without a failure is good health, too: an idle broker asks
+ * so little that the average would take minutes. Logged when it changes. And what was asked of it
+ * so far, logged when it stops. */
 #include "storage-s3/s3_int.h"
 
 #include <stdio.h>
@@ -11,21 +13,18 @@ enum { ALL = 1024, DEGRADED_ABOVE = 350, UNAVAILABLE_ABOVE = 1000, HEALTHY_BELOW
 static const char *const names[] = {"healthy", "degraded", "unavailable"};
 
 static enum s3_health
-health_next(const struct s3_engine *e, uint64_t now)
+health_next(const struct s3_engine *e, uint64_t now, bool is_good)
 {
-    if (e->trouble < HEALTHY_BELOW) {
+    if (is_good && (e->trouble < HEALTHY_BELOW || now - e->last_bad_ns > SILENCE_NS)) {
         return S3_HEALTHY;
+    }
+    if (e->health == S3_UNAVAILABLE) {
+        return is_good ? S3_DEGRADED : S3_UNAVAILABLE;
     }
     if (e->trouble > UNAVAILABLE_ABOVE && now - e->last_good_ns > SILENCE_NS) {
         return S3_UNAVAILABLE;
     }
-    if (e->trouble > DEGRADED_ABOVE && e->health == S3_HEALTHY) {
-        return S3_DEGRADED;
-    }
-    if (e->trouble < DEGRADED_ABOVE && e->health == S3_UNAVAILABLE) {
-        return S3_DEGRADED;
-    }
-    return e->health;
+    return e->trouble > DEGRADED_ABOVE ? S3_DEGRADED : e->health;
 }
 
 void
@@ -38,8 +37,9 @@ s3__health_note(sluice_instance *s3, enum s3_verdict verdict, const char *why)
     int32_t target = is_good ? 0 : ALL;
     int32_t step = (target - e->trouble) / WINDOW;
     e->trouble += step != 0 ? step : target - e->trouble;
+    enum s3_health next = health_next(e, now, is_good);
     e->last_good_ns = is_good ? now : e->last_good_ns;
-    enum s3_health next = health_next(e, now);
+    e->last_bad_ns = is_good ? e->last_bad_ns : now;
     if (next == e->health || !atomic_load(&e->is_open)) {
         return;
     }

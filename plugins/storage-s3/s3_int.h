@@ -125,7 +125,7 @@ struct s3_engine {
     enum s3_health health;
     _Atomic bool is_open; /* start succeeded; until then its one sentence says it all */
     int32_t trouble;      /* share of attempts that failed lately, in 1/1024 */
-    uint64_t last_good_ns;
+    uint64_t last_good_ns, last_bad_ns;
     struct s3_kind_stats stats[S3_KINDS];
 };
 
