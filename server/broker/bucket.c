@@ -236,7 +236,7 @@ enum sl_err
 bucket_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
 {
     struct plugin_conf_pair pairs[PAIRS_MAX];
-    struct choice c;
+    struct choice c = {0};
     sluice_plugin table;
     plugin_crash_install();
     enum sl_err rc = storage_choice(cfg, &c, err);

@@ -42,6 +42,11 @@ struct job {
     struct plugin_op op;
     struct plugin_store *st;
     struct store_call *call;
+    /* What the plugin borrows: until it has completed the call, not until it returns. */
+    sluice_slice parts[STORE_PUT_PARTS];
+    sluice_put_opts put_opts;
+    sluice_put_result put_result;
+    sluice_get_result got;
     sluice_list_sink sink;
     size_t listing_cap, page_start;
 };
@@ -213,17 +218,16 @@ static sluice_status
 call_put(struct job *j)
 {
     struct store_call *call = j->call;
-    sluice_slice parts[STORE_PUT_PARTS];
     for (size_t i = 0; i < call->part_count; i++) {
-        parts[i] = (sluice_slice){call->parts[i].ptr, call->parts[i].len};
+        j->parts[i] = (sluice_slice){call->parts[i].ptr, call->parts[i].len};
     }
-    sluice_put_opts opts = {.size = sizeof(opts), .crc32c = call->crc32c};
-    opts.flags = (call->if_absent ? SLUICE_PUT_IF_ABSENT : 0) |
-                 (call->has_crc ? SLUICE_PUT_CRC32C : 0) |
-                 (call->is_sequence ? SLUICE_PUT_SEQUENCE : 0);
-    sluice_put_result result = {.size = sizeof(result)};
-    return j->st->table->put(j->st->instance, slice_cstr(call->key), parts, call->part_count, &opts,
-                             &result, j->op.handle);
+    j->put_opts = (sluice_put_opts){.size = sizeof(j->put_opts), .crc32c = call->crc32c};
+    j->put_opts.flags = (call->if_absent ? SLUICE_PUT_IF_ABSENT : 0) |
+                        (call->has_crc ? SLUICE_PUT_CRC32C : 0) |
+                        (call->is_sequence ? SLUICE_PUT_SEQUENCE : 0);
+    j->put_result = (sluice_put_result){.size = sizeof(j->put_result)};
+    return j->st->table->put(j->st->instance, slice_cstr(call->key), j->parts, call->part_count,
+                             &j->put_opts, &j->put_result, j->op.handle);
 }
 
 static sluice_status
@@ -279,18 +283,19 @@ list_goes_on(const struct job *j, sluice_status status)
 }
 
 static sluice_status
-plugin_call(struct job *j, sluice_get_result *got)
+plugin_call(struct job *j)
 {
     struct store_call *call = j->call;
     struct plugin_store *st = j->st;
+    j->got = (sluice_get_result){.size = sizeof(j->got)};
     switch (call->kind) {
     case STORE_PUT:
         return call_put(j);
     case STORE_GET:
-        return st->table->get(st->instance, slice_cstr(call->key), call->offset, call->length, got,
-                              j->op.handle);
+        return st->table->get(st->instance, slice_cstr(call->key), call->offset, call->length,
+                              &j->got, j->op.handle);
     case STORE_HEAD:
-        return st->table->head(st->instance, slice_cstr(call->key), got, j->op.handle);
+        return st->table->head(st->instance, slice_cstr(call->key), &j->got, j->op.handle);
     case STORE_DEL:
         return st->table->del(st->instance, slice_cstr(call->key), j->op.handle);
     case STORE_LIST:
@@ -357,14 +362,13 @@ job_call(struct job *j, struct plugin_store *st)
 {
     sluice_status status;
     do {
-        sluice_get_result got = {.size = sizeof(got)};
         op_begin(&j->op);
         sluice_op *handle = j->op.handle;
         bool is_read = kind_reads(j->call->kind);
         if (st->is_serial) {
             pthread_mutex_lock(&st->serial);
         }
-        status = plugin_call(j, &got);
+        status = plugin_call(j);
         if (st->is_serial) {
             pthread_mutex_unlock(&st->serial);
         }
@@ -372,7 +376,7 @@ job_call(struct job *j, struct plugin_store *st)
             return;
         }
         if (is_read && status == SLUICE_OK) {
-            answer_get(j->call, &got);
+            answer_get(j->call, &j->got);
         }
     } while (list_goes_on(j, status));
     answer_set(j, status);

@@ -27,6 +27,9 @@ struct sluice_instance {
     uint32_t list_max;
     pthread_t caller;
     uint32_t put_flags;
+    const sluice_slice *parts; /* borrowed until the put is complete */
+    const sluice_put_opts *opts;
+    sluice_put_result *result;
 };
 
 static sluice_status
@@ -60,9 +63,10 @@ fake_put(sluice_instance *f, sluice_slice key, const sluice_slice *parts, size_t
          const sluice_put_opts *opts, sluice_put_result *result, sluice_op *op)
 {
     (void)key;
-    (void)parts;
     (void)count;
-    (void)result;
+    f->parts = parts;
+    f->opts = opts;
+    f->result = result;
     f->put_flags = opts->flags;
     return fake_call(f, op);
 }
@@ -396,6 +400,41 @@ pending__completed_long_after_its_slot_is_used_again__is_refused(void **state)
     assert_string_equal(w->c.call.why, "said later");
 }
 
+/* Writes over what was on the stack. */
+__attribute__((noinline)) static void
+clobber_stack(void)
+{
+    volatile uint8_t junk[16384];
+    for (size_t i = 0; i < sizeof(junk); i++) {
+        junk[i] = 0xEE;
+    }
+}
+
+static void
+pending__what_the_put_borrowed__stays_until_it_is_complete(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    w->fake.answer = SLUICE_PENDING;
+    memset(&w->c, 0, sizeof(w->c));
+    w->c.call.kind = STORE_PUT;
+    w->c.call.home = &w->loop.sched;
+    w->c.call.done = sync_done;
+    w->c.call.parts[0] = span_cstr("one");
+    w->c.call.parts[1] = span_cstr("three");
+    w->c.call.part_count = 2;
+    w->c.call.if_absent = true;
+    store_submit(w->st, &w->c.call);
+    clobber_stack();
+    assert_int_equal(w->fake.parts[0].len, 3);
+    assert_memory_equal(w->fake.parts[1].ptr, "three", 5);
+    assert_int_equal(w->fake.opts->flags, SLUICE_PUT_IF_ABSENT);
+    assert_int_equal(w->fake.result->size, sizeof(sluice_put_result));
+    assert_true(op_complete(w->fake.pending, SLUICE_OK, w->fake.result));
+    loop_run_until(&w->loop, &w->c.done, 1);
+    assert_int_equal(w->c.call.outcome, STORE_DONE);
+}
+
 static char logged[1000];
 
 static void
@@ -511,6 +550,7 @@ main(void)
         T(lanes__reads_fill_the_pool__a_put_still_gets_a_thread),
         T(pending__completed_from_elsewhere__ends_once_and_a_second_time_is_refused),
         T(pending__completed_long_after_its_slot_is_used_again__is_refused),
+        T(pending__what_the_put_borrowed__stays_until_it_is_complete),
         T(pending__completed_and_returned_too__first_counts_and_the_log_names_the_store),
         T(list__all_keys__pages_until_the_end),
         T(list__pages_that_end_later__go_on_from_the_loop),
