@@ -245,8 +245,8 @@ put_take_parts(struct s3_put *put, const sluice_slice *parts, size_t count)
     }
 }
 
-/* NOLINTNEXTLINE(readability-function-size): the SDK's signature */
 static sluice_status
+/* NOLINTNEXTLINE(readability-function-size): the SDK's signature */
 s3_put(sluice_instance *s3, sluice_slice key, const sluice_slice *parts, size_t count,
        const sluice_put_opts *opts, sluice_put_result *result, sluice_op *op)
 {

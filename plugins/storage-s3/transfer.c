@@ -52,6 +52,7 @@ upload_seek(void *arg, curl_off_t offset, int origin)
 }
 
 static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): curl's signature */
 before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
     struct s3_transfer *t = (struct s3_transfer *)arg;

@@ -44,6 +44,6 @@ struct s3_error_doc {
 void s3__xml_error(const char *doc, size_t len, struct s3_error_doc *ret);
 
 /* 2009-10-12T17:50:30.000Z as milliseconds since 1970; 0 when it is no such time. */
-int64_t s3__time_ms(const char *text);
+int64_t s3__time_ms(const char *s);
 
 #endif
