@@ -142,6 +142,7 @@ options_fill(const struct cli__args *args, struct testkit_options *o)
     o->only = args->only;
     o->config_path = args->config_path;
     o->is_in_process = args->is_in_process;
+    o->has_sets = args->set_count > 0;
     return true;
 }
 

@@ -25,6 +25,7 @@ static char said[SAID_MAX]; /* lines and sentences, each ended by a newline */
 static size_t said_len;
 static _Thread_local char why_here[200];
 static _Atomic int64_t buffers_out;
+static _Atomic bool is_out_of_memory;
 
 /* ---- what is said ---- */
 
@@ -261,6 +262,12 @@ struct kit_buf {
     struct buf *b;
 };
 
+void
+kit__buffers_refuse(bool is_refusing)
+{
+    atomic_store(&is_out_of_memory, is_refusing);
+}
+
 int64_t
 kit__buffers_out(void)
 {
@@ -296,6 +303,9 @@ static sluice_buf *
 kit_buf_new(const sluice_host *host, size_t len, uint8_t **writable)
 {
     (void)host;
+    if (atomic_load(&is_out_of_memory)) {
+        return NULL;
+    }
     struct kit_buf *k = (struct kit_buf *)sl_alloc(sizeof(*k));
     k->b = buf_new(len);
     k->b->len = len;

@@ -201,13 +201,14 @@ test_here(void *arg)
 static void
 tell_again(const struct job *j, FILE *out)
 {
+    const struct testkit_options *o = j->o;
     (void)fprintf(out,
                   "  seed: %llu\n  again: sluice plugin test %s%s%s --only %s --seed %llu "
-                  "--in-process\n",
-                  (unsigned long long)j->o->seed, j->o->subject,
-                  j->o->config_path == NULL ? "" : " --config ",
-                  j->o->config_path == NULL ? "" : j->o->config_path, j->test->name,
-                  (unsigned long long)j->o->seed);
+                  "--in-process%s\n",
+                  (unsigned long long)o->seed, o->subject,
+                  o->config_path == NULL ? "" : " --config ",
+                  o->config_path == NULL ? "" : o->config_path, j->test->name,
+                  (unsigned long long)o->seed, o->has_sets ? " (and the same --set)" : "");
 }
 
 static void

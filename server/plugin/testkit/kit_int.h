@@ -125,6 +125,8 @@ bool kit__was_said(const char *text);
 /* Gives what was last said through fail() without an op on this thread, "" when nothing; forgets
  * it. */
 const char *kit__take_why(void);
+/* While it is true, buf_new has no memory. */
+void kit__buffers_refuse(bool is_refusing);
 /* References that were not given back. */
 int64_t kit__buffers_out(void);
 

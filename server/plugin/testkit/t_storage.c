@@ -313,6 +313,60 @@ borrowed(void)
     kit__store_end(&l);
 }
 
+/* The host has no buffer to give: calls fail and change nothing, or do without. */
+static void
+no_memory(void)
+{
+    struct kit__life l;
+    struct buf *got;
+    kit__store_begin(&l);
+    const char *old = kit__key("old");
+    const char *key = kit__key("new");
+    kit__must_put(&l, old, body_of(5000, 1), 0);
+    kit.context = ", when buf_new had given NULL";
+    kit__buffers_refuse(true);
+    sluice_status get = kit__get(&l, old, 10, 100, &got);
+    sluice_status put = kit__put(&l, key, body_of(5000, 2), 0);
+    kit__buffers_refuse(false);
+    kit.context = NULL;
+    if (get == SLUICE_ENOENT) {
+        kit__fail(RULE_STATUS, "get found no memory, and gave SLUICE_ENOENT for what is there");
+    }
+    buf_unref(&got);
+    if (put == SLUICE_OK) {
+        kit__must_hold(&l, key, body_of(5000, 2), RULE_STORED);
+    } else if (put != SLUICE_EUNKNOWN) {
+        must_be_absent(&l, key, RULE_OUTCOME);
+    }
+    kit__must_hold(&l, old, body_of(5000, 1), RULE_STORED);
+    kit__store_end(&l);
+}
+
+/* More than an ordinary journal entry. */
+static void
+large(void)
+{
+    enum { LARGE = 9 << 20, NEAR_END = LARGE - 1000 };
+    struct kit__life l;
+    struct buf *got;
+    uint8_t *bytes = (uint8_t *)sl_alloc(LARGE);
+    kit__store_begin(&l);
+    const char *key = kit__key("large");
+    if (l.storage->max_object_size != 0 && l.storage->max_object_size < LARGE) {
+        kit__skip("its objects are smaller");
+    }
+    kit__fill(bytes, LARGE, 5);
+    kit__must_put(&l, key, span_of(bytes, LARGE), SLUICE_PUT_IF_ABSENT | SLUICE_PUT_SEQUENCE);
+    kit__must_hold(&l, key, span_of(bytes, LARGE), RULE_STORED);
+    if (kit__get(&l, key, NEAR_END, 5000, &got) != SLUICE_OK ||
+        !span_eq(buf_span(got), span_of(bytes + NEAR_END, LARGE - NEAR_END))) {
+        kit__fail(RULE_RANGE, "the end of an object of %d bytes is wrong", LARGE);
+    }
+    buf_unref(&got);
+    sl_free(bytes);
+    kit__store_end(&l);
+}
+
 /* ---- kill -9 ---- */
 
 enum { KILL_PUTS = 400, KILL_LEN = 9000 };
@@ -396,6 +450,8 @@ const struct kit__test kit__storage_tests[] = {
     {"storage/options", KIT_STORAGE, options},
     {"storage/deadline", KIT_STORAGE, deadline},
     {"storage/borrowed", KIT_STORAGE, borrowed},
+    {"storage/no_memory", KIT_STORAGE, no_memory},
+    {"storage/large", KIT_STORAGE, large},
     {"storage/kill_9", KIT_STORAGE | KIT_PERSISTENT, kill_9},
     {0},
 };

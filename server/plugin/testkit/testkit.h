@@ -19,7 +19,8 @@ struct testkit_options {
     const char *subject; /* as the user wrote it: "x.so", "builtin:fs" */
     struct plugin_conf conf;
     const char *config_path; /* for the command that repeats a test; may be NULL */
-    const char *only;        /* a part ("storage") or a test ("storage/race"); NULL: all */
+    bool has_sets;    /* --set was given, too: may hold secrets, so the command only mentions it */
+    const char *only; /* a part ("storage") or a test ("storage/race"); NULL: all */
     uint64_t seed;
     int64_t deadline_ms; /* of each operation; 0 = TESTKIT_DEADLINE_MS */
     bool is_in_process;  /* no child, for a debugger: the first failure aborts */

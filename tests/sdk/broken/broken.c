@@ -34,7 +34,8 @@ enum how {
     KEEPS_BORROWED,
     WRITES_EARLY,
     GIVES_NO_REASON,
-    IGNORES_OPTIONS
+    IGNORES_OPTIONS,
+    ASSUMES_MEMORY
 };
 
 /* Faults that show before configure: one shared object each. */
@@ -53,7 +54,7 @@ static const sluice_conf_key keys[] = {
      "nothing|loses_put|two_winners|wrong_range|unsorted_list|duplicate_list|short_list|"
      "completes_twice|completes_late|completes_and_returns|never_completes|crashes|exits|"
      "prints_secret|leaks_thread|leaks_fd|leaks_buffer|keeps_borrowed|writes_early|"
-     "gives_no_reason|ignores_options",
+     "gives_no_reason|ignores_options|assumes_memory",
      "What is wrong with it", 0, 0},
     {"password", SLUICE_CONF_STR, SLUICE_CONF_SECRET, "none", NULL, "A secret, for nothing", 0, 0},
     {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
@@ -137,8 +138,12 @@ broken_get(sluice_instance *s, sluice_slice key, uint64_t offset, uint64_t lengt
     if (how == KEEPS_BORROWED && borrowed != NULL && *(const volatile uint8_t *)borrowed == 0) {
         return SLUICE_EIO;
     }
-    return memory_get(s, key, offset + (how == WRONG_RANGE && offset > 0 ? 1 : 0), length, result,
-                      op);
+    sluice_status rc =
+        memory_get(s, key, offset + (how == WRONG_RANGE && offset > 0 ? 1 : 0), length, result, op);
+    if (how == ASSUMES_MEMORY && rc == SLUICE_ENOMEM) {
+        *nowhere = 1;
+    }
+    return rc;
 }
 
 static sluice_status
