@@ -24,14 +24,14 @@ struct process {
 };
 
 /* shards.c */
-void process__shards_new(struct process *p);
+void broker__shards_new(struct process *p);
 /* Opens them and waits until each is live or failed, or a while has passed. */
-void process__shards_open(struct process *p);
+void broker__shards_open(struct process *p);
 /* Ends fetches that wait: one would hold up a stop for as long as its client allows. */
-void process__fetches_end(struct process *p);
+void broker__fetches_end(struct process *p);
 /* Closes the journals, waits for their last store call, and for what is told of it. */
-void process__shards_close(struct process *p);
+void broker__shards_close(struct process *p);
 /* SIGUSR1: what an operator wants to know of a running broker, as log lines. */
-void process__report(const struct process *p);
+void broker__report(const struct process *p);
 
 #endif

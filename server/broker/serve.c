@@ -52,7 +52,7 @@ broker_fill(struct process *p)
                                      cfg->listeners[i].advertised.port};
     }
     p->cache = cache_open(p->bucket.store, (size_t)cfg->storage.cache_bytes);
-    process__shards_new(p);
+    broker__shards_new(p);
     b->topic_admin = topic_admin_new(b->shards, b->shard_count);
     b->producer_ids = producer_ids_new(b->shards[0]);
 }
@@ -177,7 +177,7 @@ start(struct process *p, const sigset_t *set, struct sl_error *err)
         return rc;
     }
     broker_fill(p);
-    process__shards_open(p);
+    broker__shards_open(p);
     return listen_all(p, err);
 }
 
@@ -185,13 +185,13 @@ static void
 stop(struct process *p)
 {
     if (p->broker.shards != NULL) {
-        process__fetches_end(p);
+        broker__fetches_end(p);
     }
     if (p->server != NULL) {
         (void)server_stop(p->server, p->cfg->server.shutdown_timeout_ms);
     }
     if (p->broker.shards != NULL) {
-        process__shards_close(p);
+        broker__shards_close(p);
     }
     if (p->server != NULL) {
         server_destroy(&p->server);
@@ -229,7 +229,7 @@ wait_for_signal(const struct process *p, const sigset_t *set)
     int number;
     while ((number = sigtimedwait(set, NULL, &tick)) < 0 || number == SIGUSR1) {
         if (number == SIGUSR1) {
-            process__report(p);
+            broker__report(p);
         } else {
             trim_when_idle(&seen_bytes);
         }

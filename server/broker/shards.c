@@ -60,7 +60,7 @@ journal_options_of(struct process *p, uint32_t index)
 }
 
 void
-process__shards_new(struct process *p)
+broker__shards_new(struct process *p)
 {
     struct broker *b = &p->broker;
     b->shard_count = p->bucket.journals;
@@ -86,7 +86,7 @@ shard_open_here(void *arg)
 }
 
 void
-process__shards_open(struct process *p)
+broker__shards_open(struct process *p)
 {
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
         run_on(shard_sched(p->broker.shards[j]), shard_open_here, p->broker.shards[j]);
@@ -161,7 +161,7 @@ loops_drain(struct process *p)
 }
 
 void
-process__shards_close(struct process *p)
+broker__shards_close(struct process *p)
 {
     journals_close(p);
     loops_drain(p);
@@ -174,7 +174,7 @@ shard_wake_here(void *arg)
 }
 
 void
-process__fetches_end(struct process *p)
+broker__fetches_end(struct process *p)
 {
     atomic_store(&p->broker.is_stopping, true);
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
@@ -203,7 +203,7 @@ shard_report(void *arg)
 }
 
 void
-process__report(const struct process *p)
+broker__report(const struct process *p)
 {
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
         run_on(shard_sched(p->broker.shards[j]), shard_report, p->broker.shards[j]);
