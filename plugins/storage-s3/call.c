@@ -7,10 +7,10 @@
  *        '-- wait <'
  *
  * A put remembers in `may_be_stored` that an earlier attempt got an answer which does not exclude
- * that it was applied (503, 409). Then only "stored" and "exists" are definite for the call as a
- * whole: whatever else ends it, the status is SLUICE_EUNKNOWN. A retry that meets its own earlier
- * attempt gets 412 and says EEXIST; the server reads the object and recognises itself
- * (docs/journal.md R3). */
+ * that it was applied (503, 409, a connection that broke while it was sent). Then only "stored" and
+ * "exists" are definite for the call as a whole: whatever else ends it, the status is
+ * SLUICE_EUNKNOWN. A retry that meets its own earlier attempt gets 412 and says EEXIST; the server
+ * reads the object and recognises itself (docs/journal.md R3). */
 #include "storage-s3/s3_int.h"
 
 #include <stdio.h>
@@ -129,7 +129,7 @@ call_retry(sluice_instance *s3, struct s3_call *call, struct s3_judgement j)
     struct s3_engine *e = &s3->engine;
     uint32_t wait = s3__backoff_ms(call->attempts, j.verdict == S3_THROTTLED, random_next(e));
     uint64_t due = s3__now_ns() + (wait + RETRY_MIN_MS) * S3_NS_PER_MS;
-    if (call->kind == S3_PUT && (j.verdict == S3_THROTTLED || j.verdict == S3_CONFLICT)) {
+    if (call->kind == S3_PUT && j.status == SLUICE_EUNKNOWN) {
         call->may_be_stored = true;
     }
     if (due >= call->deadline_ns || call->attempts >= S3_ATTEMPTS_MAX ||
@@ -325,6 +325,7 @@ s3__attempt_end(sluice_instance *s3, struct s3_transfer *t, CURLcode code)
     } else if (!is_vague) { /* "timed out" says less than what an earlier attempt met */
         why_set(s3, call, &a);
     }
+    call->put.asks_first = call->put.asks_first || a.is_cut_short;
     s3__health_note(s3, j.verdict, call->why);
     call_decide(s3, t, &a, j);
 }

@@ -34,8 +34,8 @@ extern const sluice_conf_key s3__conf_keys[];
 
 /* Fills *c from the options. On failure *ret can still be released, and why says what is wrong
  * and what to do. */
-sluice_status s3__config_read(const sluice_host *host, const sluice_conf *conf,
-                              struct s3_config *c, char why[S3_WHY_MAX]);
+sluice_status s3__config_read(const sluice_host *host, const sluice_conf *conf, struct s3_config *c,
+                              char why[S3_WHY_MAX]);
 /* Wipes the secrets. */
 void s3__config_fini(struct s3_config *c);
 

@@ -43,6 +43,14 @@ judge_silence(const struct s3_answer *a)
     if (!a->is_sent && is_setup_mistake(a->curl_code)) { /* else it is about the answer */
         return judged(S3_REFUSED, SLUICE_EIO);
     }
+    /* A store that refuses at sight of the headers (412, mostly) may hang up while we still send,
+     * and its answer is lost with the connection. Half an object is never stored, so that another
+     * attempt is worth more than "unknown"; still, it is what the put ends as if none gets an
+     * answer. */
+    if (a->kind == S3_PUT && a->is_sent && a->is_cut_short &&
+        a->curl_code != CURLE_OPERATION_TIMEDOUT) {
+        return judged(S3_AGAIN, SLUICE_EUNKNOWN);
+    }
     if (a->kind == S3_PUT && a->is_sent) {
         return judged(S3_UNKNOWN, SLUICE_EUNKNOWN);
     }

@@ -34,6 +34,7 @@ struct s3_answer {
     enum s3_kind kind;
     bool is_conditional;   /* the put carried If-None-Match or If-Match */
     bool is_sent;          /* the request, or a part of it, may have left */
+    bool is_cut_short;     /* put: not all of its bytes left */
     int curl_code;         /* CURLE_OK when there is an HTTP answer */
     const char *curl_text; /* what curl says about it */
     long http;

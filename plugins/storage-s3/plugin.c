@@ -282,6 +282,8 @@ s3_get(sluice_instance *s3, sluice_slice key, uint64_t offset, uint64_t length,
     }
     call->offset = offset;
     call->length = length;
+    call->is_sizing =
+        offset > INT64_MAX; /* beyond every object, and beyond what stores can parse */
     return s3__submit(s3, &call);
 }
 

@@ -78,7 +78,7 @@ range_header(struct request *r, const struct s3_call *call)
     if (call->offset == 0 && call->length == 0) {
         return;
     }
-    if (call->length == 0 || call->length - 1 > UINT64_MAX - call->offset) {
+    if (call->length == 0 || call->length - 1 > INT64_MAX - call->offset) {
         (void)snprintf(r->range, sizeof(r->range), "bytes=%llu-", (unsigned long long)call->offset);
     } else {
         (void)snprintf(r->range, sizeof(r->range), "bytes=%llu-%llu",
@@ -175,8 +175,10 @@ headers_build(struct s3_transfer *t, const struct request *r, const struct s3_co
     }
     line_append(t, "authorization", s3__text_cstr(&authorization));
     s3__text_fini(&authorization);
-    /* curl's own ideas: waiting for "100 Continue" costs a round trip. */
-    t->headers = curl_slist_append(t->headers, "Expect:");
+    /* Waiting for "100 Continue" costs a round trip, which is why curl's own idea of when to do it
+     * is not wanted. */
+    t->headers =
+        curl_slist_append(t->headers, t->call->put.asks_first ? "Expect: 100-continue" : "Expect:");
     t->headers = curl_slist_append(t->headers, "Content-Type:");
 }
 

@@ -32,6 +32,7 @@ struct s3_put {
     size_t count;
     uint64_t length;
     char hash[S3_HASH_HEX]; /* of the payload, once computed */
+    bool asks_first;        /* Expect: 100-continue; the store hung up while we sent */
 };
 
 struct s3_list {
@@ -60,7 +61,7 @@ struct s3_call {
     uint64_t begun_ns, deadline_ns, due_ns;
     uint32_t attempts;
     bool may_be_stored; /* an earlier attempt of this put may have been applied */
-    bool is_sizing;     /* GET: 416 without a size; a HEAD asks for it */
+    bool is_sizing;     /* GET of a range beyond the end: a HEAD asks for the size */
     bool has_renewed;   /* credentials were read again for it */
     char why[S3_WHY_MAX];
     uint64_t offset, length; /* GET */

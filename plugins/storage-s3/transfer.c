@@ -357,6 +357,14 @@ object_finish(struct s3_transfer *t, CURLcode code)
     return code;
 }
 
+static bool
+is_cut_short(const struct s3_transfer *t)
+{
+    curl_off_t sent = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    return t->call->kind == S3_PUT && (uint64_t)sent < t->call->put.length;
+}
+
 struct s3_answer
 s3__transfer_answer(struct s3_transfer *t, CURLcode code)
 {
@@ -365,6 +373,7 @@ s3__transfer_answer(struct s3_transfer *t, CURLcode code)
     uint32_t conditions = SLUICE_PUT_IF_ABSENT | SLUICE_PUT_IF_VERSION;
     a.is_conditional = call->kind == S3_PUT && (call->put.flags & conditions) != 0;
     a.curl_code = (int)object_finish(t, code);
+    a.is_cut_short = a.curl_code != CURLE_OK && t->is_sent && is_cut_short(t);
     a.curl_text = t->complaint != NULL ? t->complaint : t->error_text;
     a.http = http_status(t);
     if (a.http >= 300) {

@@ -56,9 +56,22 @@ def expect_drive(env, store, *words, **options):
     expect_true(status == 0, f"{' '.join(words)}: {said}")
 
 
+def kit(env, store, *more):
+    """The conformance kit of the SDK against the plugin on the store."""
+    conf = env.dir / "kit.conf"
+    options = [f"path={PLUGIN}", *store.options("sluice"), *more]
+    conf.write_text("[storage]\nplugin = s3\n[plugin s3]\n" + "\n".join(options) + "\n")
+    done = subprocess.run([str(BUILD / "sluice"), "plugin", "test", str(PLUGIN), "--config", str(conf)],
+                          capture_output=True, text=True, timeout=300, check=False)
+    expect_true(done.returncode == 0 and "not ok" not in done.stdout,
+                "\n".join(x for x in (done.stdout + done.stderr).split("\n")
+                          if not x.startswith("ok "))[-1500:])
+
+
 def conformance(env, kind):
     """The door itself on a real store: a model, races, long lists, conditional replace."""
     store = store_of(env, kind)
+    kit(env, store)
     expect_drive(env, store, "model", "1", "400")
     expect_drive(env, store, "model", "2", "400", more=["payload.signing=off"])
     expect_drive(env, store, "race", "20")
@@ -82,6 +95,35 @@ def s40_door_on_versitygw(env):
 @test(all_only=True, brokers=("sluice",), timeout=400)
 def s40_door_on_radosgw(env):
     conformance(env, "radosgw")
+
+
+def certificate_of(env):
+    """A certificate of its own authority for 127.0.0.1; (certificate, key)."""
+    if not shutil.which("openssl"):
+        env.skip("no openssl")
+    files = env.dir / "store.pem", env.dir / "store.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=sluice test", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
+
+
+@test(all_only=True, brokers=("sluice",), timeout=180)
+def s41_door_over_tls(env):
+    """Payloads are not signed there; the store checks the CRC-32C that goes with them."""
+    if not PLUGIN.exists():
+        env.skip(f"{PLUGIN} is not built")
+    store = Versitygw(env.dir / "versitygw", *certificate_of(env))
+    env.stack.callback(store.kill)
+    (store.dir / "buckets" / "sluice").mkdir(parents=True)
+    store.start()
+    expect_drive(env, store, "model", "1", "200")
+    expect_drive(env, store, "race", "10")
+    said = drive(env, store, "put", "tls/x", "100000")[1]
+    expect_true(said.startswith("stored"), said)
+    status, said = drive(env, store, "open", more=["ca.file=", "timeout=2s"])
+    expect_true(status != 0 and "ca.file" in said, f"an authority that nobody knows: {said}")
+    expect_drive(env, store, "open", more=["ca.file=", "tls.verify=off"])
 
 
 @test(all_only=True, brokers=("sluice",), timeout=120)

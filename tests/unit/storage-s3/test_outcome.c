@@ -107,6 +107,22 @@ judge__any_http_status_of_a_sent_put__promises_nothing_it_should_not(void **stat
     }
 }
 
+/* Half an object is never stored: that is worth another attempt, but promises nothing. */
+static void
+judge__connection_breaks_while_a_put_is_sent__again_and_else_unknown(void **state)
+{
+    (void)state;
+    struct s3_answer a = {.kind = S3_PUT, .is_sent = true, .is_cut_short = true};
+    a.curl_code = CURLE_SEND_ERROR;
+    assert_int_equal(s3__judge(&a).verdict, S3_AGAIN);
+    assert_int_equal(s3__judge(&a).status, SLUICE_EUNKNOWN);
+    a.curl_code = CURLE_OPERATION_TIMEDOUT;
+    assert_int_equal(s3__judge(&a).verdict, S3_UNKNOWN);
+    a.is_cut_short = false;
+    a.curl_code = CURLE_SEND_ERROR;
+    assert_int_equal(s3__judge(&a).verdict, S3_UNKNOWN);
+}
+
 static const struct s3_place place = {"logs", "https://s3.example.com", "us-east-1", "AKIDTEST"};
 
 static void
@@ -212,6 +228,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judge__every_row__verdict_and_status),
         cmocka_unit_test(judge__any_http_status_of_a_sent_put__promises_nothing_it_should_not),
+        cmocka_unit_test(judge__connection_breaks_while_a_put_is_sent__again_and_else_unknown),
         cmocka_unit_test(explain__what_an_operator_can_mend__names_it),
         cmocka_unit_test(explain__no_connection__names_endpoint_and_remedy),
         cmocka_unit_test(backoff__any_random__within_a_ceiling_that_doubles),

@@ -185,6 +185,33 @@ put__damaged_in_transit__is_sent_again(void **state)
     assert_int_equal(world_put(w, "x"), STORE_DONE);
 }
 
+/* A store that refuses at sight of the headers and hangs up: its answer is lost with the connection
+ * unless we wait for it. */
+static void
+put__store_hangs_up_while_we_send__asks_first_and_hears_the_answer(void **state)
+{
+    enum { LEN = 24 << 20 };
+    struct world *w = (struct world *)*state;
+    char got[512];
+    char *bytes = (char *)sl_alloc(LEN);
+    world_open(w, NULL, 0);
+    atomic_store(&w->http->looks_at_heads, true);
+    SCRIPT(w, {.status = 412, .code = "PreconditionFailed"});
+    memset(&w->c, 0, sizeof(w->c));
+    w->c.call.kind = STORE_PUT;
+    w->c.call.if_absent = true;
+    w->c.call.parts[0] = span_of(bytes, LEN);
+    w->c.call.part_count = 1;
+    (void)snprintf(w->c.call.key, sizeof(w->c.call.key), "k");
+    sync_run(&w->loop, w->st, &w->c);
+    if (w->c.call.outcome != STORE_EXISTS) {
+        fail_msg("outcome %d: %s", (int)w->c.call.outcome, w->c.call.why);
+    }
+    assert_int_equal(world_seen(w), 1); /* what was hung up on was not seen */
+    assert_string_equal(tiny_header(&w->seen[0], "expect", got), "100-continue");
+    sl_free(bytes);
+}
+
 static void
 put__denied__error_that_promises_nothing_was_stored(void **state)
 {
@@ -365,6 +392,7 @@ main(void)
         WORLD_TEST(put__connection_closed_without_an_answer__unknown),
         WORLD_TEST(put__no_answer_before_the_deadline__unknown),
         WORLD_TEST(put__damaged_in_transit__is_sent_again),
+        WORLD_TEST(put__store_hangs_up_while_we_send__asks_first_and_hears_the_answer),
         WORLD_TEST(put__denied__error_that_promises_nothing_was_stored),
         WORLD_TEST(put__nobody_listens__error_and_nothing_was_sent),
         WORLD_TEST(put__keys_that_are_none__are_refused),

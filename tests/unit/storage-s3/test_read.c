@@ -74,6 +74,23 @@ get__range_beyond_the_end_and_no_size__asks_head(void **state)
     assert_string_equal(w->seen[1].method, "HEAD");
 }
 
+/* versitygw calls an offset beyond 2^63 an invalid argument. */
+static void
+get__offset_or_end_beyond_what_stores_can_parse__is_beyond_the_end(void **state)
+{
+    struct world *w = (struct world *)*state;
+    char got[512];
+    world_open(w, NULL, 0);
+    SCRIPT(w, {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"});
+    assert_int_equal(world_get(w, UINT64_MAX, UINT64_MAX), STORE_DONE);
+    assert_int_equal(w->c.call.object_size, 9);
+    assert_body(w, "");
+    SCRIPT(w, {.status = 206, .headers = "Content-Range: bytes 3-8/9\r\n", .body = "345678"});
+    assert_int_equal(world_get(w, 3, UINT64_MAX - 1), STORE_DONE);
+    assert_body(w, "345678");
+    assert_string_equal(tiny_header(&w->seen[0], "range", got), "bytes=3-");
+}
+
 static void
 get__answers_that_are_not_what_was_asked_for__are_never_taken(void **state)
 {
@@ -274,6 +291,7 @@ main(void)
         WORLD_TEST(get__range__asks_for_it_and_knows_the_whole_size),
         WORLD_TEST(get__range_beyond_the_end__empty_with_the_size),
         WORLD_TEST(get__range_beyond_the_end_and_no_size__asks_head),
+        WORLD_TEST(get__offset_or_end_beyond_what_stores_can_parse__is_beyond_the_end),
         WORLD_TEST(get__answers_that_are_not_what_was_asked_for__are_never_taken),
         WORLD_TEST(get__stalls__is_tried_again_before_the_deadline),
         WORLD_TEST(get__never_anything_but_errors__says_the_last_one),

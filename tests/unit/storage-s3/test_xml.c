@@ -98,6 +98,9 @@ page__reader_has_enough__ends_the_walk(void **state)
     assert_string_equal(s.keys, "a|");
 }
 
+static const char size_too_large[] =
+    "<ListBucketResult><Contents><Key>a</Key><Size>99999999999999999999999</Size></Contents>"
+    "</ListBucketResult>";
 static const char too_deep[] =
     "<a><b><c><d><e><f><g><h><i><j><k><l><m><n><o><p><q/></p></o></n></m></l></k></j></i></h>"
     "</g></f></e></d></c></b></a>";
@@ -138,8 +141,7 @@ page__hostile__is_refused(void **state)
         "<ListBucketResult><Contents><Key></Key><Size>1</Size></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>a</Key><Size>1e9</Size></Contents></ListBucketResult>",
-        "<ListBucketResult><Contents><Key>a</Key><Size>99999999999999999999999</Size></Contents>"
-        "</ListBucketResult>",
+        size_too_large,
         too_deep};
     for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
         struct s3_page p;

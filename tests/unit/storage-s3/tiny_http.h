@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct tiny_request {
     size_t body_len;
     int connection; /* counts from 0 */
     int number;     /* of the request, counts from 0 */
+    bool is_unread; /* the body was left where it is */
 };
 
 struct tiny_reply {
@@ -47,6 +49,7 @@ struct tiny_http {
     pthread_mutex_t lock;
     pthread_cond_t stopped;
     bool is_stopping;
+    _Atomic bool looks_at_heads; /* reads no body: answers what asks first, hangs up on the rest */
     int requests, connections;
     struct tiny_conn {
         struct tiny_http *server;
@@ -104,7 +107,8 @@ tiny_fill(int fd, char *out, size_t cap, size_t *len)
 
 /* Reads one request; false at the end of the connection. buf holds what came too early. */
 static inline bool
-tiny_read(int fd, char *buf, size_t *have, struct tiny_request *rq)
+tiny_read(int fd, char *buf, size_t *have, struct tiny_request *rq,
+          const _Atomic bool *looks_at_heads)
 {
     char *end;
     char number[512];
@@ -123,6 +127,10 @@ tiny_read(int fd, char *buf, size_t *have, struct tiny_request *rq)
     memmove(buf, buf + head + early, *have - head - early);
     *have -= head + early;
     rq->body_len = early;
+    rq->is_unread = atomic_load(looks_at_heads) && want > early;
+    if (rq->is_unread) {
+        return *tiny_header(rq, "expect", number) != '\0'; /* else hangs up without a word */
+    }
     while (rq->body_len < want) {
         if (want > TINY_BODY_MAX || !tiny_fill(fd, rq->body, want, &rq->body_len)) {
             return false;
@@ -151,7 +159,7 @@ tiny_turn(struct tiny_conn *c, char *buf, size_t *have, struct tiny_request *rq,
           struct tiny_reply *rp)
 {
     struct tiny_http *s = c->server;
-    if (!tiny_read(c->fd, buf, have, rq)) {
+    if (!tiny_read(c->fd, buf, have, rq, &s->looks_at_heads)) {
         return false;
     }
     pthread_mutex_lock(&s->lock);
@@ -165,7 +173,8 @@ tiny_turn(struct tiny_conn *c, char *buf, size_t *have, struct tiny_request *rq,
         pthread_cond_wait(&s->stopped, &s->lock);
     }
     pthread_mutex_unlock(&s->lock);
-    return rp->what == TINY_SEND && tiny_send(c->fd, rp->bytes, rp->len) && !rp->closes;
+    return rp->what == TINY_SEND && tiny_send(c->fd, rp->bytes, rp->len) && !rp->closes &&
+           !rq->is_unread;
 }
 
 static inline void *
@@ -178,7 +187,10 @@ tiny_serve(void *arg)
     size_t have = 0;
     while (tiny_turn(c, buf, &have, rq, rp)) {
     }
-    (void)shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_lock(&c->server->lock);
+    (void)close(c->fd); /* with bytes unread, this resets the connection */
+    c->fd = -1;
+    pthread_mutex_unlock(&c->server->lock);
     free(buf);
     free(rq);
     free(rp);
@@ -240,14 +252,13 @@ tiny_stop(struct tiny_http *s)
     s->is_stopping = true;
     pthread_cond_broadcast(&s->stopped);
     for (int i = 0; i < s->connections; i++) {
-        (void)shutdown(s->conns[i].fd, SHUT_RDWR);
+        (void)(s->conns[i].fd >= 0 && shutdown(s->conns[i].fd, SHUT_RDWR));
     }
     pthread_mutex_unlock(&s->lock);
     (void)shutdown(s->fd, SHUT_RDWR);
     (void)pthread_join(s->acceptor, NULL);
     for (int i = 0; i < s->connections; i++) {
         (void)pthread_join(s->conns[i].thread, NULL);
-        (void)close(s->conns[i].fd);
     }
     (void)close(s->fd);
     (void)pthread_cond_destroy(&s->stopped);
