@@ -32,7 +32,8 @@
       "Id of the cluster, 22 characters of base64. Empty: the one that the bucket carries, made "  \
       "when the bucket is first used. If set, a bucket of another cluster is refused.")            \
     X(INT, threads, "threads", "0", 0, 256, "", 0,                                                 \
-      "Event loops. 0: one for each core.")                                                        \
+      "Event loops. 0: one for every two cores, which leaves the others to the store's threads, "  \
+      "the kernel and, on a small machine, the clients.")                                                        \
     X(SIZE, memory_budget, "memory.budget", "256MiB", 16 * CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,   \
       "Bytes of requests and replies the broker holds for its clients. Above it the broker "       \
       "stops reading from sockets until there is room again.")                                     \

@@ -226,6 +226,9 @@ class KafkaBroker(Broker):
 
 
 def make_broker(kind, directory, **kwargs):
+    if kind == "sluice":
+        # Two loops also where the default is one: messages between loops are what can go wrong.
+        kwargs["options"] = ["server.threads=2", *kwargs.get("options", ())]
     return {"sluice": SluiceBroker, "kafka": KafkaBroker}[kind](directory, **kwargs)
 
 
