@@ -391,6 +391,18 @@ make_id(void *arg)
     n->id = uuid_random(n->home);
 }
 
+/* Measured (docs/operations.md): a local store flushes the disk once for each entry, and the
+ * flushes of several journals queue behind each other. */
+static int
+journals_of(const struct bucket *b, const struct config *cfg)
+{
+    enum { ON_LOCAL_STORES = 1, ON_OBJECT_STORES = 4 };
+    if (cfg->journal.cluster_journals > 0) {
+        return (int)cfg->journal.cluster_journals;
+    }
+    return (b->capabilities & SLUICE_STORE_LOCAL) != 0 ? ON_LOCAL_STORES : ON_OBJECT_STORES;
+}
+
 static void
 cluster_create(struct bucket *b, const struct config *cfg, struct sched *home, const char *key)
 {
@@ -405,7 +417,7 @@ cluster_create(struct bucket *b, const struct config *cfg, struct sched *home, c
                      "\"%s\", \"journals\": %d}\n",
                      FORMAT, FORMAT, FORMAT,
                      cfg->server.cluster_id[0] != '\0' ? cfg->server.cluster_id : id,
-                     (int)cfg->journal.cluster_journals);
+                     journals_of(b, cfg));
     (void)snprintf(w.call.key, sizeof(w.call.key), "%s", key);
     w.call.parts[0] = span_of(text, n > 0 ? (size_t)n : 0);
     call_and_wait(b, home, &w); /* whatever came of it: what stands there now is read next */

@@ -94,8 +94,9 @@
       "The SHA-256 that the file must have, in hexadecimal digits. Empty: any.")
 
 #define CONFIG_JOURNAL_OPTIONS(X)                                                                  \
-    X(INT, cluster_journals, "cluster.journals", "4", 1, 1024, "", 0,                              \
-      "Journals of a new bucket; a bucket that exists keeps its number.")                          \
+    X(INT, cluster_journals, "cluster.journals", "0", 0, 1024, "", 0,                              \
+      "Journals of a new bucket; a bucket that exists keeps its number. 0: 1 on local stores, "    \
+      "where one journal syncs for all writers at once, 4 on object stores.")                          \
     X(DURATION, linger_ms, "linger.ms", "-1", -1, 10000, "", 0,                                    \
       "How long a journal entry gathers writes while another one is being stored. -1: 0 on "       \
       "local stores, 20 on object stores.")                                                        \

@@ -227,8 +227,10 @@ class KafkaBroker(Broker):
 
 def make_broker(kind, directory, **kwargs):
     if kind == "sluice":
-        # Two loops also where the default is one: messages between loops are what can go wrong.
-        kwargs["options"] = ["server.threads=2", *kwargs.get("options", ())]
+        # Two loops and four journals also where the default is one: what goes between them is what
+        # can go wrong, and what fails in one must not touch the others.
+        kwargs["options"] = ["server.threads=2", "journal.cluster.journals=4",
+                             *kwargs.get("options", ())]
     return {"sluice": SluiceBroker, "kafka": KafkaBroker}[kind](directory, **kwargs)
 
 
