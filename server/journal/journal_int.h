@@ -94,7 +94,8 @@ struct journal {
     struct list slots; /* in flight, ascending, from tail + 1 */
     size_t slot_count; /* not yet resolved */
     uint64_t next_n;
-    uint64_t alone_n; /* the last op that was sent: behind it nothing is staged until it is applied */
+    uint64_t
+        alone_n; /* the last op that was sent: behind it nothing is staged until it is applied */
     struct uuid last_id; /* what the next entry links to */
     struct list queue;
     size_t queued_items, queued_bytes;

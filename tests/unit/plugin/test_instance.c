@@ -27,7 +27,7 @@ step(char name)
     if (name == fails_at) {
         static const char why[] = "it is Monday; wait a day";
         (self.host->fail)(self.host, NULL, SLUICE_EDENIED,
-                        (sluice_slice){(const uint8_t *)why, strlen(why)});
+                          (sluice_slice){(const uint8_t *)why, strlen(why)});
         return SLUICE_EDENIED;
     }
     return SLUICE_OK;
