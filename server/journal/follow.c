@@ -403,7 +403,7 @@ beyond_read(struct jcall *c)
         return;
     }
     if (c->call.outcome == STORE_DONE && c->call.body->len == ENTRY_HEADER_BYTES) {
-        uint64_t acked_through = get_u64(c->call.body->data + 72);
+        uint64_t acked_through = entry_peek_acked_through(c->call.body->data);
         if (acked_through > jn->tail) {
             suspect(jn);
             return;
@@ -413,6 +413,15 @@ beyond_read(struct jcall *c)
         return;
     }
     beyond_next(jn);
+}
+
+/* The entry behind the tail is gone. */
+static void
+fail_missing(struct journal *jn)
+{
+    char key[JOURNAL_KEY_MAX];
+    entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, jn->tail + 1);
+    journal__fail(jn, key, "missing, though later entries prove that it was committed");
 }
 
 static void
@@ -433,9 +442,7 @@ suspect_manifest_read(struct jcall *c)
         return;
     }
     if (journal__saw_manifest(jn, &m)) {
-        char key[JOURNAL_KEY_MAX];
-        entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, jn->tail + 1);
-        journal__fail(jn, key, "missing, though later entries prove that it was committed");
+        fail_missing(jn);
     }
 }
 
@@ -451,9 +458,7 @@ suspect_manifests_listed(struct jcall *c)
         return;
     }
     if (c->call.listing == NULL || c->call.listing->count == 0) {
-        char key[JOURNAL_KEY_MAX];
-        entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, jn->tail + 1);
-        journal__fail(jn, key, "missing, though later entries prove that it was committed");
+        fail_missing(jn);
         return;
     }
     struct jcall *get = journal__call_new(jn, STORE_GET, suspect_manifest_read);

@@ -420,7 +420,7 @@ resolve_answered(struct jcall *c)
         return;
     }
     const struct buf *body = c->call.body;
-    bool is_mine = body->len >= ENTRY_HEADER_BYTES && memcmp(body->data + 40, s->id.b, 16) == 0;
+    bool is_mine = body->len >= ENTRY_HEADER_BYTES && entry_peek_is(body->data, &s->id);
     slot_resolved(s, is_mine ? SLOT_WON : SLOT_LOST, c->call.ended_ns);
 }
 
