@@ -14,6 +14,7 @@
 #include "base/counters.h"
 #include "base/diag.h"
 #include "store/host_buf.h"
+#include "store/meter.h"
 #include "store/op.h"
 #include "store/pool.h"
 
@@ -25,6 +26,7 @@ enum { THREADS_DEFAULT = 8, QUEUE_DEFAULT = 1024, LIST_PAGE = 1000, CLOSE_WAIT_S
 
 struct plugin_store {
     struct store pub;
+    struct store_meter *own_meter; /* NULL: the meter is somebody else's */
     const sluice_storage *table;
     sluice_instance *instance;
     struct pool *pool; /* NULL: calls run on the loop */
@@ -42,6 +44,7 @@ struct job {
     struct plugin_op op;
     struct plugin_store *st;
     struct store_call *call;
+    struct store_meter_call metered;
     /* What the plugin borrows: until it has completed the call, not until it returns. */
     sluice_slice parts[STORE_PUT_PARTS];
     sluice_put_opts put_opts;
@@ -112,9 +115,10 @@ job_finish(struct job *j)
 {
     struct plugin_store *st = j->st;
     struct store_call *call = j->call;
+    call->ended_ns = boottime_ns();
+    store_meter_end(st->pub.meter, &j->metered, call, call->ended_ns);
     sl_free(j);
     call->impl = NULL;
-    call->ended_ns = boottime_ns();
     call->task.run = call_deliver;
     sched_post(call->home, &call->task);
     flight_end(st);
@@ -468,6 +472,7 @@ plugin_store_submit(struct store *pub, struct store_call *call)
     count_call(call->kind);
     struct job *j = job_new(st, call);
     flight_begin(st);
+    store_meter_begin(st->pub.meter, &j->metered, call->kind, boottime_ns());
     job_dispatch(j);
 }
 
@@ -479,6 +484,9 @@ plugin_store_new(const struct plugin_store_options *o)
     struct plugin_store *st = (struct plugin_store *)sl_alloc(sizeof(*st));
     st->pub.ops = &ops;
     st->pub.is_local = (o->table->capabilities & SLUICE_STORE_LOCAL) != 0;
+    st->own_meter = o->meter == NULL ? store_meter_new(o->name, boottime_ns()) : NULL;
+    st->pub.meter = o->meter == NULL ? st->own_meter : o->meter;
+    store_meter_rename(st->pub.meter, o->name);
     st->table = o->table;
     st->instance = o->instance;
     st->is_serial = (o->plugin_flags & SLUICE_F_CONCURRENT) == 0;
@@ -559,6 +567,7 @@ plugin_store_close(struct store **pst)
     (void)pthread_cond_destroy(&st->none_left);
     (void)pthread_mutex_destroy(&st->count_lock);
     (void)pthread_mutex_destroy(&st->serial);
+    store_meter_destroy(&st->own_meter);
     sl_free(st);
 }
 

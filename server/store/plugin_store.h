@@ -16,8 +16,11 @@ struct plugin_store_options {
     const sluice_storage *table; /* its extension("sluice.storage/1") */
     sluice_instance *instance;
     uint64_t plugin_flags; /* sluice_plugin.flags */
-    uint32_t threads;      /* of the pool; 0 = 8 */
-    uint32_t queue_max;    /* calls that may wait for a thread; 0 = 1024 */
+    /* Where the plugin's attempts are noted; borrowed until close. NULL: the store makes its own.
+     */
+    struct store_meter *meter;
+    uint32_t threads;   /* of the pool; 0 = 8 */
+    uint32_t queue_max; /* calls that may wait for a thread; 0 = 1024 */
 };
 
 MUST_CHECK enum sl_err plugin_store_open(const struct plugin_store_options *o, struct store **ret,

@@ -19,6 +19,7 @@
 enum { STORE_KEY_MAX = 320, STORE_PUT_PARTS = 4 };
 
 enum store_kind { STORE_PUT, STORE_GET, STORE_HEAD, STORE_DEL, STORE_LIST };
+enum { STORE_KINDS = STORE_LIST + 1 };
 
 enum store_outcome {
     STORE_DONE,    /* stored, read, deleted, listed */
@@ -48,6 +49,10 @@ struct store_call {
     char after[STORE_KEY_MAX]; /* LIST only */
     uint32_t max_keys;         /* LIST only; 0 = all */
     uint64_t offset, length;   /* GET only; length 0 = to the end */
+    /* One deadline over everything: waiting for a thread, connecting, sending, retries. It is a
+     * promise to be asked for, not a guarantee: done() comes when the plugin lets go of what it
+     * borrows. 0 = the store's own limit. */
+    uint32_t timeout_ms;
     struct span parts[STORE_PUT_PARTS];
     size_t part_count;
     bool if_absent, is_sequence, has_crc;
@@ -72,7 +77,8 @@ struct store_ops {
 };
 struct store {
     const struct store_ops *ops;
-    bool is_local; /* a put costs about a millisecond or less: no linger */
+    struct store_meter *meter; /* behind store/health.h; NULL: nobody measures */
+    bool is_local;             /* a put costs about a millisecond or less: no linger */
 };
 
 static inline void
