@@ -3,16 +3,26 @@
  * The one table of APIs. Versions live in the schema tables; here they are only repeated, and a
  * test holds the two together. */
 #include "wire/frame.h"
+#include "wire/messages/alter_client_quotas.h"
 #include "wire/messages/alter_configs.h"
 #include "wire/messages/api_versions.h"
+#include "wire/messages/consumer_group_describe.h"
+#include "wire/messages/consumer_group_heartbeat.h"
+#include "wire/messages/create_acls.h"
 #include "wire/messages/create_partitions.h"
 #include "wire/messages/create_topics.h"
+#include "wire/messages/delete_acls.h"
 #include "wire/messages/delete_groups.h"
 #include "wire/messages/delete_records.h"
 #include "wire/messages/delete_topics.h"
+#include "wire/messages/describe_acls.h"
+#include "wire/messages/describe_client_quotas.h"
 #include "wire/messages/describe_cluster.h"
 #include "wire/messages/describe_configs.h"
 #include "wire/messages/describe_groups.h"
+#include "wire/messages/describe_log_dirs.h"
+#include "wire/messages/describe_topic_partitions.h"
+#include "wire/messages/elect_leaders.h"
 #include "wire/messages/fetch.h"
 #include "wire/messages/find_coordinator.h"
 #include "wire/messages/heartbeat.h"
@@ -22,6 +32,7 @@
 #include "wire/messages/leave_group.h"
 #include "wire/messages/list_groups.h"
 #include "wire/messages/list_offsets.h"
+#include "wire/messages/list_partition_reassignments.h"
 #include "wire/messages/metadata.h"
 #include "wire/messages/offset_commit.h"
 #include "wire/messages/offset_fetch.h"
@@ -65,18 +76,40 @@ static const struct api_info apis[] = {
      &init_producer_id_response_schema},
     {API_OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch", 2, 4, 4,
      &offset_for_leader_epoch_request_schema, &offset_for_leader_epoch_response_schema},
+    {API_DESCRIBE_ACLS, "DescribeAcls", 1, 3, 2, &describe_acls_request_schema,
+     &describe_acls_response_schema},
+    {API_CREATE_ACLS, "CreateAcls", 1, 3, 2, &create_acls_request_schema,
+     &create_acls_response_schema},
+    {API_DELETE_ACLS, "DeleteAcls", 1, 3, 2, &delete_acls_request_schema,
+     &delete_acls_response_schema},
     {API_DESCRIBE_CONFIGS, "DescribeConfigs", 1, 4, 4, &describe_configs_request_schema,
      &describe_configs_response_schema},
     {API_ALTER_CONFIGS, "AlterConfigs", 0, 2, 2, &alter_configs_request_schema,
      &alter_configs_response_schema},
+    {API_DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1, 4, 2, &describe_log_dirs_request_schema,
+     &describe_log_dirs_response_schema},
     {API_CREATE_PARTITIONS, "CreatePartitions", 0, 3, 2, &create_partitions_request_schema,
      &create_partitions_response_schema},
     {API_DELETE_GROUPS, "DeleteGroups", 0, 2, 2, &delete_groups_request_schema,
      &delete_groups_response_schema},
+    {API_ELECT_LEADERS, "ElectLeaders", 0, 2, 2, &elect_leaders_request_schema,
+     &elect_leaders_response_schema},
     {API_INCREMENTAL_ALTER_CONFIGS, "IncrementalAlterConfigs", 0, 1, 1,
      &incremental_alter_configs_request_schema, &incremental_alter_configs_response_schema},
+    {API_LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0, 0, 0,
+     &list_partition_reassignments_request_schema, &list_partition_reassignments_response_schema},
+    {API_DESCRIBE_CLIENT_QUOTAS, "DescribeClientQuotas", 0, 1, 1,
+     &describe_client_quotas_request_schema, &describe_client_quotas_response_schema},
+    {API_ALTER_CLIENT_QUOTAS, "AlterClientQuotas", 0, 1, 1, &alter_client_quotas_request_schema,
+     &alter_client_quotas_response_schema},
     {API_DESCRIBE_CLUSTER, "DescribeCluster", 0, 1, 0, &describe_cluster_request_schema,
      &describe_cluster_response_schema},
+    {API_CONSUMER_GROUP_HEARTBEAT, "ConsumerGroupHeartbeat", 0, 1, 0,
+     &consumer_group_heartbeat_request_schema, &consumer_group_heartbeat_response_schema},
+    {API_CONSUMER_GROUP_DESCRIBE, "ConsumerGroupDescribe", 0, 1, 0,
+     &consumer_group_describe_request_schema, &consumer_group_describe_response_schema},
+    {API_DESCRIBE_TOPIC_PARTITIONS, "DescribeTopicPartitions", 0, 0, 0,
+     &describe_topic_partitions_request_schema, &describe_topic_partitions_response_schema},
 };
 
 const struct api_info *

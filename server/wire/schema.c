@@ -37,6 +37,7 @@ item_size(const struct wire_field *f)
         [WIRE_U16] = 2,
         [WIRE_I32] = 4,
         [WIRE_I64] = 8,
+        [WIRE_F64] = sizeof(double),
         [WIRE_UUID] = 16,
         [WIRE_STRING] = sizeof(struct span),
         [WIRE_BYTES] = sizeof(struct span),
@@ -52,9 +53,13 @@ static size_t
 item_min_bytes(const struct wire_field *f, int16_t version, bool is_flexible)
 {
     static const uint8_t fixed[] = {
-        [WIRE_BOOL] = 1, [WIRE_I8] = 1,    [WIRE_I16] = 2,    [WIRE_U16] = 2,   [WIRE_I32] = 4,
-        [WIRE_I64] = 8,  [WIRE_UUID] = 16, [WIRE_STRING] = 2, [WIRE_BYTES] = 4, [WIRE_RECORDS] = 4,
+        [WIRE_BOOL] = 1,   [WIRE_I8] = 1,    [WIRE_I16] = 2,     [WIRE_U16] = 2,
+        [WIRE_I32] = 4,    [WIRE_I64] = 8,   [WIRE_F64] = 8,     [WIRE_UUID] = 16,
+        [WIRE_STRING] = 2, [WIRE_BYTES] = 4, [WIRE_RECORDS] = 4,
     };
+    if (wire_field_is_pointer(f)) {
+        return 1;
+    }
     if (f->type == WIRE_STRUCT) {
         return schema_min_bytes(f->sub, version, is_flexible);
     }
@@ -111,7 +116,7 @@ wire_defaults(const struct wire_schema *schema, void *ret)
     for (size_t i = 0; i < schema->nfields; i++) {
         const struct wire_field *f = &schema->fields[i];
         void *at = (uint8_t *)ret + f->offset;
-        if (f->is_list) {
+        if (f->is_list || wire_field_is_pointer(f)) {
             continue;
         }
         if (f->type == WIRE_STRUCT) {
@@ -126,6 +131,20 @@ wire_defaults(const struct wire_schema *schema, void *ret)
 
 static void decode_struct(struct wire_in *in, const struct wire_schema *s, int16_t version,
                           void *ret);
+
+/* A byte says whether the struct is there: negative means null. */
+static void
+decode_optional(struct wire_in *in, const struct wire_field *f, int16_t version, void *at)
+{
+    if (version >= f->null_since && wire_i8(in) < 0) {
+        return; /* the default is null */
+    }
+    void *item = wire_ok(in) ? wire_items(in, 1, f->sub->size) : NULL;
+    if (wire_ok(in)) {
+        decode_struct(in, f->sub, version, item);
+        memcpy(at, &item, sizeof(item));
+    }
+}
 
 static void
 decode_item(struct wire_in *in, const struct wire_field *f, int16_t version, void *at)
@@ -148,7 +167,8 @@ decode_item(struct wire_in *in, const struct wire_field *f, int16_t version, voi
         *(int32_t *)at = wire_i32(in);
         break;
     case WIRE_I64:
-        *(int64_t *)at = wire_i64(in);
+    case WIRE_F64:
+        *(int64_t *)at = wire_i64(in); /* the same bits */
         break;
     case WIRE_UUID:
         wire_uuid(in, at);
@@ -161,6 +181,10 @@ decode_item(struct wire_in *in, const struct wire_field *f, int16_t version, voi
         *(struct span *)at = is_nullable ? wire_bytes_nullable(in) : wire_bytes(in);
         break;
     case WIRE_STRUCT:
+        if (wire_field_is_pointer(f)) {
+            decode_optional(in, f, version, at);
+            break;
+        }
         decode_struct(in, f->sub, version, at);
         break;
     }
@@ -310,6 +334,19 @@ encode_span(struct wire_out *out, const struct wire_field *f, int16_t version, s
 }
 
 static void
+encode_optional(struct wire_out *out, const struct wire_field *f, int16_t version, const void *at)
+{
+    const void *item;
+    memcpy(&item, at, sizeof(item));
+    if (version >= f->null_since) {
+        wire_put_i8(out, item == NULL ? -1 : 1);
+    }
+    if (item != NULL) {
+        encode_struct(out, f->sub, version, item);
+    }
+}
+
+static void
 encode_item(struct wire_out *out, const struct wire_field *f, int16_t version, const void *at)
 {
     switch (f->type) {
@@ -327,6 +364,7 @@ encode_item(struct wire_out *out, const struct wire_field *f, int16_t version, c
         wire_put_i32(out, *(const int32_t *)at);
         break;
     case WIRE_I64:
+    case WIRE_F64:
         wire_put_i64(out, *(const int64_t *)at);
         break;
     case WIRE_UUID:
@@ -338,6 +376,10 @@ encode_item(struct wire_out *out, const struct wire_field *f, int16_t version, c
         encode_span(out, f, version, *(const struct span *)at);
         break;
     case WIRE_STRUCT:
+        if (wire_field_is_pointer(f)) {
+            encode_optional(out, f, version, at);
+            break;
+        }
         encode_struct(out, f->sub, version, at);
         break;
     }
@@ -379,6 +421,7 @@ scalar_get(enum wire_type type, const void *at)
     case WIRE_I32:
         return *(const int32_t *)at;
     case WIRE_I64:
+    case WIRE_F64: /* zero has no bits set */
         return *(const int64_t *)at;
     default:
         return 0;
@@ -408,6 +451,11 @@ field_is_default(const struct wire_field *f, int16_t version, const uint8_t *bas
     if (f->is_list) {
         struct any_list list = list_get(at);
         return is_nullable ? list.items == NULL : list.count == 0;
+    }
+    if (wire_field_is_pointer(f)) {
+        const void *item;
+        memcpy(&item, at, sizeof(item));
+        return item == NULL;
     }
     if (f->type == WIRE_STRUCT) {
         return struct_is_default(f->sub, version, at);

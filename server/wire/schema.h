@@ -8,7 +8,7 @@
  *
  * Conventions of the structs: strings, bytes and records are struct span into the frame (ptr NULL
  * is null); arrays are WIRE_LIST (items NULL is null where the field may be null, else empty); a
- * field that the version does not have holds its default.
+ * struct that may be null is a pointer; a field that the version does not have holds its default.
  *
  * Threads: tables are constant, calls are pure. Lifetime: what decode gives lives as long as frame
  * and arena. */
@@ -32,11 +32,12 @@ enum wire_type {
     WIRE_U16,     /* uint16_t */
     WIRE_I32,     /* int32_t */
     WIRE_I64,     /* int64_t */
+    WIRE_F64,     /* double */
     WIRE_UUID,    /* uint8_t[16] */
     WIRE_STRING,  /* struct span */
     WIRE_BYTES,   /* struct span */
     WIRE_RECORDS, /* struct span; on the wire like bytes */
-    WIRE_STRUCT,  /* the struct of ->sub, in place */
+    WIRE_STRUCT,  /* the struct of ->sub: in place, or a pointer to one where it may be null */
 };
 
 #define WIRE_FOREVER INT16_MAX /* as `until`: no version ended the field */
@@ -87,6 +88,8 @@ struct wire_message {
     {WIRE_PLACE(st, f), .type = (t), WIRE_FROM_TO(v0, v1, null0)}
 #define WIRE_ROW_LIST(t, st, f, v0, v1, null0)                                                     \
     {WIRE_PLACE(st, f), .type = (t), .is_list = true, WIRE_FROM_TO(v0, v1, null0)}
+#define WIRE_ROW_OPTIONAL(sc, st, f, v0, v1, null0)                                                \
+    {WIRE_PLACE(st, f), .type = WIRE_STRUCT, .sub = (sc), WIRE_FROM_TO(v0, v1, null0)}
 #define WIRE_ROW_STRUCTS(sc, st, f, v0, v1, null0)                                                 \
     {WIRE_PLACE(st, f), .type = WIRE_STRUCT, .sub = (sc), .is_list = true,                         \
      WIRE_FROM_TO(v0, v1, null0)}
@@ -111,6 +114,13 @@ MUST_CHECK enum sl_err wire_decode_prefix(const struct wire_message *msg, int16_
 /* Appends the body. Fields the version does not have are left out in silence. */
 MUST_CHECK enum sl_err wire_encode(const struct wire_message *msg, int16_t version, const void *in,
                                    struct bytes *out);
+
+/* Is the C field a pointer to the struct? */
+static inline bool
+wire_field_is_pointer(const struct wire_field *f)
+{
+    return f->type == WIRE_STRUCT && !f->is_list && f->null_since != WIRE_NEVER;
+}
 
 static inline bool
 wire_message_is_flexible(const struct wire_message *msg, int16_t version)

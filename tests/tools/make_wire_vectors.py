@@ -30,8 +30,9 @@ import zlib
 SPOKEN = {
     0: (3, 13), 1: (4, 17), 2: (1, 9), 3: (0, 13), 8: (2, 9), 9: (1, 9), 10: (0, 4), 11: (0, 9),
     12: (0, 4), 13: (0, 5), 14: (0, 5), 15: (0, 6), 16: (0, 5), 17: (0, 1), 18: (0, 4), 19: (2, 7),
-    20: (1, 6), 21: (0, 2), 22: (0, 5), 23: (2, 4), 32: (1, 4), 33: (0, 2), 37: (0, 3), 42: (0, 2),
-    44: (0, 1), 60: (0, 1),
+    20: (1, 6), 21: (0, 2), 22: (0, 5), 23: (2, 4), 29: (1, 3), 30: (1, 3), 31: (1, 3), 32: (1, 4),
+    33: (0, 2), 35: (1, 4), 37: (0, 3), 42: (0, 2), 43: (0, 2), 44: (0, 1), 46: (0, 0), 48: (0, 1),
+    49: (0, 1), 60: (0, 1), 68: (0, 1), 69: (0, 1), 75: (0, 0),
 }
 
 
@@ -70,10 +71,11 @@ def value(kind, name, index, must_be_set):
     if kind in ("string", "bytes", "records"):
         return text
     return {"int8": h % 127 + 1, "int16": h % 32767 + 1, "uint16": h % 65535 + 1,
-            "int32": h % 0x7FFFFFFF + 1, "int64": h << 20 | 5}[kind]
+            "int32": h % 0x7FFFFFFF + 1, "int64": h << 20 | 5, "float64": float(h)}[kind]
 
 
-FIXED = {"bool": ">?", "int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "int64": ">q"}
+FIXED = {"bool": ">?", "int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "int64": ">q",
+         "float64": ">d"}
 
 
 class Writer:
@@ -108,6 +110,10 @@ class Writer:
     def item(self, kind, field, index, nullable, must_be_set):
         if kind in FIXED or kind in ("uuid", "string", "bytes", "records"):
             return self.scalar(kind, snake(field["name"]), index, nullable, must_be_set)
+        if nullable and self.variant == "null":
+            return b"\xff"
+        if nullable:
+            return b"\x01" + self.struct(field.get("fields") or self.common[kind], index)
         return self.struct(field.get("fields") or self.common[kind], index)
 
     def field(self, field, index, must_be_set=False):

@@ -130,6 +130,8 @@ expected_number(const struct wire_field *f, size_t index, bool is_tagged)
         return h % 65535 + 1;
     case WIRE_I32:
         return h % 0x7fffffff + 1;
+    case WIRE_F64:
+        return h;
     default:
         return (int64_t)((uint64_t)h << 20 | 5);
     }
@@ -149,6 +151,8 @@ number_of(const struct wire_field *f, const uint8_t *at)
         return *(const uint16_t *)(const void *)at;
     case WIRE_I32:
         return *(const int32_t *)(const void *)at;
+    case WIRE_F64:
+        return (int64_t) * (const double *)(const void *)at;
     default:
         return *(const int64_t *)(const void *)at;
     }
@@ -164,7 +168,11 @@ check_item(const struct vector *vec, const struct wire_field *f, const uint8_t *
     expected_text(f, index, text);
     bool is_right;
     if (f->type == WIRE_STRUCT) {
-        check_struct(vec, f->sub, at, index);
+        const uint8_t *inner = at;
+        if (wire_field_is_pointer(f)) {
+            memcpy(&inner, at, sizeof(inner));
+        }
+        check_struct(vec, f->sub, inner, index);
         return;
     }
     if (f->type == WIRE_UUID) {
@@ -205,7 +213,7 @@ check_absent(const struct vector *vec, const struct wire_field *f, const uint8_t
 static size_t
 list_item_size(const struct wire_field *f)
 {
-    static const uint8_t sizes[] = {1, 1, 2, 2, 4, 8, 16, sizeof(struct span)};
+    static const uint8_t sizes[] = {1, 1, 2, 2, 4, 8, 8, 16, sizeof(struct span)};
     return f->type == WIRE_STRUCT ? f->sub->size : sizes[f->type];
 }
 
