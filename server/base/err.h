@@ -49,6 +49,12 @@
     X(SL_EUNKNOWN_LEADER_EPOCH, "unknown leader epoch")                                            \
     X(SL_EPARTITION_FAILED, "partition failed, see the server log")                                \
     X(SL_EFETCH_SESSION, "fetch session not found")                                                \
+    X(SL_EGROUP_NOT_FOUND, "no such group")                                                        \
+    X(SL_EGROUP_NOT_EMPTY, "group still has members")                                              \
+    X(SL_EUNKNOWN_MEMBER, "group does not know this member")                                       \
+    X(SL_EILLEGAL_GENERATION, "group generation is not the current one")                           \
+    X(SL_EFENCED_INSTANCE, "another member took over this instance id")                            \
+    X(SL_ESTALE_MEMBER_EPOCH, "member epoch is not the current one")                               \
     X(SL_ESHUTDOWN, "shutting down")
 
 enum sl_err {

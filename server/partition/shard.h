@@ -21,6 +21,19 @@ struct cache;
 struct shard_events {
     void (*topic_changed)(void *arg, struct topic_state *t);
     void (*mode_changed)(void *arg, struct shard *sh, enum journal_mode mode, const char *why);
+    /* as in struct state_events; each may be NULL */
+    void (*topic_deleting)(void *arg, struct topic_state *t);
+    void (*topic_deleted)(void *arg, struct topic_state *t);
+    void (*quota_changed)(void *arg, const struct quota_state *q, bool is_removed);
+    void (*group_changed)(void *arg, struct shard *sh, struct group_state *g);
+    void (*offsets_changed)(void *arg, struct shard *sh, struct group_state *g);
+    void (*group_deleted)(void *arg, struct shard *sh, struct group_state *g, enum group_gone why);
+    void (*part_opened)(void *arg, struct shard *sh, struct part_state *p);
+    void (*part_retired)(void *arg, struct shard *sh,
+                         struct part_state *p); /* before it is freed */
+    void (*part_appended)(void *arg, struct shard *sh, struct part_state *p);
+    void (*part_trimmed)(void *arg, struct shard *sh, struct part_state *p);
+    void (*part_rolled)(void *arg, struct shard *sh, struct part_state *p);
 };
 
 struct shard_options {
@@ -80,12 +93,24 @@ struct op_proposal {
     /* Checked again each time it is staged, against S; NULL = nothing to check. May rewrite
      * payload. */
     enum sl_err (*check)(struct op_proposal *op, const struct state *st);
+    /* The op goes into entries along with batches and other such ops, several in flight. Only for
+     * the kinds whose check looks at what is in flight (below), and GARBAGE_DONE. Otherwise the op
+     * waits until nothing is in flight, and everything behind it waits for it. */
+    bool is_pipelined;
     void (*done)(struct op_proposal *op, enum sl_err rc);
     void *arg;
     struct shard *shard;
     struct journal_item item;
 };
 void op_submit(struct shard *sh, struct op_proposal *op);
+
+/* Checks for op_proposal.check, by kind; errors in state/group.h, segments.h, state.h. */
+enum sl_err op_check_group(struct op_proposal *op, const struct state *st);    /* pipelined */
+enum sl_err op_check_offsets(struct op_proposal *op, const struct state *st);  /* pipelined */
+enum sl_err op_check_register(struct op_proposal *op, const struct state *st); /* pipelined */
+enum sl_err op_check_replace(struct op_proposal *op, const struct state *st);  /* pipelined */
+enum sl_err op_check_group_delete(struct op_proposal *op, const struct state *st);
+enum sl_err op_check_trim(struct op_proposal *op, const struct state *st);
 
 /* --- read --- */
 

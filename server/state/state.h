@@ -1,12 +1,12 @@
-/* What the entries of one journal mean: partitions, producers, topics, producer-id blocks. Pure
- * functions: no I/O, no clock, no randomness; the same entries give the same state on every broker
- * and in every tool.
+/* What the entries of one journal mean: partitions, producers, segments, topics, producer-id
+ * blocks, quotas, and consumer groups (group.h). Pure functions: no I/O, no clock, no randomness;
+ * the same entries give the same state on every broker and in every tool.
  *
  * Two layers. S, the verified state, changes only in state_apply. On top of it lies a speculation:
- * what the entries in flight will do to partition ends and producer sequences. state_check_run
- * looks at the speculation and extends it; state_rollback drops it whole (a generation number, so
- * it costs nothing). Ops other than runs are checked against S alone, and the journal proposes them
- * alone.
+ * what the entries in flight will do to partition ends, producer sequences, groups' facts and the
+ * ends of registered segments. The checks of runs and of pipelined ops (state_check_run, _group,
+ * _offsets, _register, _replace) look at the speculation and extend it; state_rollback drops it
+ * whole. The other ops are checked against S alone, and the journal proposes them alone.
  *
  * Threads: belongs to its journal's loop. Lifetime: new -> ... -> destroy; part_state pointers live
  * until the partition is retired or the state is restored. */
@@ -18,6 +18,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "state/group.h"
+#include "state/segments.h"
 
 struct state;
 
@@ -28,19 +30,23 @@ enum item_kind {
     ITEM_TOPICS_CREATE = 16,
     ITEM_TOPICS_OPENED = 17,
     ITEM_PARTITIONS_ADD = 18,
-    ITEM_TOPIC_DELETE = 19,  /* reserved */
-    ITEM_TOPIC_DELETED = 20, /* reserved */
+    ITEM_TOPIC_DELETE = 19,
+    ITEM_TOPIC_DELETED = 20,
     ITEM_PRODUCER_IDS = 21,
-    ITEM_TOPIC_CONFIG = 22, /* reserved */
+    ITEM_TOPIC_CONFIG = 22,
+    ITEM_QUOTA = 23,
     /* a partition's own journal */
     ITEM_OPEN = 32,
     ITEM_RETIRE = 33,
     ITEM_TRIM = 34,
     ITEM_PRODUCERS_EXPIRE = 35,
-    ITEM_REGISTER = 36,  /* reserved: segments */
-    ITEM_REPLACE = 37,   /* reserved: compaction */
-    ITEM_GROUP = 48,     /* reserved */
-    ITEM_OFFSETS = 49,   /* reserved */
+    ITEM_REGISTER = 36,
+    ITEM_REPLACE = 37,
+    ITEM_GARBAGE_DONE = 38,
+    /* a group's journal */
+    ITEM_GROUP = 48,
+    ITEM_OFFSETS = 49,
+    ITEM_GROUP_DELETE = 50,
     ITEM_HAND_OVER = 64, /* reserved: growth of cluster.journals */
     ITEM_TAKE_OVER = 65  /* reserved */
 };
@@ -86,16 +92,23 @@ struct part_state {
     /* runs of S in ascending order: runs[first .. first+count) */
     struct run_ref *runs;
     size_t run_first, run_count, run_cap;
+    /* rolled segments in ascending order, before the runs; see segments.h */
+    struct segment_ref *segments;
+    size_t segment_first, segment_count, segment_cap;
+    struct topic_dir *dir;
     struct map producers;    /* of struct producer_state */
     bool has_lost_producers; /* producer state was expired or trimmed (R10) */
     uint64_t spec_generation;
     int64_t spec_end;
-    void *user; /* partition/'s object */
+    uint64_t spec_register_generation, spec_replace_generation;
+    int64_t spec_registered; /* end of the segments, those in flight included */
+    void *user;              /* partition/'s object */
 };
 
-/* Gives the run that holds offset, or NULL when offset is outside [start, end). */
+/* Gives the live run that holds offset, or NULL when a segment does (part_find_segment) or offset
+ * is outside [start, end). */
 const struct run_ref *part_find_run(const struct part_state *p, int64_t offset);
-/* Gives the i-th run counted from the log start; i < run_count. */
+/* Gives the i-th live run; i < run_count. */
 static inline const struct run_ref *
 part_run(const struct part_state *p, size_t i)
 {
@@ -117,7 +130,31 @@ struct topic_state {
     struct topic_config *configs;
     size_t config_count;
     int64_t created_ms;
+    /* Deleted: its name is free, its id and partitions are known until every journal retired it. */
+    bool is_deleting;
+    int64_t deleting_ms;
     void *user;
+};
+enum { TOPIC_CONFIGS_MAX = 256, TOPIC_CONFIG_BYTES_MAX = 64 << 10 };
+
+/* --- client quotas (journal 0) --- */
+
+/* Whom a quota is for: any of three parts, each a name or the default of its kind. */
+enum quota_part { QUOTA_ABSENT = 0, QUOTA_DEFAULT = 1, QUOTA_NAMED = 2 };
+struct quota_entity {
+    enum quota_part user_part, client_part, ip_part;
+    struct span user, client_id, ip; /* names where NAMED */
+};
+enum { QUOTA_KEYS_MAX = 8, QUOTA_NAME_MAX = 1024, QUOTA_ENTITIES_MAX = 100000 };
+struct quota_value {
+    struct span key; /* "producer_byte_rate", ...; as an op: at most 64 bytes */
+    double value;
+    bool is_removed; /* ops only */
+};
+struct quota_state {
+    struct quota_entity entity;
+    struct quota_value values[QUOTA_KEYS_MAX];
+    uint32_t value_count;
 };
 
 /* --- the state --- */
@@ -132,15 +169,34 @@ struct state_events {
     void (*part_retired)(void *arg, struct part_state *p); /* before it is freed */
     void (*part_appended)(void *arg, struct part_state *p, const struct run_ref *r);
     void (*part_trimmed)(void *arg, struct part_state *p);
+    /* its segments changed: registered or replaced */
+    void (*part_rolled)(void *arg, struct part_state *p);
+    /* t->is_deleting became true: its name is free */
+    void (*topic_deleting)(void *arg, struct topic_state *t);
+    void (*topic_deleted)(void *arg, struct topic_state *t); /* before it is freed */
+    /* is_removed: before it is freed */
+    void (*quota_changed)(void *arg, const struct quota_state *q, bool is_removed);
+    void (*group_changed)(void *arg, struct group_state *g);   /* its facts: a GROUP op */
+    void (*offsets_changed)(void *arg, struct group_state *g); /* an OFFSETS op */
+    void (*group_deleted)(void *arg, struct group_state *g, enum group_gone why); /* before freed */
 };
 void state_set_events(struct state *st, const struct state_events *ev, void *arg);
 
 struct part_state *state_find_part(const struct state *st, const struct uuid *topic_id,
                                    int32_t index);
 struct topic_state *state_find_topic(const struct state *st, struct span name);
+/* Also a topic that is being deleted: look at is_deleting. */
 struct topic_state *state_find_topic_id(const struct state *st, const struct uuid *id);
-/* Iterate: *pos = 0 first; NULL at the end. */
+/* Iterate: *pos = 0 first; NULL at the end. Only topics that are not being deleted. */
 struct topic_state *state_next_topic(const struct state *st, size_t *pos);
+/* Only topics that are being deleted: to be retired in every journal, then recorded done. */
+struct topic_state *state_next_deleting(const struct state *st, size_t *pos);
+/* The incarnation that a topic of this name gets if it is created now. */
+uint32_t state_next_incarnation(const struct state *st, struct span name);
+/* "{topic}", or "{topic}~{incarnation}". */
+void topic_dir_name(struct span name, uint32_t incarnation, char *out, size_t cap);
+const struct quota_state *state_find_quota(const struct state *st, const struct quota_entity *e);
+const struct quota_state *state_next_quota(const struct state *st, size_t *pos);
 struct part_state *state_next_part(const struct state *st, size_t *pos);
 int64_t state_next_producer_id(const struct state *st);
 
@@ -174,8 +230,8 @@ MUST_CHECK enum sl_err state_restore(struct state *st, struct span snapshot, str
 void state_check(const struct state *st);
 /* Is there a producer that was last heard of before before_ms? */
 bool state_has_producers_before(const struct state *st, int64_t before_ms);
-/* Highest n such that no entry <= n holds a run at or above its partition's start; at_most when
- * none. */
+/* Highest n such that no entry <= n holds a live run: one at or above its partition's start that no
+ * registered segment covers; at_most when none. */
 uint64_t state_collectable(const struct state *st, uint64_t at_most);
 
 /* --- ops: check against S, and encode --- */
@@ -204,6 +260,38 @@ void op_encode_open(struct bytes *out, const struct uuid *topic_id, const int32_
 void op_encode_retire(struct bytes *out, const struct uuid *topic_id);
 void op_encode_trim(struct bytes *out, const struct uuid *topic_id, int32_t partition,
                     int64_t start);
+/* SL_EUNKNOWN_PARTITION; SL_EOFFSET_RANGE: beyond the end; SL_EEXIST: the start is there already or
+ * above. Ask again whenever the op is staged: op_check_trim (shard.h). */
+MUST_CHECK enum sl_err state_check_trim(const struct state *st, const struct uuid *topic_id,
+                                        int32_t partition, int64_t start);
+/* TOPIC_DELETE (the names are free at once; then RETIRE in every journal), TOPIC_DELETED (all
+ * journals have retired them). Ids that are not there (any more) are passed over. */
+void op_encode_topic_delete(struct bytes *out, const struct uuid *ids, size_t count);
+void op_encode_topic_deleted(struct bytes *out, const struct uuid *ids, size_t count);
+
+struct topic_config_change {
+    struct span name, value; /* value.ptr NULL: remove */
+};
+struct topic_config_op {
+    struct uuid id;
+    bool is_replaced; /* forget what is not named here */
+    const struct topic_config_change *changes;
+    size_t count;
+};
+/* SL_ETOO_LARGE: a value is above TOPIC_CONFIG_BYTES_MAX, or too many. Topics that are not there
+ * (any more) are passed over when it is applied; what would be more than TOPIC_CONFIGS_MAX, too. */
+MUST_CHECK enum sl_err op_encode_topic_config(struct bytes *out,
+                                              const struct topic_config_op *topics, size_t count);
+
+struct quota_op {
+    struct quota_entity entity;
+    const struct quota_value *values; /* put, or is_removed; an entity without values is gone */
+    size_t count;
+};
+/* SL_EINVAL: no part of the entity is there, a name or key is too long, a value is no positive
+ * finite number, or too many. */
+MUST_CHECK enum sl_err op_encode_quotas(struct bytes *out, const struct quota_op *quotas,
+                                        size_t count);
 void op_encode_producers_expire(struct bytes *out, int64_t before_ms);
 /* Payload version to write for a kind. */
 uint16_t op_version(enum item_kind kind);
