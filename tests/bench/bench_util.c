@@ -118,6 +118,18 @@ percentile_ms(const struct latencies *l, double share)
     return l->us[(size_t)((double)(l->n - 1) * share)] / 1e3;
 }
 
+void
+latencies_print(struct latencies *l, const char *prefix)
+{
+    if (l->n == 0) {
+        return;
+    }
+    qsort(l->us, l->n, sizeof *l->us, compare);
+    printf(",\"%sp50_ms\":%.3f,\"%sp99_ms\":%.3f,\"%sp999_ms\":%.3f,\"%smax_ms\":%.3f", prefix,
+           percentile_ms(l, .5), prefix, percentile_ms(l, .99), prefix, percentile_ms(l, .999),
+           prefix, percentile_ms(l, 1));
+}
+
 static double
 own_cpu_s(void)
 {
@@ -137,12 +149,7 @@ result_print(const struct result *r, struct latencies *l)
            "\"errors\":%llu,\"last_error\":%d,\"client_cpu_s\":%.3f",
            (unsigned long long)r->ok, (unsigned long long)r->bytes, r->elapsed_s, (double)r->ok / s,
            (double)r->bytes / s / 1e6, (unsigned long long)r->failed, r->last_error, own_cpu_s());
-    if (l->n > 0) {
-        qsort(l->us, l->n, sizeof *l->us, compare);
-        printf(",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f",
-               percentile_ms(l, .5), percentile_ms(l, .99), percentile_ms(l, .999),
-               percentile_ms(l, 1));
-    }
+    latencies_print(l, "");
     printf("}\n");
     fflush(stdout);
 }

@@ -26,6 +26,8 @@ struct latencies {
 
 void latencies_init(struct latencies *l);
 void latencies_add(struct latencies *l, uint64_t us);
+/* Appends `,"PREFIXp50_ms":…` and so on to the JSON object that is being printed; sorts. */
+void latencies_print(struct latencies *l, const char *prefix);
 
 struct result {
     uint64_t ok, bytes, failed;

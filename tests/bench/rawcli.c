@@ -5,9 +5,10 @@
  *
  *   rawcli -b HOST:PORT -m create|delete|produce|fetch -t TOPIC [-P partitions] [-c connections]
  *          [-s value size] [-R records a batch] [-z codec] [-W in flight a connection]
- *          [-d seconds] [-n most batches]
+ *          [-d seconds] [-n most batches] [-r batches a second]
  *
  * produce: every connection keeps -W requests of one batch in flight (-W 1 -R 1: a sync writer).
+ *          With -r, all of them together send that many a second, and -W bounds what is in flight.
  * fetch:   every connection reads one partition, 1 MiB a request, and begins again at its end.
  *
  * One thread, epoll. It expects one broker that leads every partition. The last line is a JSON
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -41,7 +43,7 @@ struct options {
     const char *port, *topic, *mode;
     int partitions, connections, records, codec, in_flight;
     size_t value_size;
-    double seconds, max_batches;
+    double seconds, max_batches, rate;
 };
 
 struct conn {
@@ -401,11 +403,10 @@ any_in_flight(struct conn *const *conns)
     return false;
 }
 
-static void
-run_load(void)
+static struct conn **
+dial_all(void)
 {
     struct conn **conns = calloc((size_t)opt.connections, sizeof(struct conn *));
-    uint64_t start;
 
     if (conns == NULL) {
         fail("out of memory");
@@ -413,25 +414,61 @@ run_load(void)
     for (int i = 0; i < opt.connections; i++) {
         conns[i] = conn_new(i);
     }
-    start = now_us();
-    deadline = start + (uint64_t)(opt.seconds * 1e6);
-    for (int i = 0; i < opt.connections; i++) {
-        fill(conns[i]);
-    }
-    while (any_in_flight(conns)) {
-        struct epoll_event events[64];
-        int n = epoll_wait(poller, events, 64, 30000);
+    return conns;
+}
 
-        if (n == 0) {
+/* Lets every connection send what it may, each time another one first. */
+static void
+fill_all(struct conn *const *conns)
+{
+    static int first;
+
+    for (int i = 0; i < opt.connections; i++) {
+        fill(conns[(first + i) % opt.connections]);
+    }
+    first = (first + 1) % opt.connections;
+}
+
+static void
+handle(const struct epoll_event *events, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+            while (receive(events[i].data.ptr)) { /* edge triggered: until it is empty */
+            }
+        }
+        fill(events[i].data.ptr);
+    }
+}
+
+/* Flat out, a connection sends when an answer came. Paced, when it is time; what could not be sent
+ * then is sent late, and the rate that is reported falls short. */
+static void
+run_load(void)
+{
+    bool is_paced = opt.rate > 0;
+    struct conn **conns = dial_all();
+    uint64_t start = now_us();
+    double credited = 0;
+
+    deadline = start + (uint64_t)(opt.seconds * 1e6);
+    batches_left = is_paced ? 1 : opt.max_batches;
+    fill_all(conns);
+    while (any_in_flight(conns) || (is_paced && now_us() < deadline)) {
+        struct epoll_event events[64];
+        int n = epoll_wait(poller, events, 64, is_paced ? 1 : 30000);
+
+        if (n == 0 && !is_paced) {
             fail("no reply for 30 s");
         }
-        for (int i = 0; i < n; i++) {
-            if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
-                while (receive(events[i].data.ptr)) { /* edge triggered: until it is empty */
-                }
-            }
-            fill(events[i].data.ptr);
+        if (is_paced) {
+            double due = floor((double)(now_us() - start) * opt.rate / 1e6);
+
+            batches_left += due - credited;
+            credited = due;
+            fill_all(conns);
         }
+        handle(events, n);
     }
     res.elapsed_s = (double)(now_us() - start) / 1e6;
     free(conns);
@@ -527,7 +564,7 @@ parse(int argc, char **argv)
 {
     int o;
 
-    while ((o = getopt(argc, argv, "b:m:t:P:c:s:R:z:W:d:n:")) != -1) {
+    while ((o = getopt(argc, argv, "b:m:t:P:c:s:R:z:W:d:n:r:")) != -1) {
         switch (o) {
         case 'b':
             parse_address(optarg);
@@ -562,6 +599,9 @@ parse(int argc, char **argv)
         case 'n':
             opt.max_batches = number_of(optarg);
             break;
+        case 'r':
+            opt.rate = number_of(optarg);
+            break;
         default:
             exit(2);
         }
@@ -579,7 +619,6 @@ main(int argc, char **argv)
 {
     parse(argc, argv);
     latencies_init(&lat);
-    batches_left = opt.max_batches;
     poller = epoll_create1(0);
     if (poller < 0) {
         fail_errno("epoll");
