@@ -77,13 +77,37 @@ api_reply_bytes(struct request *req, struct bytes *b)
     request_finish(req);
 }
 
+/* Gives resp, or a copy of it that names the throttle of the request. Messages call it
+ * throttle_time_ms, in their root. */
+static const void *
+with_throttle(struct request *req, const struct wire_schema *root, const void *resp)
+{
+    if (req->throttle_ms == 0) {
+        return resp;
+    }
+    for (size_t i = 0; i < root->nfields; i++) {
+        const struct wire_field *f = &root->fields[i];
+        if (f->type == WIRE_I32 && !f->is_list && strcmp(f->name, "throttle_time_ms") == 0) {
+            uint8_t *copy = (uint8_t *)arena_alloc(&req->arena, root->size);
+            if (copy == NULL) {
+                return resp; /* it is throttled all the same */
+            }
+            memcpy(copy, resp, root->size);
+            memcpy(copy + f->offset, &req->throttle_ms, sizeof(req->throttle_ms));
+            return copy;
+        }
+    }
+    return resp;
+}
+
 void
 api_reply(struct request *req, const struct request_header *h, const void *resp)
 {
+    const struct wire_message *msg = h->info->response;
     struct bytes b;
     bytes_init(&b, REPLY_MAX);
     size_t start = response_begin(&b, h);
-    enum sl_err rc = wire_encode(h->info->response, h->api_version, resp, &b);
+    enum sl_err rc = wire_encode(msg, h->api_version, with_throttle(req, msg->root, resp), &b);
     if (rc == SL_OK) {
         rc = response_end(&b, start, 0);
     }

@@ -143,6 +143,7 @@ reply(struct fetch *f)
     struct fetch_splices splices = {0};
     sched_timer_stop(req->loop, &f->timer);
     bytes_init(&b, REPLY_MAX);
+    f->resp.throttle_time_ms = req->throttle_ms;
     size_t start = response_begin(&b, f->h);
     enum sl_err rc = fetch_response_encode(&f->resp, f->h->api_version, &b, &req->arena, &splices);
     if (rc == SL_OK) {

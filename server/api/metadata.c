@@ -136,6 +136,7 @@ send(struct metadata *m)
     struct request *req = m->req;
     struct bytes b;
     bytes_init(&b, REPLY_MAX);
+    m->resp.throttle_time_ms = req->throttle_ms;
     size_t start = response_begin(&b, m->h);
     enum sl_err rc = metadata_response_encode(&m->resp, m->h->api_version, &b);
     if (rc == SL_OK) {

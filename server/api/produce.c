@@ -61,6 +61,7 @@ reply(struct produce *p)
         return;
     }
     bytes_init(&b, REPLY_MAX);
+    p->resp.throttle_time_ms = req->throttle_ms;
     size_t start = response_begin(&b, p->h);
     enum sl_err rc = produce_response_encode(&p->resp, p->h->api_version, &b);
     if (rc != SL_OK || response_end(&b, start, 0) != SL_OK) {

@@ -60,10 +60,27 @@ struct request {
     struct out out;      /* complete frame, 4-byte size included */
     bool is_silent;      /* acks=0: no reply at all */
     bool is_close;       /* close the connection after the replies before this one (and this one) */
-    int32_t throttle_ms; /* stop reading this connection for so long after the reply (KIP-219) */
+    int32_t throttle_ms; /* request_throttle; net/ stops reading for so long after the reply */
 
     struct list node; /* net's: position among the connection's requests */
 };
+
+/* Longer than that nobody is kept waiting: clients give up on a connection that is silent. */
+enum { REQUEST_THROTTLE_MAX_MS = 30000 };
+
+/* Asks the client to slow down (KIP-219): the reply goes out at once and says so in its
+ * throttle_time_ms, and then the connection is not read for that long. For every version, also for
+ * those that have no such field, and for acks=0, which has no reply. The longest of several calls
+ * counts. Before the reply is encoded: api_reply writes the field by itself; who encodes by hand
+ * writes req->throttle_ms there. */
+static inline void
+request_throttle(struct request *req, int64_t ms)
+{
+    ms = ms < REQUEST_THROTTLE_MAX_MS ? ms : REQUEST_THROTTLE_MAX_MS;
+    if (ms > req->throttle_ms) {
+        req->throttle_ms = (int32_t)ms;
+    }
+}
 
 /* Appends a piece. Takes *owner (may be NULL). */
 void out_add(struct out *o, struct span bytes, struct buf **owner);

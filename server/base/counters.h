@@ -19,6 +19,8 @@ enum counter_kind { COUNTER, GAUGE };
     X(net_bytes_out, COUNTER, "bytes", "Bytes written to clients")                                 \
     X(net_frames_bad, COUNTER, "frames", "Frames that could not be decoded")                       \
     X(net_read_paused, COUNTER, "times", "Reading a socket was stopped by a byte budget")          \
+    X(net_throttled, COUNTER, "replies",                                                           \
+      "Replies after which a connection was not read (KIP-219)")                                   \
     X(api_requests, COUNTER, "requests", "Requests dispatched")                                    \
     X(api_errors, COUNTER, "responses", "Responses that carried an error")                         \
     X(produce_batches, COUNTER, "batches", "Record batches accepted for commit")                   \

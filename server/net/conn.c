@@ -226,13 +226,33 @@ net__conn_touch(struct conn *conn)
     }
 }
 
+/* KIP-219. A frame of which a part is here stays as it is until the time is over. */
 void
 net__conn_throttle(struct conn *conn, int32_t throttle_ms)
 {
-    int64_t due_ns = sched_now(conn->nl->sched) + throttle_ms * SCHED_MS;
+    int32_t ms = throttle_ms < REQUEST_THROTTLE_MAX_MS ? throttle_ms : REQUEST_THROTTLE_MAX_MS;
+    int64_t due_ns = sched_now(conn->nl->sched) + ms * SCHED_MS;
+    counter_add(C_net_throttled, 1);
+    net__conn_express_leave(conn); /* somebody else may use it meanwhile */
     if (!conn->is_throttled || conn->throttle.due_ns < due_ns) {
         conn->is_throttled = true;
         sched_timer_at(conn->nl->sched, &conn->throttle, due_ns);
+    }
+}
+
+/* [sweep] Nobody reads a throttled connection, so nobody would notice that the peer went away. */
+void
+net__conn_look(struct conn *conn)
+{
+    if (!conn->is_throttled || conn->is_closed || conn->is_lingering || conn->is_eof) {
+        return;
+    }
+    enum io_state state = conn->transport.ops->look(&conn->transport);
+    if (state == IO_ERROR) {
+        net__conn_close(conn, "the peer went away");
+    } else if (state == IO_EOF) {
+        conn->is_eof = true;
+        net__conn_settle(conn);
     }
 }
 

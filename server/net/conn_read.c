@@ -70,8 +70,8 @@ express_enter(struct conn *conn)
     return true;
 }
 
-static void
-express_leave(struct conn *conn)
+void
+net__conn_express_leave(struct conn *conn)
 {
     struct server *server = conn->nl->server;
     if (atomic_load_explicit(&server->express, memory_order_relaxed) != conn) {
@@ -135,7 +135,7 @@ frame_dispatch(struct conn *conn)
     conn->in.frame = NULL;
     conn->in.charged = 0;
     conn->in.size = conn->in.have = 0;
-    express_leave(conn);
+    net__conn_express_leave(conn);
     net__req_dispatch(nr);
     return true;
 }
@@ -339,7 +339,7 @@ net__conn_drop_input(struct conn *conn)
     conn->in.head_len = 0;
     buf_unref(&conn->in.frame);
     stash_drop(conn);
-    express_leave(conn);
+    net__conn_express_leave(conn);
 }
 
 /* ---- the socket ---- */
@@ -492,7 +492,7 @@ read_once(struct conn *conn)
     }
     budget_give(plan.from, plan.granted);
     if (!conn->is_closed && !net__conn_has_partial(conn)) {
-        express_leave(conn);
+        net__conn_express_leave(conn);
     }
     return is_fresh && io.state == IO_OK && !conn->is_closed && conn->in.frame != NULL &&
            conn->in.is_large && conn->in.have < conn->in.size;

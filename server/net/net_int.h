@@ -187,12 +187,14 @@ bool net__conn_may_dispatch(struct conn *conn, int16_t api_key);
 void net__conn_update_events(struct conn *conn);
 void net__conn_drain(struct conn *conn);
 void net__conn_throttle(struct conn *conn, int32_t throttle_ms);
+void net__conn_look(struct conn *conn);
 
 /* conn_read.c */
 void net__conn_readable(struct conn *conn);
 void net__conn_pump(struct conn *conn);
 void net__conn_expect(struct conn *conn, size_t bytes);
 void net__conn_drop_input(struct conn *conn);
+void net__conn_express_leave(struct conn *conn);
 bool net__conn_has_partial(const struct conn *conn);
 bool net__conn_has_pending(const struct conn *conn);
 void net__starved_retry(struct net_loop *nl);

@@ -174,6 +174,7 @@ sweep(struct sched_timer *timer)
     LIST_FOREACH_SAFE(it, next, &nl->conns)
     {
         struct conn *conn = SL_CONTAINER_OF(it, struct conn, node);
+        net__conn_look(conn);
         const char *why = conn->is_closed ? NULL : overdue(conn, now_ns);
         if (why != NULL) {
             log_overdue(conn, why);

@@ -1,6 +1,8 @@
 #include "net/transport.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +57,22 @@ tcp_expect(struct transport *t, size_t bytes)
     (void)setsockopt(t->fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
 }
 
+/* epoll tells of a reset to whoever waits for anything, again and again, so that a connection which
+ * is not read on purpose cannot leave an event registered for it. It is asked now and then. */
+static enum io_state
+tcp_look(struct transport *t)
+{
+    struct pollfd pfd = {.fd = t->fd, .events = POLLRDHUP};
+    int unread = 0;
+    if (poll(&pfd, 1, 0) != 1) {
+        return IO_AGAIN;
+    }
+    if ((pfd.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        return IO_ERROR;
+    }
+    return ioctl(t->fd, FIONREAD, &unread) == 0 && unread == 0 ? IO_EOF : IO_AGAIN;
+}
+
 static void
 tcp_end(struct transport *t)
 {
@@ -74,6 +92,7 @@ static const struct transport_ops tcp_ops = {
     .writev = tcp_writev,
     .has_buffered = tcp_has_buffered,
     .expect = tcp_expect,
+    .look = tcp_look,
     .end = tcp_end,
     .close = tcp_close,
 };

@@ -28,6 +28,9 @@ struct transport_ops {
     bool (*has_buffered)(const struct transport *t);
     /* Becomes readable only when so many bytes are there (or the stream ended); a hint. */
     void (*expect)(struct transport *t, size_t bytes);
+    /* Has the peer gone, without reading? IO_EOF: it sends no more and nothing is unread; IO_ERROR:
+     * there is no connection any more; IO_AGAIN: neither. */
+    enum io_state (*look)(struct transport *t);
     /* Says "no more from us" to the peer; reading goes on. */
     void (*end)(struct transport *t);
     /* Closes the descriptor and frees `state`. Once. */

@@ -40,7 +40,8 @@ enum { GUARD_MS = 20000, HELD_MAX = 4096 };
  *   S          silent      C  close, with an echo      c  close without a reply
  *   A          the peer has proven who it is; echo
  *   L          echo, a little later, on a timer
- *   T u32      echo with a throttle of so many ms
+ *   T u32      echo with a throttle of so many ms      t u32  the same, silent
+ *   h u32      hold; echo with a throttle when it is finished
  * The letter comes after 2 bytes of api key, which net/ looks at. */
 struct fake_api {
     pthread_mutex_t lock;
@@ -131,9 +132,10 @@ void
 api_dispatch(struct request *req)
 {
     char letter = req->body.len > 2 ? (char)req->body.ptr[2] : 'E';
-    count_dispatch(req, letter == 'H');
+    count_dispatch(req, letter == 'H' || letter == 'h');
     switch (letter) {
     case 'H':
+    case 'h':
         return;
     case 'A':
         server_conn_authenticated(req->conn, "User:alice");
@@ -157,8 +159,12 @@ api_dispatch(struct request *req)
         reply_echo(req);
         break;
     case 'T':
-        req->throttle_ms = get_i32(req->body.ptr + 3);
+        request_throttle(req, get_u32(req->body.ptr + 3));
         reply_echo(req);
+        break;
+    case 't':
+        request_throttle(req, get_u32(req->body.ptr + 3));
+        req->is_silent = true;
         break;
     default:
         reply_echo(req);
@@ -212,6 +218,9 @@ static inline void
 finish_task(struct sched_task *task)
 {
     struct finisher *f = SL_CONTAINER_OF(task, struct finisher, task);
+    if (f->req->body.ptr[2] == 'h') {
+        request_throttle(f->req, get_u32(f->req->body.ptr + 3));
+    }
     reply_echo(f->req);
     request_finish(f->req);
     pthread_mutex_lock(&api.lock);

@@ -67,44 +67,6 @@ close__peer_still_sends__last_reply_arrives_without_reset(void **state)
     free(raw);
 }
 
-static void
-throttle__reply_comes_at_once__then_reading_pauses_and_resumes(void **state)
-{
-    (void)state;
-    uint8_t raw[11];
-    int fd = dial();
-    put_u32(raw, 7);
-    put_u16(raw + 4, 3);
-    raw[6] = 'T';
-    put_u32(raw + 7, 60);
-    send_all(fd, raw, sizeof(raw));
-    uint8_t got[11];
-    assert_int_equal(recv_up_to(fd, got, sizeof(got)), sizeof(got));
-    assert_memory_equal(got, raw, sizeof(raw));
-    send_frame(fd, 3, "Eafter");
-    expect_reply(fd, 3, "Eafter");
-    close(fd);
-}
-
-static void
-throttle__for_an_hour__request_is_not_dispatched(void **state)
-{
-    (void)state;
-    uint8_t raw[11], got[11];
-    int fd = dial();
-    put_u32(raw, 7);
-    put_u16(raw + 4, 3);
-    raw[6] = 'T';
-    put_u32(raw + 7, 3600 * 1000);
-    send_all(fd, raw, sizeof(raw));
-    assert_int_equal(recv_up_to(fd, got, sizeof(got)), sizeof(got));
-    size_t before = seen(&api.dispatched);
-    send_frame(fd, 3, "Eafter");
-    exchange_everywhere();
-    assert_int_equal(seen(&api.dispatched), before + loop_count);
-    close(fd);
-}
-
 static void *
 stop_in_thread(void *arg)
 {
@@ -211,8 +173,6 @@ main(void)
         NET_TEST(half_close__peer_sends_no_more__gets_all_replies_then_eof),
         NET_TEST(half_close__nothing_outstanding__closed),
         NET_TEST(close__peer_still_sends__last_reply_arrives_without_reset),
-        NET_TEST(throttle__reply_comes_at_once__then_reading_pauses_and_resumes),
-        NET_TEST(throttle__for_an_hour__request_is_not_dispatched),
         NET_TEST(stop__request_in_flight__is_answered_and_new_connections_refused),
         NET_TEST(stop__deadline_over__connections_close_and_requests_may_finish_later),
         NET_TEST(start__address_in_use__says_which_and_what_to_do),
