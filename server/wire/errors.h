@@ -102,7 +102,8 @@
     X(UNSUPPORTED_ASSIGNOR, 112, false, "assignor is not supported")                               \
     X(STALE_MEMBER_EPOCH, 113, false, "member epoch is stale")                                     \
     X(MISMATCHED_ENDPOINT_TYPE, 114, false, "asked of the wrong kind of endpoint")                 \
-    X(UNSUPPORTED_ENDPOINT_TYPE, 115, false, "endpoint type is not supported")
+    X(UNSUPPORTED_ENDPOINT_TYPE, 115, false, "endpoint type is not supported")                     \
+    X(INVALID_REGULAR_EXPRESSION, 128, false, "regular expression is not valid")
 
 enum kafka_error {
 #define KAFKA_ERROR_ENUM(name, number, retriable, text) KAFKA_##name = (number),
