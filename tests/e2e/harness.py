@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test is, and what it is given: registry, environment, small assertions."""
+import collections
 import contextlib
 import os
 import pathlib
@@ -8,24 +9,31 @@ import time
 from brokers import NotAvailable, make_broker
 from clients import KINDS
 from rawkafka import Client
+from s3.stores import WEATHER, WEATHER_OPTIONS, Stores, broker_options
 
 TESTS = {}
 
 
 class Test:
-    def __init__(self, name, run, all_only, brokers, timeout):
-        self.name, self.run, self.all_only = name, run, all_only
-        self.brokers, self.timeout = brokers, timeout
+    def __init__(self, name, run, **options):
+        self.name, self.run = name, run
+        self.all_only = options.pop("all_only", False)
+        self.brokers = options.pop("brokers", ("sluice", "kafka"))
+        self.stores = options.pop("stores", ("file",))
+        self.timeout = options.pop("timeout", 120)
+        if options:
+            raise ValueError(f"{name}: no such options: {options}")
 
 
-def register(name, run, all_only=False, brokers=("sluice", "kafka"), timeout=120):
+def register(name, run, **options):
+    """Options: all_only; brokers; stores, of "file" and "s3" (run.py --store); timeout (seconds)."""
     if name in TESTS:
         raise ValueError(f"two tests are named {name}")
-    TESTS[name] = Test(name, run, all_only, brokers, timeout)
+    TESTS[name] = Test(name, run, **options)
 
 
 def test(**options):
-    """Registers a function under its own name. Options: all_only, brokers, timeout (seconds)."""
+    """Registers a function under its own name, with the options of register()."""
     def decorate(function):
         register(function.__name__, function, **options)
         return function
@@ -33,15 +41,28 @@ def test(**options):
 
 
 class Shared:
-    """The broker that tests share which do not harm one. Started by the first that asks."""
+    """What tests share: S3 stores, and the broker of those tests that do not harm one. Each is started
+    by the first that asks."""
 
-    def __init__(self, kind, directory, options=()):
-        self.kind, self.dir, self.options, self.broker = kind, directory, options, None
+    def __init__(self, kind, directory, store="file"):
+        self.kind, self.dir, self.store, self.broker = kind, directory, store, None
+        self.stores, self.options = Stores(directory), None
+        self.weather = []  # the proxies of all brokers that run in it; see suite_s3.s99
 
     def get(self):
         if self.broker is None:
+            if self.options is None:
+                self.options = [] if self.store == "file" else self.options_in_the_weather()
             self.broker = make_broker(self.kind, self.dir / "shared", options=self.options).start()
         return self.broker
+
+    def options_in_the_weather(self):
+        """What puts a broker on a new bucket of --store, behind a proxy of its own."""
+        bucket = self.stores.bucket(self.store)
+        proxy = bucket.proxy(len(self.weather)).start()
+        proxy.faults = WEATHER
+        self.weather.append(proxy)
+        return broker_options(bucket.plugin_options(proxy.endpoint)) + list(WEATHER_OPTIONS)
 
     def died(self):
         """True once, if the broker ended by itself; the next test gets a new one."""
@@ -63,6 +84,7 @@ class Env:
         self.is_kafka = kind == "kafka"
         self.brokers, self.topics, self.stack = [], 0, contextlib.ExitStack()
         self.log_start = {}  # broker: how long its log was when this test began
+        self.buckets, self.proxies = {}, []  # options of own() by directory; proxies of this test
 
     def skip(self, reason):
         raise NotAvailable(reason)
@@ -76,12 +98,32 @@ class Env:
         return broker
 
     def own(self, directory="data", start=True, **options):
-        """A broker of this test's own."""
+        """A broker of this test's own. Two on the same directory share what it holds, also when
+        that is a bucket (run.py --store)."""
+        if self.shared.store != "file":
+            if directory not in self.buckets:
+                self.buckets[directory] = self.shared.options_in_the_weather()
+            options["options"] = self.buckets[directory] + list(options.get("options", ()))
         broker = make_broker(self.kind, self.dir / directory, **options)
         broker.log = self.dir / f"broker-{broker.port}.log"  # beside what a test may make unwritable
         self.brokers.append(broker)
         self.stack.callback(broker.kill)
         return broker.start() if start else broker
+
+    def proxy(self, bucket):
+        """A fault proxy before a bucket's store."""
+        proxy = bucket.proxy(self.name)
+        self.proxies.append(proxy)
+        self.stack.callback(proxy.stop)
+        return proxy.start()
+
+    def expect_faults_met(self):
+        """Every fault that the proxies of this test were told to make was met."""
+        counts = sum((p.counts for p in self.proxies), start=collections.Counter())
+        wanted = set().union(*(p.expected for p in self.proxies))
+        expect(sorted(x for x in wanted if not counts[x]), [],
+               f"faults that were never met; there were {dict(counts)}")
+        return ", ".join(f"{name} {counts[name]}" for name in sorted(wanted))
 
     def client(self, broker=None, timeout=20):
         return self.stack.enter_context(Client((broker or self.broker).address, timeout))
@@ -105,8 +147,9 @@ class Env:
     def logs(self):
         """The end of what each broker of this test logged meanwhile."""
         lines = 12 if self.is_kafka else 40
-        return "".join(f"\n--- log of the broker at {b.address}:\n"
-                       f"{b.tail(lines, self.log_start.get(b, 0))}\n" for b in self.brokers)
+        return "".join(
+            f"\n--- log of the broker at {b.address}:\n"
+            f"{b.tail(lines, self.log_start.get(b, 0))}\n" for b in self.brokers)
 
     def close(self):
         self.stack.close()

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """End-to-end tests: real brokers, real clients, raw frames. See README.md.
 
-    run.py [--all] [--only REGEX] [--broker sluice|kafka] [--list] [--keep]
+    run.py [--all] [--only REGEX] [--broker sluice|kafka] [--store file|versitygw|radosgw] [--list]
+           [--keep]
 
 The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 """
@@ -36,6 +37,8 @@ def arguments():
     parser.add_argument("--all", action="store_true", help="also the slow suites and all clients")
     parser.add_argument("--only", default="", help="only tests whose name matches")
     parser.add_argument("--broker", choices=("sluice", "kafka"), default="sluice")
+    parser.add_argument("--store", choices=("file", "versitygw", "radosgw"), default="file",
+                        help="a store: the tests that can run on S3, through a fault proxy")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep data directories and logs")
     return parser.parse_args()
@@ -46,6 +49,7 @@ def chosen(args):
         importlib.import_module(path.stem)
     return [TESTS[name] for name in sorted(TESTS)
             if re.search(args.only, name) and args.broker in TESTS[name].brokers
+            and ("file" if args.store == "file" else "s3") in TESTS[name].stores
             and (args.all or not TESTS[name].all_only)]
 
 
@@ -54,13 +58,17 @@ def run_one(test, args, shared, home):
     env = Env(test.name, args.broker, shared, home / test.name, args.all)
     env.dir.mkdir(parents=True)
     problem = None
-    signal.alarm(test.timeout)
+    timeout = test.timeout * (1 if args.store == "file" else 2)
+    signal.alarm(timeout)
     try:
         test.run(env)
+        met = env.expect_faults_met()
+        if met:
+            print(f"    {test.name} met: {met}", flush=True)
     except NotAvailable as e:
         problem = e
     except Overdue:
-        problem = f"not finished in {test.timeout} s\n{traceback.format_exc()}"
+        problem = f"not finished in {timeout} s\n{traceback.format_exc()}"
     except Exception:  # pylint: disable=broad-except
         problem = traceback.format_exc()
     finally:
@@ -83,7 +91,7 @@ def main():
         return 0
     signal.signal(signal.SIGALRM, on_alarm)
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
-    shared = Shared(args.broker, home)
+    shared = Shared(args.broker, home, args.store)
     passed = failed = skipped = 0
     try:
         for test in tests:
@@ -102,6 +110,7 @@ def main():
                 print("    " + problem.replace("\n", "\n    "), flush=True)
     finally:
         stop_all()
+        shared.stores.stop()
     if failed or args.keep:
         print("data and logs are in", home)
     else:

@@ -10,6 +10,7 @@ from rawkafka import make_batch
 
 # The largest record: a batch of exactly max.message.bytes (1048588) that holds nothing else.
 LARGEST_VALUE = 1048588 - 61 - 11
+BOTH = ("file", "s3")
 
 
 def rows_of_all_shapes(kind):
@@ -189,15 +190,18 @@ def register_all():
         label = kind.name.replace("-", "_").replace(".", "_")
         for number, function in matrix:
             register(f"{number}_{label}_{function.__name__}",
-                     lambda env, f=function, k=kind: f(env, k), all_only=not kind.in_default)
+                     lambda env, f=function, k=kind: f(env, k), all_only=not kind.in_default,
+                     stores=BOTH)
     default = [k for k in KINDS.values() if k.in_default]
     for kind in default:
         label = kind.name.replace("-", "_")
-        register(f"a20_{label}_writes_all_read", lambda env, k=kind: cross(env, k, default))
+        register(f"a20_{label}_writes_all_read", lambda env, k=kind: cross(env, k, default),
+                 stores=BOTH)
     for kind in KINDS.values():
         label = kind.name.replace("-", "_").replace(".", "_")
         register(f"a21_{label}_writes_every_client_reads",
-                 lambda env, k=kind: cross(env, k, installable()), all_only=True, timeout=240)
+                 lambda env, k=kind: cross(env, k, installable()), all_only=True, timeout=240,
+                 stores=BOTH)
 
 
 def installable():
@@ -212,7 +216,7 @@ def installable():
     return out
 
 
-@test()
+@test(stores=BOTH)
 def a16_java_verifiable_producer(env):
     """Kafka's own VerifiableProducer, and the Java consumer on what it acknowledged."""
     topic, n = env.topic(partitions=3), 2000
@@ -232,7 +236,7 @@ def a16_java_verifiable_producer(env):
         expect({o: r.value for o, r in got}, mine, f"records of partition {partition}")
 
 
-@test()
+@test(stores=BOTH)
 def a17_snappy_both_framings(env):
     """Raw snappy (librdkafka) and xerial (Java) are stored byte for byte and read by everybody."""
     raw, topic, wanted, sent = env.client(), env.topic(), [], []

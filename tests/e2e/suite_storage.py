@@ -15,6 +15,7 @@ from rawkafka import Client, make_batch
 from steady import Steady, check, log_of
 
 PARTITIONS = 4
+BOTH = ("file", "s3")
 
 
 def kill_rounds(env, rounds, **options):
@@ -35,12 +36,12 @@ def kill_rounds(env, rounds, **options):
         check(env.client(broker), [producer])
 
 
-@test(timeout=240)
+@test(timeout=240, stores=BOTH)
 def s01_kill_9_under_load(env):
     kill_rounds(env, 5)
 
 
-@test(all_only=True, timeout=900, brokers=("sluice",))
+@test(all_only=True, timeout=900, brokers=("sluice",), stores=BOTH)
 def s01_kill_9_fifty_times(env):
     kill_rounds(env, 50)
 
@@ -51,7 +52,12 @@ def s01_kill_9_with_small_volumes_and_snapshots(env):
     kill_rounds(env, 5, options=["storage.volume.size=1MiB", "journal.snapshot.entries=16"])
 
 
-@test(brokers=("sluice",), timeout=240)
+@test(timeout=240, brokers=("sluice",), all_only=True, stores=("s3",))
+def s01_kill_9_with_snapshots(env):
+    kill_rounds(env, 5, options=["journal.snapshot.entries=16"])
+
+
+@test(brokers=("sluice",), timeout=240, stores=BOTH)
 def s01_stop_and_start_under_load(env):
     """SIGTERM instead: an acknowledged record is kept, and none comes twice."""
     broker = env.own()
@@ -113,7 +119,7 @@ def s02_power_loss_fifty_times(env):
     power_rounds(env, 50)
 
 
-@test(timeout=90)
+@test(timeout=90, stores=BOTH)
 def s03_a_retry_after_a_restart(env):
     """The same Produce frame before and after kill -9: the same offset, and the log grew once."""
     broker = env.own()
@@ -142,7 +148,7 @@ def s03_a_retry_after_a_restart(env):
     expect_true(fresh != pid, "a producer id was given twice")
 
 
-@test(brokers=("sluice",), timeout=60)
+@test(brokers=("sluice",), timeout=60, stores=BOTH)
 def s03_restart_keeps_everything(env):
     """Topics, ids, configs, partitions, offsets and bytes survive kill -9."""
     broker = env.own()
@@ -178,7 +184,7 @@ def log_lines(broker, *words):
     return [x for x in broker.log_text().splitlines() if any(w in x.lower() for w in words)]
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), timeout=180, stores=BOTH)
 def s04_two_brokers_one_directory(env):
     """Producers on each of two brokers: one log, dense and exact, the same seen from both."""
     one = env.own()
@@ -231,7 +237,7 @@ def s04_two_brokers_one_directory(env):
             expect(views[0][p][offset], name, f"record at {p}/{offset}")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def s04_a_retry_at_the_other_broker(env):
     """A batch sent to one broker and again to the other: one offset, one record."""
     one = env.own()
@@ -250,7 +256,7 @@ def s04_a_retry_at_the_other_broker(env):
         eventually(lambda r=raw: r.end_offset(topic, 0) == 20, 10, "end offset 20")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def s04_the_second_takes_over(env):
     """One of two is killed; the other goes on with the same log at once."""
     one = env.own()
@@ -293,12 +299,12 @@ def two_with_kills(env, rounds):
             check(raw, [a, b])
 
 
-@test(brokers=("sluice",), timeout=240)
+@test(brokers=("sluice",), timeout=240, stores=BOTH)
 def s04_two_brokers_two_producers_and_kills(env):
     two_with_kills(env, 6)
 
 
-@test(brokers=("sluice",), timeout=900, all_only=True)
+@test(brokers=("sluice",), timeout=900, all_only=True, stores=BOTH)
 def s04_two_brokers_two_producers_and_fifty_kills(env):
     two_with_kills(env, 50)
 

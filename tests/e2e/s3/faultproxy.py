@@ -10,9 +10,14 @@ stores do. Standard library only.
 
 or  faultproxy.py --target 127.0.0.1:7070 [--port N] [--latency-ms 50] [--lost-response 0.01] …
 
-What a fault means for a put: `reset`, `error`, `throttle` and half of `stall` come before the
-store saw the request; `lost_response`, `error_after` and the other half of `stall` after it was
-applied; `late` is applied some time after the client was told nothing; `cut` cuts the answer off.
+What a fault means for a put: `reset`, `error`, `throttle` and `stall` come before the store saw the
+request; `lost_response`, `error_after` and `stall_after` after it was applied; `late` is applied some
+time after the client was told nothing; `twice` is applied twice, as by an intermediary that repeats
+it, and the second answer is given; `cut` cuts the answer off.
+
+Faults come by a schedule rather than by dice alone: between two of a kind lie at most 2/p requests. So
+a fault that a test asks for is met as soon as it makes enough requests, and unmet() names those that
+were not: a path never met is a hole in the test.
 """
 import argparse
 import asyncio
@@ -20,6 +25,7 @@ import collections
 import dataclasses
 import os
 import random
+import re
 import socket
 import struct
 import sys
@@ -36,8 +42,9 @@ HEAD_MAX, BODY_MAX = 64 * 1024, 64 << 20
 
 @dataclasses.dataclass
 class Faults:
-    """Probabilities are per request, of the methods in `methods` ("" = all, else "PUT GET")."""
+    """Shares of the requests of `methods`: "" = all, else some of "PUT GET LIST HEAD DELETE"."""
     methods: str = ""
+    spare: str = ""               # a pattern: requests whose path has it meet no fault
     latency_ms: float = 0         # median of a log-normal distribution
     latency_sigma: float = 0.3    # of its logarithm: 0.3 puts p99 at twice the median
     reset: float = 0              # the connection, before the store sees anything
@@ -46,14 +53,33 @@ class Faults:
     throttle_per_s: float = 0     # more than so many requests a second get 503 SlowDown
     lost_response: float = 0      # applied, then the connection is reset
     error_after: float = 0        # applied, then 500 is answered
-    late: float = 0               # the connection is reset, and then it is applied
+    late: float = 0               # puts only: the connection is reset, and then it is applied
     late_s: float = 0.5
-    stall: float = 0              # no answer, ever
+    twice: float = 0              # puts only: applied twice; the second answer is given
+    stall: float = 0              # no answer, ever; not applied
+    stall_after: float = 0        # no answer, ever; applied
     cut: float = 0                # the answer breaks off
     drop_condition: bool = False  # If-None-Match and If-Match do not reach the store
     resign: tuple = ()            # (access, secret): and the signature is made to fit
 
+    def expected(self):
+        """The counters that must not stay at 0."""
+        methods = self.methods.split()
+        out = [f"{fault} {m}" if methods else fault
+               for fault in SHARES if getattr(self, fault)
+               for m in (methods or [""]) if fault not in PUTS_ONLY or m in ("", "PUT")]
+        if self.error:
+            out += [f"error {code}" for code in self.codes.split()
+                    if code not in CONDITIONAL or not methods or "PUT" in methods]
+        return set(out + [name for name, value in (
+            ("latency", self.latency_ms), ("throttle", self.throttle_per_s),
+            ("drop_condition", self.drop_condition)) if value])
 
+
+SHARES = ("reset", "error", "late", "stall", "twice", "stall_after", "lost_response", "error_after",
+          "cut")
+PUTS_ONLY = ("late", "twice")
+CONDITIONAL = ("409", "412")
 CODES = {"500": ("500 Internal Server Error", "InternalError"),
          "503": ("503 Service Unavailable", "SlowDown"),
          "429": ("429 Too Many Requests", "TooManyRequests"),
@@ -80,6 +106,11 @@ class Message:
 
     def get(self, name):
         return next((v.strip() for k, v in self.headers if k.lower() == name), None)
+
+    def kind(self):
+        """Of a request: its method; LIST for a GET that lists."""
+        method, target = self.first.split(" ")[:2]
+        return "LIST" if method == "GET" and "list-type=" in target else method
 
     def rebuild(self):
         lines = [self.first] + [f"{k}: {v.strip()}" for k, v in self.headers]
@@ -114,9 +145,13 @@ async def read_message(reader, answers=None):
 
 class FaultProxy:
     def __init__(self, target, port=0, seed=None):
-        self.target, self.port, self.faults = target, port, Faults()
+        self.target, self.port = target, port
         self.rng = random.Random(seed)
         self.counts = collections.Counter()
+        self.expected = set()  # counters of what was asked for
+        self.schedule = {}     # (fault, kind of request): (share, requests until the next)
+        self.codes = []        # what is left of a shuffled deck of error codes
+        self._faults = Faults()
         self.recent = collections.deque()  # when the last requests came, for throttling
         self.loop = self.thread = None
 
@@ -158,6 +193,61 @@ class FaultProxy:
     def endpoint(self):
         return f"http://{self.address}"
 
+    # --- faults ---
+
+    @property
+    def faults(self):
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults):
+        self._faults = faults
+        self.expected |= faults.expected()
+
+    def unmet(self):
+        """What was asked for and never happened."""
+        return sorted(x for x in self.expected if not self.counts[x])
+
+    def count(self, fault, kind):
+        self.counts[fault] += 1
+        self.counts[f"{fault} {kind}"] += 1
+
+    def hits(self, fault, request):
+        """Does it happen to this request?"""
+        share, kind = getattr(self.faults, fault), request.kind()
+        if (not share or self.faults.methods and kind not in self.faults.methods.split()
+                or fault in PUTS_ONLY and kind != "PUT" or self.is_spared(request)):
+            return False
+        was, left = self.schedule.get((fault, kind), (None, 0))
+        if was != share:
+            left = self.gap(share)
+        self.schedule[fault, kind] = (share, left - 1)
+        if left > 1:
+            return False
+        self.schedule[fault, kind] = (share, self.gap(share))
+        self.count(fault, kind)
+        return True
+
+    def gap(self, share):
+        """Requests until the next fault: 1/share on average."""
+        return self.rng.randint(1, max(1, round(2 / share) - 1))
+
+    def is_spared(self, request):
+        return bool(self.faults.spare and re.search(self.faults.spare, request.first.split(" ")[1]))
+
+    def error_code(self, request):
+        """Each code of the deck in its turn; the next that fits this request."""
+        has_condition = request.kind() == "PUT" and request.get("if-none-match")
+        for is_fresh in (False, True):
+            if is_fresh:
+                self.codes = self.codes + self.rng.sample(self.faults.codes.split(),
+                                                          len(self.faults.codes.split()))
+            for code in self.codes:
+                if code in self.faults.codes and (has_condition or code not in CONDITIONAL):
+                    self.codes.remove(code)
+                    return code
+        return "500"
+
     # --- one connection ---
 
     async def serve(self, reader, writer):
@@ -184,15 +274,6 @@ class FaultProxy:
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def dice(self, fault, method):
-        chance = getattr(self.faults, fault)
-        if self.faults.methods and method not in self.faults.methods.split():
-            return False
-        if chance > 0 and self.rng.random() < chance:
-            self.counts[fault] += 1
-            return True
-        return False
-
     def is_too_fast(self):
         limit, now = self.faults.throttle_per_s, time.monotonic()
         self.recent.append(now)
@@ -200,7 +281,6 @@ class FaultProxy:
             self.recent.popleft()
         if limit and len(self.recent) > limit:
             self.recent.pop()
-            self.counts["throttle"] += 1
             return True
         return False
 
@@ -208,6 +288,7 @@ class FaultProxy:
         """Seconds before the store sees the request, and after."""
         if not self.faults.latency_ms:
             return 0, 0
+        self.counts["latency"] += 1
         all_s = self.faults.latency_ms / 1000 * self.rng.lognormvariate(0, self.faults.latency_sigma)
         before = self.rng.random() * all_s
         return before, all_s - before
@@ -220,47 +301,46 @@ class FaultProxy:
                      f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
 
-    def error_code(self, request, method):
-        has_condition = method == "PUT" and request.get("if-none-match")
-        codes = [c for c in self.faults.codes.split() if has_condition or c not in ("409", "412")]
-        return self.rng.choice(codes) if codes else "500"
-
     async def turn(self, request, writer, upstream):
         """One request and what comes of it. Gives the connection to the store for the next one."""
-        method = request.first.split(" ")[0]
-        self.counts[method] += 1
+        kind = request.kind()
+        self.counts[kind] += 1
         before, after = self.delays()
         if self.is_too_fast():
+            self.counts["throttle"] += 1
             await self.answer_error(writer, "503")
             return upstream
-        if self.dice("reset", method):
+        if self.hits("reset", request):
             raise Hangup("reset")
-        if self.dice("error", method):
-            await self.answer_error(writer, self.error_code(request, method))
+        if self.hits("error", request):
+            code = self.error_code(request)
+            self.counts[f"error {code}"] += 1
+            await self.answer_error(writer, code)
             return upstream
-        stalls, is_late = self.dice("stall", method), self.dice("late", method)
-        if is_late:
+        if self.hits("late", request):
             asyncio.ensure_future(self.apply_late(request))
             raise Hangup("reset")
-        if stalls and self.rng.random() < 0.5:
+        if self.hits("stall", request):
             raise Hangup("stall")
         await asyncio.sleep(before)
-        answer, upstream = await self.forward(request, method, upstream)
+        answer, upstream = await self.forward(request, upstream)
+        if self.hits("twice", request):
+            answer, upstream = await self.forward(request, upstream)
         await asyncio.sleep(after)
-        if stalls:
-            raise Hangup("stall")
-        await self.give(answer, method, writer)
+        await self.give(answer, request, writer)
         return upstream
 
-    async def give(self, answer, method, writer):
+    async def give(self, answer, request, writer):
         """The store's answer, or what is left of it."""
-        if self.dice("lost_response", method):
+        if self.hits("stall_after", request):
+            raise Hangup("stall")
+        if self.hits("lost_response", request):
             raise Hangup("reset")
-        if self.dice("error_after", method):
+        if self.hits("error_after", request):
             await self.answer_error(writer, "500")
             return
         raw = answer.head + answer.body
-        if self.dice("cut", method):
+        if self.hits("cut", request):
             writer.write(raw[:self.rng.randrange(len(raw))])
             await writer.drain()
             raise Hangup("reset")
@@ -272,14 +352,15 @@ class FaultProxy:
     async def apply_late(self, request):
         await asyncio.sleep(self.rng.random() * 2 * self.faults.late_s)
         try:
-            _, upstream = await self.forward(request, request.first.split(" ")[0], None)
+            _, upstream = await self.forward(request, None)
             upstream[1].close()
         except (OSError, asyncio.IncompleteReadError):
             pass
 
     # --- the store ---
 
-    async def forward(self, request, method, upstream):
+    async def forward(self, request, upstream):
+        method = request.first.split(" ")[0]
         if self.faults.drop_condition:
             self.drop_condition(request, method)
         for is_last in (False, True):
@@ -329,6 +410,7 @@ def main():
         if field.type in (float, "float"):
             parser.add_argument("--" + field.name.replace("_", "-"), type=float, default=field.default)
     parser.add_argument("--methods", default="")
+    parser.add_argument("--spare", default="")
     parser.add_argument("--codes", default=Faults.codes)
     parser.add_argument("--drop-condition", action="store_true")
     args = vars(parser.parse_args())

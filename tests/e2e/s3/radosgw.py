@@ -17,7 +17,7 @@ import uuid
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from brokers import NotAvailable, free_port  # noqa: E402
-from s3.server import S3Server  # noqa: E402
+from s3.server import S3Server, certificate_for  # noqa: E402
 
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd", "ceph-authtool", "monmaptool")
 
@@ -56,7 +56,7 @@ osd class load list = *
 osd class default list = *
 memstore device bytes = 4294967296
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1{tls}
 rgw enable usage log = false
 rgw enable ops log = false
 rgw enable gc threads = true
@@ -66,7 +66,7 @@ rgw enable gc threads = true
 class Radosgw(S3Server):
     """What it holds is gone after stop(): the OSD keeps it in memory."""
 
-    name = "radosgw"
+    name = gateway = "radosgw"
     region = "default"
 
     def __init__(self, directory):
@@ -74,7 +74,7 @@ class Radosgw(S3Server):
         if missing:
             raise NotAvailable(f"radosgw: no {', '.join(missing)} (apt-get install radosgw ceph-mon "
                                "ceph-osd)")
-        super().__init__(directory, free_port(), ("tester", "tester-secret-key"))
+        super().__init__(directory, ("tester", "tester-secret-key"))
         self.conf = self.dir / "ceph.conf"
 
     def call(self, *command, timeout=30):
@@ -95,12 +95,16 @@ class Radosgw(S3Server):
             self.call("ceph-authtool", *create, self.dir / "keyring", "--gen-key", "-n", name, *flags)
 
     def prepare(self):
-        shutil.rmtree(self.dir)
+        shutil.rmtree(self.dir, ignore_errors=True)
         (self.dir / "mon").mkdir(parents=True)
         (self.dir / "osd").mkdir()
-        mon_port, fsid = free_port(), str(uuid.uuid4())
+        mon_port, fsid, tls = free_port(), str(uuid.uuid4()), ""
+        self.certificate = certificate_for(self.dir)
+        if self.certificate:
+            tls = (f" ssl_endpoint=127.0.0.1:{self.tls_port} ssl_certificate={self.certificate[0]}"
+                   f" ssl_private_key={self.certificate[1]}")
         self.conf.write_text(CONFIG.format(dir=self.dir, port=self.port, mon_port=mon_port,
-                                           fsid=fsid))
+                                           fsid=fsid, tls=tls))
         self.keyring()
         self.call("monmaptool", "--create", "--addv", "a", f"[v1:127.0.0.1:{mon_port}]", "--fsid",
                   fsid, self.dir / "monmap")
@@ -110,9 +114,12 @@ class Radosgw(S3Server):
     def start_processes(self):
         self.spawn("ceph-mon", ["ceph-mon", "-c", self.conf, "-i", "a", "-f"])
         self.osd_start()
+        self.start_gateway()
+        self.user_make()
+
+    def start_gateway(self):
         self.spawn("radosgw", ["radosgw", "-c", self.conf, "-n", "client.rgw", "-f"])
         self.wait_port()
-        self.user_make()
 
     def osd_start(self):
         ident, ring = str(uuid.uuid4()), self.dir / "osd" / "keyring"

@@ -16,8 +16,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from brokers import CACHE, NotAvailable, free_port  # noqa: E402
-from s3.server import S3Server  # noqa: E402
+from brokers import CACHE, NotAvailable  # noqa: E402
+from s3.server import S3Server, certificate_for  # noqa: E402
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
@@ -41,21 +41,32 @@ def binary():
 
 
 class Versitygw(S3Server):
-    """The gateway on a directory; what it acknowledged survives a kill."""
+    """The gateway on a directory, once for http and once for https; what it acknowledged survives a
+    kill."""
 
-    name = "versitygw"
+    name = gateway = "versitygw"
 
-    def __init__(self, directory, certificate=None, key=None):
-        super().__init__(directory, free_port(), ("tester", "tester-secret"), certificate)
-        self.key, self.program = key, binary()
+    def __init__(self, directory):
+        super().__init__(directory, ("tester", "tester-secret"))
+        self.program = binary()
 
     def prepare(self):
         (self.dir / "buckets").mkdir(parents=True, exist_ok=True)
+        self.certificate = self.certificate or certificate_for(self.dir)
 
     def start_processes(self):
-        tls = ["--cert", self.certificate, "--key", self.key] if self.certificate else []
-        self.spawn("versitygw", [self.program, "--port", f"127.0.0.1:{self.port}", "--keep-alive",
-                                 "--quiet", *tls, "posix", str(self.dir / "buckets")],
+        self.start_gateway()
+
+    def start_gateway(self):
+        self.spawn_one("versitygw", self.port)
+        if self.certificate:
+            self.spawn_one("versitygw-tls", self.tls_port, "--cert", self.certificate[0], "--key",
+                           self.certificate[1])
+        self.wait_port()
+
+    def spawn_one(self, name, port, *more):
+        self.spawn(name, [self.program, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
+                          *more, "posix", self.dir / "buckets"],
                    {"ROOT_ACCESS_KEY": self.keys[0], "ROOT_SECRET_KEY": self.keys[1]})
 
 
