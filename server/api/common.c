@@ -1,9 +1,10 @@
 #include "api/api_int.h"
+#include "base/map.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { TIMEOUT_MIN_MS = 100, TIMEOUT_MAX_MS = 300000, TEXT_MAX = 400 };
+enum { TIMEOUT_MIN_MS = 100, TIMEOUT_MAX_MS = 300000, TEXT_MAX = 400, REFRESH_TIMEOUT_MS = 5000 };
 
 const struct broker_listener *
 api__listener(const struct request *req)
@@ -85,4 +86,60 @@ api__deadline(const struct request *req, int32_t timeout_ms)
     int64_t ms = timeout_ms < TIMEOUT_MIN_MS ? TIMEOUT_MIN_MS : timeout_ms;
     ms = ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : ms;
     return sched_now(req->loop) + ms * SCHED_MS;
+}
+
+bool
+api__is_topic_missing(const struct request *req, struct span name)
+{
+    if (!topic_name_is_valid(name)) {
+        return false;
+    }
+    struct topic *t = directory_find(req->broker->topics, name);
+    bool is_missing = t == NULL;
+    topic_unref(&t);
+    return is_missing;
+}
+
+void
+api__refresh_topics(struct request *req, struct topics_refresh *r,
+                    void (*done)(struct topics_refresh *r), void *arg)
+{
+    *r = (struct topics_refresh){.deadline_ns = api__deadline(req, REFRESH_TIMEOUT_MS),
+                                 .home = req->loop,
+                                 .done = done,
+                                 .arg = arg};
+    topics_refresh_submit(req->broker->topic_admin, r);
+}
+
+static bool
+key_eq(const void *value, const void *key)
+{
+    const struct api_name *a = (const struct api_name *)value;
+    const struct api_name *b = (const struct api_name *)key;
+    return a->kind == b->kind && span_eq(a->name, b->name);
+}
+
+void
+api__refuse_duplicates(const struct api_name *keys, size_t count,
+                       void (*refuse)(void *arg, size_t i), void *arg)
+{
+    struct map seen = {0};
+    bool *is_refused = (bool *)sl_alloc(count + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t hash =
+            hash_bytes(keys[i].name.ptr, keys[i].name.len) ^ hash_u64((uint64_t)keys[i].kind);
+        const struct api_name *first =
+            (const struct api_name *)map_get(&seen, hash, key_eq, &keys[i]);
+        if (first == NULL) {
+            map_add(&seen, hash, (void *)(uintptr_t)&keys[i]);
+            continue;
+        }
+        if (!is_refused[first - keys]) {
+            is_refused[first - keys] = true;
+            refuse(arg, (size_t)(first - keys));
+        }
+        refuse(arg, i);
+    }
+    sl_free(is_refused);
+    map_fini(&seen);
 }

@@ -3,7 +3,6 @@
 #include "wire/messages/create_partitions.h"
 
 #include "api/api_int.h"
-#include "base/map.h"
 
 struct create_partitions {
     struct request *req;
@@ -11,6 +10,7 @@ struct create_partitions {
     struct create_partitions_request in;
     struct create_partitions_response resp;
     struct partitions_add *adds; /* one per item */
+    struct api_name *keys;
     size_t pending;
     int64_t partitions; /* asked for by all items so far */
 };
@@ -110,31 +110,12 @@ judge(struct create_partitions *c, const struct create_partitions_request_topic 
     return is_sound;
 }
 
-static bool
-name_eq(const void *value, const void *key)
-{
-    return span_eq(((const struct create_partitions_response_topic *)value)->name,
-                   *(const struct span *)key);
-}
-
 static void
-refuse_duplicates(struct create_partitions *c)
+refuse_duplicate(void *arg, size_t i)
 {
-    static const char why[] = "Duplicate topic in request.";
-    struct map names = {0};
-    for (size_t i = 0; i < c->in.topics.count; i++) {
-        struct create_partitions_response_topic *out = &c->resp.results.items[i];
-        uint64_t hash = hash_bytes(out->name.ptr, out->name.len);
-        struct create_partitions_response_topic *other =
-            (struct create_partitions_response_topic *)map_get(&names, hash, name_eq, &out->name);
-        if (other == NULL) {
-            map_add(&names, hash, out);
-            continue;
-        }
-        (void)refuse(other, KAFKA_INVALID_REQUEST, span_cstr(why));
-        (void)refuse(out, KAFKA_INVALID_REQUEST, span_cstr(why));
-    }
-    map_fini(&names);
+    struct create_partitions *c = (struct create_partitions *)arg;
+    (void)refuse(&c->resp.results.items[i], KAFKA_INVALID_REQUEST,
+                 span_cstr("Duplicate topic in request."));
 }
 
 /* False when the arena is at its ceiling. */
@@ -145,12 +126,14 @@ allocate(struct create_partitions *c)
     c->resp.results.items = (struct create_partitions_response_topic *)arena_array(
         &c->req->arena, count, sizeof(struct create_partitions_response_topic));
     c->adds = (struct partitions_add *)arena_array(&c->req->arena, count, sizeof(c->adds[0]));
-    if (c->resp.results.items == NULL || c->adds == NULL) {
+    c->keys = (struct api_name *)arena_array(&c->req->arena, count, sizeof(c->keys[0]));
+    if (c->resp.results.items == NULL || c->adds == NULL || c->keys == NULL) {
         return false;
     }
     c->resp.results.count = count;
     for (size_t i = 0; i < count; i++) {
         c->resp.results.items[i].name = c->in.topics.items[i].name;
+        c->keys[i].name = c->in.topics.items[i].name;
     }
     return true;
 }
@@ -194,6 +177,6 @@ create_partitions_handle(struct request *req, const struct request_header *h)
         api_close(req, "the request names too many topics");
         return;
     }
-    refuse_duplicates(c);
+    api__refuse_duplicates(c->keys, c->in.topics.count, refuse_duplicate, c);
     submit(c);
 }

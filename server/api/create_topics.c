@@ -5,7 +5,6 @@
 #include "wire/messages/create_topics.h"
 
 #include "api/configs_int.h"
-#include "base/map.h"
 
 enum { ARENA_MAX = 32 << 20 };
 
@@ -15,6 +14,7 @@ struct create_topics {
     struct create_topics_request in;
     struct create_topics_response resp;
     struct topic_create create;
+    struct api_name *keys;
     int64_t partitions; /* of all items so far ... */
     size_t bytes;       /* ... and what they take of the op */
 };
@@ -264,31 +264,11 @@ judge(struct create_topics *c, const struct create_topics_request_topic *in,
            judge_total(c, it, out);
 }
 
-static bool
-name_eq(const void *value, const void *key)
-{
-    return span_eq(((const struct create_topics_response_topic *)value)->name,
-                   *(const struct span *)key);
-}
-
 static void
-refuse_duplicates(struct create_topics *c)
+refuse_duplicate(void *arg, size_t i)
 {
-    static const char why[] = "Duplicate topic name.";
-    struct map names = {0};
-    for (size_t i = 0; i < c->in.topics.count; i++) {
-        struct create_topics_response_topic *out = &c->resp.topics.items[i];
-        uint64_t hash = hash_bytes(out->name.ptr, out->name.len);
-        struct create_topics_response_topic *other =
-            (struct create_topics_response_topic *)map_get(&names, hash, name_eq, &out->name);
-        if (other == NULL) {
-            map_add(&names, hash, out);
-            continue;
-        }
-        refuse(other, KAFKA_INVALID_REQUEST, span_cstr(why));
-        refuse(out, KAFKA_INVALID_REQUEST, span_cstr(why));
-    }
-    map_fini(&names);
+    struct create_topics *c = (struct create_topics *)arg;
+    refuse(&c->resp.topics.items[i], KAFKA_INVALID_REQUEST, span_cstr("Duplicate topic name."));
 }
 
 /* False when the arena is at its ceiling. */
@@ -300,7 +280,8 @@ allocate(struct create_topics *c)
         &c->req->arena, count, sizeof(struct create_topics_response_topic));
     c->create.items =
         (struct topic_create_item *)arena_array(&c->req->arena, count, sizeof(c->create.items[0]));
-    if (c->resp.topics.items == NULL || c->create.items == NULL) {
+    c->keys = (struct api_name *)arena_array(&c->req->arena, count, sizeof(c->keys[0]));
+    if (c->resp.topics.items == NULL || c->create.items == NULL || c->keys == NULL) {
         return false;
     }
     c->resp.topics.count = c->create.count = count;
@@ -308,6 +289,7 @@ allocate(struct create_topics *c)
         create_topics_response_topic_init(&c->resp.topics.items[i]);
         c->resp.topics.items[i].name = c->in.topics.items[i].name;
         c->create.items[i].name = c->in.topics.items[i].name;
+        c->keys[i].name = c->in.topics.items[i].name;
     }
     return true;
 }
@@ -351,6 +333,6 @@ create_topics_handle(struct request *req, const struct request_header *h)
         api_close(req, "the request names too many topics");
         return;
     }
-    refuse_duplicates(c);
+    api__refuse_duplicates(c->keys, c->create.count, refuse_duplicate, c);
     submit(c);
 }

@@ -7,7 +7,7 @@
 
 #include "api/configs_int.h"
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, ARENA_MAX = 32 << 20, REFRESH_TIMEOUT_MS = 5000 };
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, ARENA_MAX = 32 << 20 };
 
 /* Kafka's ConfigType of the reply. */
 enum {
@@ -357,13 +357,8 @@ is_topic_missing(const struct describe_configs *d)
 {
     for (size_t i = 0; i < d->in.resources.count; i++) {
         const struct describe_configs_request_resource *in = &d->in.resources.items[i];
-        if (in->resource_type != RESOURCE_TOPIC || !topic_name_is_valid(in->resource_name)) {
-            continue;
-        }
-        struct topic *t = directory_find(d->req->broker->topics, in->resource_name);
-        bool is_missing = t == NULL;
-        topic_unref(&t);
-        if (is_missing) {
+        if (in->resource_type == RESOURCE_TOPIC &&
+            api__is_topic_missing(d->req, in->resource_name)) {
             return true;
         }
     }
@@ -388,9 +383,5 @@ describe_configs_handle(struct request *req, const struct request_header *h)
         reply(d);
         return;
     }
-    d->refresh = (struct topics_refresh){.deadline_ns = api__deadline(req, REFRESH_TIMEOUT_MS),
-                                         .home = req->loop,
-                                         .done = refreshed,
-                                         .arg = d};
-    topics_refresh_submit(req->broker->topic_admin, &d->refresh);
+    api__refresh_topics(req, &d->refresh, refreshed, d);
 }

@@ -20,9 +20,17 @@ static const struct api_row table[] = {
     {API_CREATE_TOPICS, 2, 7, 2, ACL_CREATE, ACL_TOPIC, create_topics_handle},
     {API_INIT_PRODUCER_ID, 0, 5, 0, ACL_IDEMPOTENT_WRITE, ACL_CLUSTER, init_producer_id_handle},
     {API_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, ACL_DESCRIBE, ACL_TOPIC, offset_for_leader_epoch_handle},
+    {API_DESCRIBE_ACLS, 1, 3, 1, ACL_DESCRIBE, ACL_CLUSTER, describe_acls_handle},
+    {API_CREATE_ACLS, 1, 3, 1, ACL_ALTER, ACL_CLUSTER, create_acls_handle},
+    {API_DELETE_ACLS, 1, 3, 1, ACL_ALTER, ACL_CLUSTER, delete_acls_handle},
     {API_DESCRIBE_CONFIGS, 1, 4, 1, ACL_DESCRIBE_CONFIGS, ACL_TOPIC, describe_configs_handle},
     {API_CREATE_PARTITIONS, 0, 3, 0, ACL_ALTER, ACL_TOPIC, create_partitions_handle},
+    {API_ELECT_LEADERS, 0, 2, 0, ACL_ALTER, ACL_CLUSTER, elect_leaders_handle},
+    {API_LIST_PARTITION_REASSIGNMENTS, 0, 0, 0, ACL_DESCRIBE, ACL_CLUSTER,
+     list_partition_reassignments_handle},
     {API_DESCRIBE_CLUSTER, 0, 1, 0, ACL_ANY, ACL_NONE, describe_cluster_handle},
+    {API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, 0, ACL_DESCRIBE, ACL_TOPIC,
+     describe_topic_partitions_handle},
 };
 
 const struct api_row *

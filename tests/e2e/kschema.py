@@ -6,11 +6,13 @@ message is two indented texts, one line a field:
 
     NAME TYPE VERSIONS [null=VERSIONS] [tag=N]
 
-TYPE is bool i8 i16 i32 i64 uuid string bytes records, `[]` (array of the deeper lines), `[]i32`
+TYPE is bool i8 i16 i32 i64 f64 uuid string bytes records, `[]` (array of the deeper lines), `[]i32`
 (array of a primitive) or `{}` (a struct). VERSIONS is `3+`, `0-12` or `5`. Values travel as dicts;
 a field that is left out becomes null where null is allowed, else zero or empty.
 """
 import struct
+
+import kschema_admin
 
 SPEC = {
     "Produce": (0, 9, """
@@ -398,7 +400,7 @@ class Message:
         return version >= self.flexible_from
 
 
-MESSAGES = {name: Message(name, *spec) for name, spec in SPEC.items()}
+MESSAGES = {name: Message(name, *spec) for name, spec in (SPEC | kschema_admin.SPEC).items()}
 
 
 def uvarint(n):
@@ -410,7 +412,7 @@ def uvarint(n):
     return bytes(out)
 
 
-NUMBERS = {"i8": ">b", "i16": ">h", "i32": ">i", "i64": ">q"}
+NUMBERS = {"i8": ">b", "i16": ">h", "i32": ">i", "i64": ">q", "f64": ">d"}
 
 
 class Encoder:
@@ -444,6 +446,8 @@ class Encoder:
     def field(self, field, value):
         if field.type.startswith("[]"):
             return self.array(field, value)
+        if field.type == "{}" and self.version in field.null:
+            return b"\xff" if value is None else b"\1" + self.struct(field.fields, value)
         if field.type == "{}":
             return self.struct(field.fields, value or {})
         return self.primitive(field.type, value, self.version in field.null)
@@ -540,6 +544,8 @@ class Decoder:
             one = field.type[2:]
             return [self.primitive(one, False, field.name) if one else self.struct(field.fields)
                     for _ in range(n)]
+        if field.type == "{}" and nullable and self.number(">b") < 0:
+            return None
         if field.type == "{}":
             return self.struct(field.fields)
         return self.primitive(field.type, nullable, field.name)

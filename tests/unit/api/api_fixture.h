@@ -62,7 +62,8 @@ world_step(const char *waiting_for)
 static inline void
 world_open_shards(void)
 {
-    static const struct shard_events events = {world_topic_changed, world_mode_changed};
+    static const struct shard_events events = {.topic_changed = world_topic_changed,
+                                               .mode_changed = world_mode_changed};
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
         const struct shard_options o = {.journal = {.sched = &w.loop.pub,
                                                     .store = &w.store.pub,

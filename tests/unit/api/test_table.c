@@ -9,8 +9,11 @@
 static const struct {
     int16_t key, min, max;
 } advertised[] = {
+    /* clang-format off: one row a line */
     {0, 0, 13}, {1, 4, 17}, {2, 1, 9},  {3, 0, 13}, {10, 0, 4}, {18, 0, 4},
-    {19, 2, 7}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {37, 0, 3}, {60, 0, 1},
+    {19, 2, 7}, {22, 0, 5}, {23, 2, 4}, {29, 1, 3}, {30, 1, 3}, {31, 1, 3},
+    {32, 1, 4}, {37, 0, 3}, {43, 0, 2}, {46, 0, 0}, {60, 0, 1}, {75, 0, 0},
+    /* clang-format on */
 };
 enum { ADVERTISED = sizeof(advertised) / sizeof(advertised[0]) };
 
