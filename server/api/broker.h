@@ -28,6 +28,7 @@ struct broker {
     struct directory *topics;
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
+    struct pressure *pressure; /* back-pressure on producers; NULL: none */
     bool is_auto_create;
     int32_t default_partitions;
     int32_t fetch_max_bytes;

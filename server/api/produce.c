@@ -2,10 +2,12 @@
  *
  * The request fans out by message to the shards that hold its partitions and joins on its
  * connection's loop. Each partition has its own outcome; one bad partition does not fail the
- * others. */
+ * others. A journal that cannot keep up refuses its part of the request at once (pressure.c), and
+ * the reply says how long to wait. */
 #include "wire/messages/produce.h"
 
 #include "api/api_int.h"
+#include "api/pressure.h"
 #include "base/counters.h"
 #include "wire/records.h"
 
@@ -15,7 +17,8 @@ enum {
     TIMEOUT_MIN_MS = 100,
     TIMEOUT_MAX_MS = 600000,
     REPLY_MAX = 32 << 20,
-    SCRATCH_MAX = 128 << 20
+    SCRATCH_MAX = 128 << 20,
+    GROUP_OVERHEAD = 1024 /* what a request holds besides its batches, about */
 };
 
 struct produce_part {
@@ -32,6 +35,8 @@ struct produce_group {
     struct produce_part *first, **last;
     size_t pending;
     struct sched_task task;
+    struct pressure_wait wait;
+    bool is_judged, is_refused; /* by pressure.c, once for the whole group */
 };
 
 struct produce {
@@ -50,10 +55,24 @@ struct produce {
 /* --- replied --- */
 
 static void
+throttle(struct produce *p)
+{
+    struct broker *br = p->req->broker;
+    int64_t now = sched_now(p->req->loop);
+    for (uint32_t j = 0; j < br->shard_count && p->groups != NULL; j++) {
+        if (p->groups[j].is_judged) {
+            request_throttle(p->req, pressure_throttle_ms(br->pressure, j, now));
+        }
+    }
+    counter_add(C_produce_throttled, p->req->throttle_ms > 0 ? 1 : 0);
+}
+
+static void
 reply(struct produce *p)
 {
     struct request *req = p->req;
     struct bytes b;
+    throttle(p);
     if (p->in.acks == 0) {
         req->is_silent = true;
         req->is_close = p->has_errors; /* the only way to tell a client that does not listen */
@@ -75,7 +94,8 @@ reply(struct produce *p)
 static void
 refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err rc, const char *why)
 {
-    resp->error_code = api__topic_error(rc);
+    /* a journal whose queue is full says SL_EAGAIN: wait, and do not look for another leader */
+    resp->error_code = rc == SL_EAGAIN ? (int16_t)KAFKA_NOT_ENOUGH_REPLICAS : api__topic_error(rc);
     resp->base_offset = -1;
     resp->error_message = span_cstr(why != NULL ? why : sl_err_text(rc));
     p->has_errors = true;
@@ -103,6 +123,8 @@ group_back(struct sched_task *task)
 {
     struct produce_group *g = SL_CONTAINER_OF(task, struct produce_group, task);
     struct produce *p = g->produce;
+    pressure_end(p->req->broker->pressure, (uint32_t)(g - p->groups), &g->wait,
+                 sched_now(p->req->loop));
     for (const struct produce_part *part = g->first; part != NULL; part = part->next) {
         fill_response(p, part);
     }
@@ -116,6 +138,7 @@ static void
 append_done(struct append *a)
 {
     struct produce_group *g = ((struct produce_part *)a->arg)->group;
+    g->wait.is_progress = g->wait.is_progress || a->rc == SL_OK;
     if (--g->pending == 0) {
         g->task.run = group_back;
         sched_post(g->produce->req->loop, &g->task);
@@ -138,6 +161,7 @@ static void
 enqueue(struct produce *p)
 {
     const struct broker *br = p->req->broker;
+    int64_t now = sched_now(p->req->loop);
     p->pending = 1;
     for (uint32_t j = 0; j < br->shard_count; j++) {
         struct produce_group *g = &p->groups[j];
@@ -145,6 +169,8 @@ enqueue(struct produce *p)
             continue;
         }
         p->pending++;
+        g->wait.begun_ns = now;
+        pressure_begin(br->pressure, j, g->wait.bytes, now);
         g->task.run = group_run;
         sched_post(shard_sched(g->shard), &g->task);
     }
@@ -163,10 +189,24 @@ add_to_group(struct produce *p, struct produce_part *part, struct shard *sh, uin
         g->produce = p;
         g->shard = sh;
         g->last = &g->first;
+        g->wait.bytes = GROUP_OVERHEAD;
     }
+    g->wait.bytes += (int64_t)part->append.batch.len;
     part->group = g;
     *g->last = part;
     g->last = &part->next;
+}
+
+static bool
+is_admitted(struct produce *p, uint32_t journal)
+{
+    struct produce_group *g = &p->groups[journal];
+    if (!g->is_judged) {
+        g->is_judged = true;
+        g->is_refused =
+            !pressure_admits(p->req->broker->pressure, journal, sched_now(p->req->loop));
+    }
+    return !g->is_refused;
 }
 
 /* A record without a key would stand in the way of compaction for ever. The only look inside a
@@ -220,6 +260,11 @@ prepare_part(struct produce *p, const struct topic *t, const struct produce_requ
     struct shard *sh = broker_shard(p->req->broker, t, in->index);
     if (sh == NULL) {
         refuse(p, part->resp, SL_ENOT_OPEN, NULL);
+        return;
+    }
+    if (!is_admitted(p, t->journals[in->index])) {
+        counter_add(C_produce_overload, 1);
+        refuse(p, part->resp, SL_EAGAIN, "the store does not keep up; nothing was written");
         return;
     }
     a->topic_id = t->id;

@@ -28,6 +28,8 @@ enum counter_kind { COUNTER, GAUGE };
     X(produce_bytes, COUNTER, "bytes", "Bytes of record batches accepted for commit")              \
     X(produce_duplicates, COUNTER, "batches", "Retries answered with their original offset")       \
     X(produce_rejected, COUNTER, "batches", "Batches refused")                                     \
+    X(produce_throttled, COUNTER, "requests", "Produce requests answered with a throttle time")    \
+    X(produce_overload, COUNTER, "batches", "Batches refused because the store does not keep up")  \
     X(fetch_bytes, COUNTER, "bytes", "Bytes of record batches sent to consumers")                  \
     X(fetch_waits, COUNTER, "requests", "Fetches that slept until data or a deadline came")        \
     X(journal_entries_won, COUNTER, "entries", "Journal entries this broker committed")            \
