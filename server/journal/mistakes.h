@@ -21,6 +21,7 @@
     X(snapshot_without_id, "12 the snapshot does not record the last valid id")                    \
     X(no_grace, "13 entries are deleted without grace")                                            \
     X(first_sequence_any, "17 a non-zero first sequence is accepted from an unknown producer")     \
+    X(commit_any_generation, "18 a commit of an older generation is accepted")                     \
     X(absent_is_tail, "19 a removed middle entry is taken as the tail")                            \
     X(visible_before_durable, "20 the store shows what power loss takes back")
 

@@ -6,6 +6,7 @@
  * not read a second time. */
 #include "base/counters.h"
 #include "base/crc32c.h"
+#include "base/cursor.h"
 #include "journal/mistakes.h"
 #include "partition/shard_int.h"
 
@@ -170,8 +171,63 @@ op_submit(struct shard *sh, struct op_proposal *op)
     op->item = (struct journal_item){.index_bytes =
                                          ENTRY_ITEM_HEADER_BYTES + op->payload.len + OP_SLACK_BYTES,
                                      .deadline_ns = op->deadline_ns,
-                                     .is_alone = true,
+                                     .is_alone = !op->is_pipelined,
                                      .stage = op_stage,
                                      .done = op_done};
     journal_propose(sh->journal, &op->item);
+}
+
+/* --- the checks of ops --- */
+
+static struct state *
+state_of(const struct op_proposal *op)
+{
+    SL_ASSERT(op->is_pipelined); /* it extends the speculation */
+    return op->shard->state;
+}
+
+enum sl_err
+op_check_group(struct op_proposal *op, const struct state *st)
+{
+    (void)st;
+    return state_check_group(state_of(op), op->payload.data, op->payload.len);
+}
+
+enum sl_err
+op_check_offsets(struct op_proposal *op, const struct state *st)
+{
+    (void)st;
+    enum sl_err rc = state_check_offsets(state_of(op), bytes_span(&op->payload));
+    bool is_old = rc == SL_EILLEGAL_GENERATION || rc == SL_ESTALE_MEMBER_EPOCH;
+    return MISTAKE(commit_any_generation) && is_old ? SL_OK : rc;
+}
+
+enum sl_err
+op_check_register(struct op_proposal *op, const struct state *st)
+{
+    (void)st;
+    return state_check_register(state_of(op), bytes_span(&op->payload));
+}
+
+enum sl_err
+op_check_replace(struct op_proposal *op, const struct state *st)
+{
+    (void)st;
+    return state_check_replace(state_of(op), bytes_span(&op->payload));
+}
+
+enum sl_err
+op_check_group_delete(struct op_proposal *op, const struct state *st)
+{
+    return state_check_group_delete(st, bytes_span(&op->payload), NULL);
+}
+
+enum sl_err
+op_check_trim(struct op_proposal *op, const struct state *st)
+{
+    struct cursor c = cursor_of(bytes_span(&op->payload));
+    struct uuid id = cursor_uuid(&c);
+    int32_t partition = cursor_i32(&c);
+    int64_t start = cursor_i64(&c);
+    return cursor_is_done(&c) ? state_check_trim(st, &id, partition, start) : SL_EINVAL;
 }

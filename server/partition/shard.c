@@ -122,6 +122,77 @@ on_topic(void *arg, struct topic_state *t)
     }
 }
 
+/* What is only passed on. */
+#define TELL(sh, event, ...)                                                                       \
+    do {                                                                                           \
+        if ((sh)->o.events != NULL && (sh)->o.events->event != NULL) {                             \
+            (sh)->o.events->event((sh)->o.events_arg, __VA_ARGS__);                                \
+        }                                                                                          \
+    } while (0)
+
+static void
+on_topic_deleting(void *arg, struct topic_state *t)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, topic_deleting, t);
+}
+
+static void
+on_topic_deleted(void *arg, struct topic_state *t)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, topic_deleted, t);
+}
+
+static void
+on_quota(void *arg, const struct quota_state *q, bool is_removed)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, quota_changed, q, is_removed);
+}
+
+static void
+on_group(void *arg, struct group_state *g)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, group_changed, sh, g);
+}
+
+static void
+on_offsets(void *arg, struct group_state *g)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, offsets_changed, sh, g);
+}
+
+static void
+on_group_deleted(void *arg, struct group_state *g, enum group_gone why)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, group_deleted, sh, g, why);
+}
+
+static void
+on_opened(void *arg, struct part_state *p)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, part_opened, sh, p);
+}
+
+static void
+on_trimmed(void *arg, struct part_state *p)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, part_trimmed, sh, p);
+}
+
+static void
+on_rolled(void *arg, struct part_state *p)
+{
+    struct shard *sh = (struct shard *)arg;
+    TELL(sh, part_rolled, sh, p);
+}
+
 static void
 wake_waiters(struct shard *sh, struct partition *part, int64_t below)
 {
@@ -141,6 +212,7 @@ on_retired(void *arg, struct part_state *p)
 {
     struct shard *sh = (struct shard *)arg;
     struct partition *part = (struct partition *)p->user;
+    TELL(sh, part_retired, sh, p);
     p->user = NULL;
     if (part == NULL) {
         return;
@@ -159,10 +231,21 @@ on_appended(void *arg, struct part_state *p, const struct run_ref *r)
     if (part != NULL && !list_is_empty(&part->waiters) && list_is_empty(&part->awake)) {
         list_append(&sh->awake, &part->awake);
     }
+    TELL(sh, part_appended, sh, p);
 }
 
-static const struct state_events state_events = {
-    .topic_changed = on_topic, .part_retired = on_retired, .part_appended = on_appended};
+static const struct state_events state_events = {.topic_changed = on_topic,
+                                                 .part_opened = on_opened,
+                                                 .part_retired = on_retired,
+                                                 .part_appended = on_appended,
+                                                 .part_trimmed = on_trimmed,
+                                                 .part_rolled = on_rolled,
+                                                 .topic_deleting = on_topic_deleting,
+                                                 .topic_deleted = on_topic_deleted,
+                                                 .quota_changed = on_quota,
+                                                 .group_changed = on_group,
+                                                 .offsets_changed = on_offsets,
+                                                 .group_deleted = on_group_deleted};
 
 void
 shard__wake(struct shard *sh)

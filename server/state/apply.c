@@ -6,11 +6,14 @@
  * missing. */
 #include "state/state_int.h"
 
+#include <stdlib.h>
+
 typedef enum sl_err (*apply_fn)(struct state *st, const struct state_item *item, struct cursor *c,
                                 struct sl_error *err);
 
-static enum sl_err
-contradiction(struct sl_error *err, const char *what, const struct uuid *topic, int32_t partition)
+enum sl_err
+state__contradiction(struct sl_error *err, const char *what, const struct uuid *topic,
+                     int32_t partition)
 {
     char text[UUID_TEXT];
     uuid_text(topic, text);
@@ -38,12 +41,12 @@ apply_run(struct state *st, const struct state_item *item, struct cursor *c, str
     }
     struct part_state *p = state_find_part(st, &r.topic_id, r.partition);
     if (p == NULL) {
-        return contradiction(err, "a run for a partition that is not open", &r.topic_id,
-                             r.partition);
+        return state__contradiction(err, "a run for a partition that is not open", &r.topic_id,
+                                    r.partition);
     }
     if (r.base_offset != p->end) {
-        return contradiction(err, "a run that does not begin at the end of its partition",
-                             &r.topic_id, r.partition);
+        return state__contradiction(err, "a run that does not begin at the end of its partition",
+                                    &r.topic_id, r.partition);
     }
     const struct run_ref ref = {.n = item->n,
                                 .base_offset = r.base_offset,
@@ -74,7 +77,9 @@ apply_topics_create(struct state *st, const struct state_item *item, struct curs
             break;
         }
         if (state__check_new_topic(st, t) != SL_OK) {
-            enum sl_err rc = sl_error_set(err, SL_ECORRUPT, "topic %s is created twice", t->name);
+            enum sl_err rc =
+                sl_error_set(err, SL_ECORRUPT, "topic %s is created twice (incarnation %u)",
+                             t->name, (unsigned)t->incarnation);
             state__topic_free(t);
             return rc;
         }
@@ -98,7 +103,9 @@ apply_topics_opened(struct state *st, const struct state_item *item, struct curs
         struct topic_state *t = state_find_topic_id(st, &id);
         if (t != NULL && opened > t->opened_count && opened <= t->partition_count) {
             t->opened_count = opened;
-            state__topic_event(st, t);
+            if (!t->is_deleting) {
+                state__topic_event(st, t);
+            }
         }
     }
     return SL_OK;
@@ -113,9 +120,10 @@ apply_partitions_add(struct state *st, const struct state_item *item, struct cur
     int32_t old_count = cursor_i32(c);
     uint32_t added = cursor_count(c, 4);
     struct topic_state *t = state_find_topic_id(st, &id);
-    if (c->is_bad || t == NULL || t->partition_count != old_count ||
+    if (c->is_bad || t == NULL || t->is_deleting || t->partition_count != old_count ||
         added > (uint32_t)(INT32_MAX - old_count)) {
-        return contradiction(err, "partitions are added to what is not there", &id, old_count);
+        return state__contradiction(err, "partitions are added to what is not there", &id,
+                                    old_count);
     }
     size_t total = (size_t)old_count + added;
     t->journals = (uint32_t *)sl_realloc(t->journals, total * sizeof(uint32_t));
@@ -169,11 +177,19 @@ apply_open(struct state *st, const struct state_item *item, struct cursor *c, st
     return SL_OK;
 }
 
+/* Everything below depends on the order, and that must not be a hash table's. */
+static int
+by_index(const void *a, const void *b)
+{
+    int32_t x = (*(struct part_state *const *)a)->index;
+    int32_t y = (*(struct part_state *const *)b)->index;
+    return (x > y) - (x < y);
+}
+
 static enum sl_err
 apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
              struct sl_error *err)
 {
-    (void)item;
     (void)err;
     struct uuid id = cursor_uuid(c);
     size_t found = 0;
@@ -185,17 +201,19 @@ apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
             doomed[found++] = p;
         }
     }
+    qsort(doomed, found, sizeof(struct part_state *), by_index);
     for (size_t i = 0; i < found; i++) {
+        state__segments_retire(st, doomed[i], item->time_ms);
         state__part_drop(st, doomed[i]);
     }
     sl_free(doomed);
+    state__offsets_retire(st, &id);
     return SL_OK;
 }
 
 static enum sl_err
 apply_trim(struct state *st, const struct state_item *item, struct cursor *c, struct sl_error *err)
 {
-    (void)item;
     (void)err;
     struct uuid id = cursor_uuid(c);
     int32_t index = cursor_i32(c);
@@ -213,6 +231,7 @@ apply_trim(struct state *st, const struct state_item *item, struct cursor *c, st
         p->run_first++;
         p->run_count--;
     }
+    state__segments_trim(st, p, item->time_ms);
     if (st->events != NULL && st->events->part_trimmed != NULL) {
         st->events->part_trimmed(st->events_arg, p);
     }
@@ -244,11 +263,21 @@ static const struct op_row {
     {ITEM_TOPICS_CREATE, 1, apply_topics_create},
     {ITEM_TOPICS_OPENED, 1, apply_topics_opened},
     {ITEM_PARTITIONS_ADD, 1, apply_partitions_add},
+    {ITEM_TOPIC_DELETE, 1, state__apply_topic_delete},
+    {ITEM_TOPIC_DELETED, 1, state__apply_topic_deleted},
     {ITEM_PRODUCER_IDS, 1, apply_producer_ids},
+    {ITEM_TOPIC_CONFIG, 1, state__apply_topic_config},
+    {ITEM_QUOTA, 1, state__apply_quota},
     {ITEM_OPEN, 1, apply_open},
     {ITEM_RETIRE, 1, apply_retire},
     {ITEM_TRIM, 1, apply_trim},
     {ITEM_PRODUCERS_EXPIRE, 1, apply_producers_expire},
+    {ITEM_REGISTER, 1, state__apply_register},
+    {ITEM_REPLACE, 1, state__apply_replace},
+    {ITEM_GARBAGE_DONE, 1, state__apply_garbage_done},
+    {ITEM_GROUP, 1, state__apply_group},
+    {ITEM_OFFSETS, 1, state__apply_offsets},
+    {ITEM_GROUP_DELETE, 1, state__apply_group_delete},
 };
 
 static const struct op_row *

@@ -1,4 +1,6 @@
-/* What S knows of consumer groups: the facts of the last completed rebalance, and committed
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What S knows of consumer groups: the facts of the last completed rebalance, and committed
  * offsets. A group's journal is group_journal(id, J); its facts and offsets live there and nowhere
  * else.
  *

@@ -1,4 +1,6 @@
-/* What S knows of rolled segments (docs/journal.md R6): per partition, which objects hold which
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What S knows of rolled segments (docs/journal.md R6): per partition, which objects hold which
  * offsets, and which objects nobody refers to any more.
  *
  * A REGISTER op moves the runs that a segment covers out of the partition's list of live runs. A
@@ -79,14 +81,14 @@ struct register_op {
 /* REGISTER: several partitions, or several segments of one, may stand in one op. */
 void op_encode_register(struct bytes *out, const struct register_op *ops, size_t count);
 
-struct segment_name {
+struct segment_source {
     int64_t base;
     uint32_t gen;
 };
 struct replace_op {
     struct uuid topic_id;
     int32_t partition;
-    const struct segment_name *sources; /* neighbours, in order; exactly these */
+    const struct segment_source *sources; /* neighbours, in order; exactly these */
     size_t source_count;
     struct segment_ref target; /* base of the first, last of the last; gen above every source's */
 };

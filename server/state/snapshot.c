@@ -1,18 +1,24 @@
-/* S as bytes. Version 1, big-endian:
+/* S as bytes. Version 2, big-endian; what stands in brackets is not in version 1, which is still
+ * read:
  *
- *     "SLST" u16 version = 1, u16 reserved
+ *     "SLST" u16 version = 2, u16 reserved
  *     i64 next producer id
  *     u32 topics, each: as in the op that creates it, then i32 opened count, i64 created ms
+ *         [u8 is deleting, i64 deleted ms]
  *     u32 partitions, each: 16 topic id, i32 index, i64 start, i64 end, u8 has lost producers
+ *         [directory and segments: segments.c]
  *         u32 runs, each: u64 n, i64 base, i64 max timestamp, i32 count, u32 position, u32 length,
- * u32 crc u32 producers, each: i64 id, i16 epoch, i64 last ms, u8 batches, each: i32 first, i32
- * last, i64 base
+ *             u32 crc
+ *         u32 producers, each: i64 id, i16 epoch, i64 last ms, u8 batches, each: i32 first,
+ *             i32 last, i64 base
+ *     [past topics: topics.c]  [garbage: segments.c]  [quotas: quotas.c]  [groups: groups.c]
  *
  * The journal wraps these bytes in chunks with checksums (journal/snapshot.c). What is written is
  * bounded by what is live, not by history. */
 #include "state/state_int.h"
 
 #define STATE_MAGIC 0x534C5354u
+enum { STATE_VERSION = 2 };
 
 static void
 encode_producer(struct bytes *out, const struct producer_state *pr)
@@ -55,6 +61,7 @@ encode_part(struct bytes *out, const struct part_state *p)
     bytes_u64(out, (uint64_t)p->start);
     bytes_u64(out, (uint64_t)p->end);
     bytes_u8(out, p->has_lost_producers ? 1 : 0);
+    state__segments_snapshot(p, out);
     bytes_u32(out, (uint32_t)p->run_count);
     for (size_t i = 0; i < p->run_count; i++) {
         const struct run_ref *r = part_run(p, i);
@@ -69,25 +76,38 @@ encode_part(struct bytes *out, const struct part_state *p)
     encode_producers(out, p);
 }
 
-void
-state_snapshot(const struct state *st, struct bytes *out)
+static void
+encode_topics(struct bytes *out, const struct state *st)
 {
-    bytes_u32(out, STATE_MAGIC);
-    bytes_u16(out, 1);
-    bytes_u16(out, 0);
-    bytes_u64(out, (uint64_t)st->next_producer_id);
-    bytes_u32(out, (uint32_t)st->topics.count);
     size_t pos = 0;
-    for (struct topic_state *t; (t = state_next_topic(st, &pos));) {
+    bytes_u32(out, (uint32_t)st->topics_by_id.count);
+    for (const struct topic_state *t;
+         (t = (const struct topic_state *)map_next(&st->topics_by_id, &pos));) {
         state__topic_encode(out, t);
         bytes_u32(out, (uint32_t)t->opened_count);
         bytes_u64(out, (uint64_t)t->created_ms);
+        bytes_u8(out, t->is_deleting ? 1 : 0);
+        bytes_u64(out, (uint64_t)t->deleting_ms);
     }
+}
+
+void
+state_snapshot(const struct state *st, struct bytes *out)
+{
+    size_t pos = 0;
+    bytes_u32(out, STATE_MAGIC);
+    bytes_u16(out, STATE_VERSION);
+    bytes_u16(out, 0);
+    bytes_u64(out, (uint64_t)st->next_producer_id);
+    encode_topics(out, st);
     bytes_u32(out, (uint32_t)st->parts.count);
-    pos = 0;
     for (struct part_state *p; (p = state_next_part(st, &pos));) {
         encode_part(out, p);
     }
+    state__past_snapshot(st, out);
+    state__garbage_snapshot(st, out);
+    state__quotas_snapshot(st, out);
+    state__groups_snapshot(st, out);
 }
 
 static void
@@ -127,8 +147,8 @@ decode_run_ref(struct cursor *c)
     return r;
 }
 
-/* What state_check asserts of runs, asked of bytes: the first holds the start, each begins where
- * the one before it ends, the last ends at the end. */
+/* What state_check asserts of runs, asked of bytes: the first holds the start or begins where the
+ * segments end, each begins where the one before it ends, the last ends at the end. */
 static bool
 run_follows(const struct part_state *p, const struct run_ref *r)
 {
@@ -136,6 +156,9 @@ run_follows(const struct part_state *p, const struct run_ref *r)
     if (r->length == 0 || r->offset_count <= 0 || r->base_offset < 0 ||
         r->offset_count > p->end - r->base_offset) {
         return false;
+    }
+    if (before == NULL && p->segment_count > 0) {
+        return r->base_offset == part_segment(p, p->segment_count - 1)->last + 1;
     }
     if (before == NULL) {
         return r->base_offset <= p->start && r->base_offset + r->offset_count > p->start;
@@ -147,7 +170,8 @@ static void
 decode_runs(struct part_state *p, struct cursor *c)
 {
     uint32_t runs = cursor_count(c, 40);
-    int64_t next = p->start;
+    int64_t next =
+        p->segment_count > 0 ? part_segment(p, p->segment_count - 1)->last + 1 : p->start;
     for (uint32_t i = 0; i < runs && !c->is_bad; i++) {
         struct run_ref r = decode_run_ref(c);
         if (c->is_bad || !run_follows(p, &r)) {
@@ -161,7 +185,7 @@ decode_runs(struct part_state *p, struct cursor *c)
 }
 
 static void
-decode_part(struct state *st, struct cursor *c)
+decode_part(struct state *st, uint16_t version, struct cursor *c)
 {
     struct uuid id = cursor_uuid(c);
     int32_t index = cursor_i32(c);
@@ -177,6 +201,9 @@ decode_part(struct state *st, struct cursor *c)
         c->is_bad = true;
         return;
     }
+    if (version >= 2) {
+        state__segments_restore(st, p, c);
+    }
     decode_runs(p, c);
     uint32_t producers = cursor_count(c, 19);
     for (uint32_t i = 0; i < producers && !c->is_bad; i++) {
@@ -184,8 +211,16 @@ decode_part(struct state *st, struct cursor *c)
     }
 }
 
+/* A topic that is being deleted has no name any more: others may have it. */
+static bool
+may_stand(const struct state *st, const struct topic_state *t)
+{
+    return t->is_deleting ? state_find_topic_id(st, &t->id) == NULL
+                          : state__check_new_topic(st, t) == SL_OK;
+}
+
 static void
-decode_topic(struct state *st, struct cursor *c)
+decode_topic(struct state *st, uint16_t version, struct cursor *c)
 {
     struct topic_state *t = state__topic_decode(c);
     if (t == NULL) {
@@ -193,8 +228,12 @@ decode_topic(struct state *st, struct cursor *c)
     }
     t->opened_count = cursor_i32(c);
     t->created_ms = cursor_i64(c);
+    if (version >= 2) {
+        t->is_deleting = cursor_u8(c) != 0;
+        t->deleting_ms = cursor_i64(c);
+    }
     if (c->is_bad || t->opened_count < 0 || t->opened_count > t->partition_count ||
-        state__check_new_topic(st, t) != SL_OK) {
+        !may_stand(st, t)) {
         c->is_bad = true;
         state__topic_free(t);
         return;
@@ -206,18 +245,26 @@ static bool
 decode_all(struct state *st, struct span snapshot)
 {
     struct cursor c = cursor_of(snapshot);
-    if (cursor_u32(&c) != STATE_MAGIC || cursor_u16(&c) != 1) {
+    bool is_ours = cursor_u32(&c) == STATE_MAGIC;
+    uint16_t version = cursor_u16(&c);
+    (void)cursor_u16(&c);
+    if (!is_ours || version == 0 || version > STATE_VERSION) {
         return false;
     }
-    (void)cursor_u16(&c);
     st->next_producer_id = cursor_i64(&c);
     uint32_t topics = cursor_count(&c, 38);
     for (uint32_t i = 0; i < topics && !c.is_bad; i++) {
-        decode_topic(st, &c);
+        decode_topic(st, version, &c);
     }
     uint32_t parts = cursor_count(&c, 45);
     for (uint32_t i = 0; i < parts && !c.is_bad; i++) {
-        decode_part(st, &c);
+        decode_part(st, version, &c);
+    }
+    if (version >= 2) {
+        state__past_restore(st, &c);
+        state__garbage_restore(st, &c);
+        state__quotas_restore(st, &c);
+        state__groups_restore(st, &c);
     }
     return cursor_is_done(&c) && st->next_producer_id >= 0;
 }
@@ -235,6 +282,14 @@ announce(struct state *st)
     for (struct topic_state *t; (t = state_next_topic(st, &pos));) {
         state__topic_event(st, t);
     }
+    pos = 0;
+    for (struct topic_state *t; (t = state_next_deleting(st, &pos));) {
+        if (st->events != NULL && st->events->topic_deleting != NULL) {
+            st->events->topic_deleting(st->events_arg, t);
+        }
+    }
+    state__quotas_announce(st);
+    state__groups_announce(st);
 }
 
 enum sl_err

@@ -1,7 +1,6 @@
 /* The tables of S: partitions by (topic id, index), topics by name, by id, and by name with '.'
- * folded into
- * '_' (Kafka refuses names that differ only there, because metric names could not tell them apart).
- */
+ * folded into '_' (Kafka refuses names that differ only there, because metric names could not tell
+ * them apart). A topic that is being deleted is found by its id only. */
 #include "state/state_int.h"
 
 struct part_key {
@@ -57,12 +56,15 @@ state_new(void)
 {
     struct state *st = (struct state *)sl_alloc(sizeof(*st));
     st->spec_generation = 1;
+    state__groups_init(st);
+    state__topics_init(st);
     return st;
 }
 
 static void
-part_free(struct part_state *p)
+part_free(struct state *st, struct part_state *p)
 {
+    state__segments_free(st, p);
     size_t pos = 0;
     for (void *pr; (pr = map_next(&p->producers, &pos));) {
         sl_free(pr);
@@ -96,12 +98,16 @@ state__clear(struct state *st)
         if (st->events != NULL && st->events->part_retired != NULL) {
             st->events->part_retired(st->events_arg, p);
         }
-        part_free(p);
+        part_free(st, p);
     }
     pos = 0;
-    for (void *t; (t = map_next(&st->topics, &pos));) {
+    for (void *t; (t = map_next(&st->topics_by_id, &pos));) {
         state__topic_free((struct topic_state *)t);
     }
+    state__groups_clear(st);
+    state__segments_clear(st);
+    state__topics_clear(st);
+    state__quotas_clear(st);
     map_fini(&st->parts);
     map_fini(&st->topics);
     map_fini(&st->topics_by_id);
@@ -131,6 +137,7 @@ void
 state_rollback(struct state *st)
 {
     st->spec_generation++;
+    state__groups_rollback(st);
 }
 
 struct part_state *
@@ -158,7 +165,7 @@ state__part_drop(struct state *st, struct part_state *p)
     if (st->events != NULL && st->events->part_retired != NULL) {
         st->events->part_retired(st->events_arg, p);
     }
-    part_free(p);
+    part_free(st, p);
 }
 
 void
@@ -214,10 +221,33 @@ void
 state__topic_add(struct state *st, struct topic_state *t)
 {
     char folded[256];
+    map_add(&st->topics_by_id, hash_bytes(t->id.b, sizeof(t->id.b)), t);
+    if (t->is_deleting) {
+        return;
+    }
     fold_name(span_cstr(t->name), folded);
     map_add(&st->topics, hash_bytes(t->name, strlen(t->name)), t);
-    map_add(&st->topics_by_id, hash_bytes(t->id.b, sizeof(t->id.b)), t);
     map_add(&st->topics_folded, hash_bytes(folded, strlen(folded)), t);
+}
+
+/* Its name is free from now on. */
+void
+state__topic_unname(struct state *st, struct topic_state *t)
+{
+    char folded[256];
+    struct span name = span_cstr(t->name);
+    fold_name(name, folded);
+    (void)map_remove(&st->topics, hash_bytes(name.ptr, name.len), topic_eq, &name);
+    (void)map_remove(&st->topics_folded, hash_bytes(folded, strlen(folded)), topic_folded_eq,
+                     folded);
+}
+
+/* t has lost its name before. */
+void
+state__topic_remove(struct state *st, struct topic_state *t)
+{
+    (void)map_remove(&st->topics_by_id, hash_bytes(t->id.b, sizeof(t->id.b)), topic_id_eq, &t->id);
+    state__topic_free(t);
 }
 
 void
@@ -281,8 +311,25 @@ state_check_topic(const struct state *st, struct span name)
 enum sl_err
 state__check_new_topic(const struct state *st, const struct topic_state *t)
 {
-    return state_find_topic_id(st, &t->id) != NULL ? SL_ETOPIC_EXISTS
-                                                   : state_check_topic(st, span_cstr(t->name));
+    if (state_find_topic_id(st, &t->id) != NULL ||
+        t->incarnation < state_next_incarnation(st, span_cstr(t->name))) {
+        return SL_ETOPIC_EXISTS;
+    }
+    return state_check_topic(st, span_cstr(t->name));
+}
+
+enum sl_err
+state_check_trim(const struct state *st, const struct uuid *topic_id, int32_t partition,
+                 int64_t start)
+{
+    const struct part_state *p = state_find_part(st, topic_id, partition);
+    if (p == NULL) {
+        return SL_EUNKNOWN_PARTITION;
+    }
+    if (start > p->end) {
+        return SL_EOFFSET_RANGE;
+    }
+    return start <= p->start ? SL_EEXIST : SL_OK;
 }
 
 uint64_t
@@ -301,8 +348,9 @@ static void
 check_part(const struct part_state *p)
 {
     SL_ASSERT(p->start >= 0 && p->start <= p->end);
-    int64_t next = p->run_count > 0 ? part_run(p, 0)->base_offset : p->end;
-    SL_ASSERT(next <= p->start || p->run_count == 0);
+    int64_t next = part_registered_end(p);
+    SL_ASSERT(next <= p->start || p->run_count == 0 || p->segment_count > 0);
+    state__segments_check(p);
     for (size_t i = 0; i < p->run_count; i++) {
         SL_ASSERT(part_run(p, i)->base_offset == next);
         SL_ASSERT(i == 0 || part_run(p, i)->n >= part_run(p, i - 1)->n);
@@ -318,5 +366,9 @@ state_check(const struct state *st)
     for (struct part_state *p; (p = state_next_part(st, &pos));) {
         check_part(p);
     }
-    SL_ASSERT(st->topics.count == st->topics_by_id.count);
+    SL_ASSERT(st->topics.count == st->topics_folded.count);
+    SL_ASSERT(st->topics.count <= st->topics_by_id.count);
+    state__past_check(st);
+    state__garbage_check(st);
+    state__groups_check(st);
 }

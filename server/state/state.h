@@ -1,4 +1,6 @@
-/* What the entries of one journal mean: partitions, producers, segments, topics, producer-id
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the entries of one journal mean: partitions, producers, segments, topics, producer-id
  * blocks, quotas, and consumer groups (group.h). Pure functions: no I/O, no clock, no randomness;
  * the same entries give the same state on every broker and in every tool.
  *

@@ -337,8 +337,11 @@ static void
 events__each_change_is_told_once(void **unused)
 {
     (void)unused;
-    static const struct state_events events = {see_topic, see_opened, see_retired, see_appended,
-                                               see_trimmed};
+    static const struct state_events events = {.topic_changed = see_topic,
+                                               .part_opened = see_opened,
+                                               .part_retired = see_retired,
+                                               .part_appended = see_appended,
+                                               .part_trimmed = see_trimmed};
     struct seen seen = {0};
     struct bytes b;
     struct uuid id = id_of(1);
@@ -370,8 +373,8 @@ apply__unknown_kind_or_version__refused_with_advice(void **unused)
     (void)unused;
     const struct {
         uint16_t kind, version;
-    } items[] = {{0, 1},     {2, 1},        {ITEM_TOPIC_DELETE, 1}, {ITEM_OFFSETS, 1},
-                 {65535, 1}, {ITEM_RUN, 0}, {ITEM_RUN, 2},          {ITEM_OPEN, 2}};
+    } items[] = {{0, 1},     {2, 1},        {ITEM_HAND_OVER, 1}, {ITEM_TAKE_OVER, 1},
+                 {65535, 1}, {ITEM_RUN, 0}, {ITEM_RUN, 2},       {ITEM_OPEN, 2}};
     for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
         struct sl_error err = SL_ERROR_INIT;
         const struct state_item item = {
