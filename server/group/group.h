@@ -17,10 +17,12 @@
 #ifndef SLUICE_GROUP_GROUP_H
 #define SLUICE_GROUP_GROUP_H
 
+#include "base/arena.h"
 #include "partition/shard.h"
 
 struct group_table;
 struct group_call;
+struct consumer_topics; /* consumer_topics.h */
 
 /* Kafka's names and defaults; the bounds without a Kafka name are ours. */
 struct group_options {
@@ -34,6 +36,10 @@ struct group_options {
     uint32_t max_groups;               /* groups with members or offsets in this journal */
     size_t max_group_bytes;            /* of one group: what members sent, and their assignments */
     size_t max_bytes;                  /* the same of all groups of the table */
+    /* groups of the consumer protocol (KIP-848) */
+    const struct consumer_topics *topics; /* outlives the table; NULL: there are no such groups */
+    int64_t consumer_session_timeout_ms, consumer_heartbeat_interval_ms;
+    int32_t consumer_max_size; /* members of one group */
 };
 /* Kafka's defaults; shard is left for the caller. */
 struct group_options group_options_default(void);
