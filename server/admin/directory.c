@@ -144,6 +144,7 @@ void
 directory_defaults(const struct directory *d, const char *name, struct topic_options *ret)
 {
     *ret = (struct topic_options){.max_message_bytes = 1048588,
+                                  .is_deleted = true,
                                   .retention_ms = INT64_C(604800000),
                                   .retention_bytes = -1,
                                   .segment_bytes = INT64_C(1) << 30};

@@ -296,6 +296,7 @@ topic_options_of(const struct topic_config *configs, size_t count,
             ret->is_log_append_time = strcmp(value, "LogAppendTime") == 0;
         } else if (strcmp(name, "cleanup.policy") == 0) {
             ret->is_compacted = strstr(value, "compact") != NULL;
+            ret->is_deleted = strstr(value, "delete") != NULL;
         }
     }
 }

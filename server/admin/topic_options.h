@@ -12,7 +12,7 @@
 struct topic_options {
     int32_t max_message_bytes;
     bool is_log_append_time;
-    bool is_compacted;
+    bool is_compacted, is_deleted;                        /* cleanup.policy; both may be */
     int64_t retention_ms, retention_bytes, segment_bytes; /* shown; carried out with segments */
 };
 

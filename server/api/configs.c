@@ -18,7 +18,7 @@ fallback(struct request *req, const struct topic_config_row *row,
     if (strcmp(row->name, "message.timestamp.type") == 0) {
         actual = span_cstr(options->is_log_append_time ? "LogAppendTime" : "CreateTime");
     } else if (strcmp(row->name, "cleanup.policy") == 0 && options->is_compacted) {
-        actual = span_cstr("compact");
+        actual = span_cstr(options->is_deleted ? "compact,delete" : "compact");
     }
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(row->name, numbers[i].name) == 0) {

@@ -230,7 +230,9 @@ value_timestamp_type(struct request *req)
 static struct span
 value_cleanup_policy(struct request *req)
 {
-    return span_cstr(topic_defaults(req).is_compacted ? "compact" : "delete");
+    return span_cstr(!topic_defaults(req).is_compacted ? "delete"
+                     : topic_defaults(req).is_deleted  ? "compact,delete"
+                                                       : "compact");
 }
 static struct span
 value_one(struct request *req)

@@ -3,7 +3,8 @@
 enum { WINDOW = 16, TIMEOUT_MS = 15000 };
 
 struct lookup_slot {
-    struct part_lookup lookup; /* first member */
+    struct part_lookup lookup;
+    struct part_trim trim;
     struct lookup_group *group;
     struct lookup_item *item;
 };
@@ -21,16 +22,6 @@ struct lookup_group {
 };
 
 static void start_more(struct lookup_group *g);
-
-bool
-lookups__init(struct lookups *ls, struct request *req)
-{
-    ls->req = req;
-    ls->deadline_ns = api__deadline(req, TIMEOUT_MS);
-    ls->groups = (struct lookup_group *)arena_array(&req->arena, req->broker->shard_count,
-                                                    sizeof(struct lookup_group));
-    return ls->groups != NULL;
-}
 
 static bool
 group_init(struct lookups *ls, struct lookup_group *g, struct shard *sh)
@@ -50,12 +41,10 @@ group_init(struct lookups *ls, struct lookup_group *g, struct shard *sh)
     return true;
 }
 
-enum sl_err
-lookups__add(struct lookups *ls, const struct topic *t, struct lookup_item *it)
+/* Gives SL_OK and takes care of it, or why there is nothing to look up. */
+static enum sl_err
+add(struct lookups *ls, const struct topic *t, struct lookup_item *it)
 {
-    if (it->partition < 0 || it->partition >= t->partition_count) {
-        return SL_EUNKNOWN_PARTITION;
-    }
     struct shard *sh = broker_shard(ls->req->broker, t, it->partition);
     if (sh == NULL) {
         return SL_ENOT_OPEN;
@@ -72,9 +61,12 @@ lookups__add(struct lookups *ls, const struct topic *t, struct lookup_item *it)
 }
 
 static void
-all_done(struct lookups *ls)
+set_error(const struct lookups *ls, const struct lookup_item *it, int16_t code)
 {
-    ls->done(ls, ls->arg);
+    if (ls->api->error_offset == LOOKUP_NO_ERROR) {
+        return;
+    }
+    memcpy((uint8_t *)it->user + ls->api->error_offset, &code, sizeof(code));
 }
 
 static void
@@ -83,27 +75,45 @@ group_back(struct sched_task *task)
     struct lookup_group *g = SL_CONTAINER_OF(task, struct lookup_group, task);
     struct lookups *ls = g->all;
     for (struct lookup_item *it = g->first; it != NULL; it = it->next) {
-        ls->each(it);
+        set_error(ls, it, kafka_error_of(it->rc));
+        if (it->rc == SL_OK) {
+            ls->api->fill(it);
+        }
     }
     if (--ls->pending == 0) {
-        all_done(ls);
+        ls->done(ls, ls->arg);
     }
 }
 
 /* [the shard's loop] */
 static void
-lookup_done(struct part_lookup *l)
+slot_done(struct lookup_slot *slot)
 {
-    struct lookup_slot *slot = (struct lookup_slot *)l;
     struct lookup_group *g = slot->group;
-    slot->item->rc = l->rc;
-    slot->item->offset = l->offset;
-    slot->item->timestamp = l->timestamp;
     g->active--;
     g->idle[g->idle_count++] = slot;
     if (!g->is_starting) {
         start_more(g);
     }
+}
+
+static void
+lookup_done(struct part_lookup *l)
+{
+    struct lookup_slot *slot = SL_CONTAINER_OF(l, struct lookup_slot, lookup);
+    slot->item->rc = l->rc;
+    slot->item->offset = l->offset;
+    slot->item->timestamp = l->timestamp;
+    slot_done(slot);
+}
+
+static void
+trim_done(struct part_trim *t)
+{
+    struct lookup_slot *slot = SL_CONTAINER_OF(t, struct lookup_slot, trim);
+    slot->item->rc = t->rc;
+    slot->item->offset = t->log_start;
+    slot_done(slot);
 }
 
 static void
@@ -114,6 +124,15 @@ start(struct lookup_group *g)
     g->next = it->next;
     g->active++;
     slot->item = it;
+    if (it->is_trim) {
+        slot->trim = (struct part_trim){.topic_id = it->topic_id,
+                                        .partition = it->partition,
+                                        .start = it->trim_to,
+                                        .deadline_ns = g->all->deadline_ns,
+                                        .done = trim_done};
+        part_trim_submit(g->shard, &slot->trim);
+        return;
+    }
     slot->lookup = (struct part_lookup){.topic_id = it->topic_id,
                                         .partition = it->partition,
                                         .kind = it->kind,
@@ -147,8 +166,10 @@ group_run(struct sched_task *task)
     start_more(g);
 }
 
-void
-lookups__run(struct lookups *ls)
+/* --- the request --- */
+
+static void
+run(struct lookups *ls)
 {
     ls->pending = 1;
     for (uint32_t j = 0; j < ls->req->broker->shard_count; j++) {
@@ -160,6 +181,104 @@ lookups__run(struct lookups *ls)
         }
     }
     if (--ls->pending == 0) {
-        all_done(ls);
+        ls->done(ls, ls->arg);
     }
+}
+
+static void
+prepare(struct lookups *ls, const struct topic *t, const void *in, struct lookup_item *it)
+{
+    if (it->partition < 0 || it->partition >= t->partition_count) {
+        set_error(ls, it, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        return;
+    }
+    int16_t code = ls->api->prepare(ls->req, t, in, it);
+    if (code == KAFKA_NONE && !it->is_answered) {
+        code = kafka_error_of(add(ls, t, it));
+    }
+    set_error(ls, it, code);
+}
+
+/* Gives where the next topic's items go. */
+static struct lookup_item *
+prepare_topic(struct lookups *ls, const struct lookup_topic *in, const struct lookup_topic *out,
+              struct lookup_item *it)
+{
+    struct topic *t = directory_find(ls->req->broker->topics, in->name);
+    bool is_allowed = authorize(ls->req, ls->api->operation, ACL_TOPIC, in->name);
+    for (size_t i = 0; i < in->partitions.count; i++, it++) {
+        const uint8_t *from = (const uint8_t *)in->partitions.items + i * ls->api->in_size;
+        it->user = (uint8_t *)out->partitions.items + i * ls->api->out_size;
+        it->partition = ls->api->init(from, it->user);
+        if (!is_allowed) {
+            set_error(ls, it, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+        } else if (t == NULL) {
+            set_error(ls, it, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        } else {
+            prepare(ls, t, from, it);
+        }
+    }
+    topic_unref(&t);
+    return it;
+}
+
+/* What every WIRE_LIST looks like; copied in and out, because the structs are of other types. */
+struct any_list {
+    uint8_t *items;
+    size_t count;
+};
+
+static struct lookup_topic
+topic_at(const struct any_list *list, size_t i)
+{
+    struct lookup_topic t;
+    memcpy(&t, list->items + i * sizeof(t), sizeof(t));
+    return t;
+}
+
+/* False when the arena is at its ceiling. */
+static bool
+allocate(struct lookups *ls, const struct any_list *in, struct any_list *out,
+         struct lookup_item **ret_items)
+{
+    struct arena *arena = &ls->req->arena;
+    size_t total = 0;
+    out->count = in->count;
+    out->items = (uint8_t *)arena_array(arena, in->count, sizeof(struct lookup_topic));
+    for (size_t i = 0; out->items != NULL && i < in->count; i++) {
+        struct lookup_topic t = topic_at(in, i);
+        total += t.partitions.count;
+        t.partitions.items = arena_array(arena, t.partitions.count, ls->api->out_size);
+        if (t.partitions.items == NULL) {
+            return false;
+        }
+        memcpy(out->items + i * sizeof(t), &t, sizeof(t));
+    }
+    ls->groups = (struct lookup_group *)arena_array(arena, ls->req->broker->shard_count,
+                                                    sizeof(struct lookup_group));
+    *ret_items = (struct lookup_item *)arena_array(arena, total, sizeof(struct lookup_item));
+    return out->items != NULL && ls->groups != NULL && *ret_items != NULL;
+}
+
+void
+lookups__run(struct lookups *ls, const void *in_topics, void *out_topics)
+{
+    struct any_list in;
+    struct any_list out;
+    struct lookup_item *it;
+    memcpy(&in, in_topics, sizeof(in));
+    if (!allocate(ls, &in, &out, &it)) {
+        api_close(ls->req, "the request names too many partitions");
+        return;
+    }
+    memcpy(out_topics, &out, sizeof(out));
+    if (ls->deadline_ns == 0) {
+        ls->deadline_ns = api__deadline(ls->req, TIMEOUT_MS);
+    }
+    for (size_t i = 0; i < in.count; i++) {
+        struct lookup_topic topic_in = topic_at(&in, i);
+        struct lookup_topic topic_out = topic_at(&out, i);
+        it = prepare_topic(ls, &topic_in, &topic_out, it);
+    }
+    run(ls);
 }

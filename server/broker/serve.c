@@ -27,6 +27,7 @@ topic_defaults(void *arg, const char *name, struct topic_options *ret)
         (int32_t)(t.message_max_bytes < INT32_MAX ? t.message_max_bytes : INT32_MAX);
     ret->is_log_append_time = t.message_timestamp_type == CONFIG_LOG_APPEND_TIME;
     ret->is_compacted = (t.cleanup_policy & CONFIG_CLEANUP_COMPACT) != 0;
+    ret->is_deleted = (t.cleanup_policy & CONFIG_CLEANUP_DELETE) != 0;
     ret->retention_ms = t.retention_ms;
     ret->retention_bytes = t.retention_bytes;
     ret->segment_bytes = t.segment_bytes;

@@ -226,6 +226,16 @@ look_time(struct part_lookup *l, const struct part_state *p)
     }
 }
 
+static int64_t
+size_of(const struct part_state *p)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < p->run_count; i++) {
+        total += part_run(p, i)->length;
+    }
+    return total;
+}
+
 static void
 look(struct part_lookup *l)
 {
@@ -245,6 +255,8 @@ look(struct part_lookup *l)
         finish(l, SL_OK, p->start, -1);
     } else if (l->kind == PART_LOOKUP_END) {
         finish(l, SL_OK, p->end, -1);
+    } else if (l->kind == PART_LOOKUP_SIZE) {
+        finish(l, SL_OK, size_of(p), -1);
     } else {
         look_time(l, p);
     }

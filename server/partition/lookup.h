@@ -1,4 +1,5 @@
-/* Where in a partition is a time, the start, the end? What ListOffsets asks.
+/* Where in a partition is a time, the start, the end, and how large is it? What ListOffsets and
+ * DescribeLogDirs ask.
  *
  * Threads:  submit and done on the shard's loop.
  * Lifetime: the caller keeps the lookup until done. */
@@ -10,8 +11,9 @@
 enum part_lookup_kind {
     PART_LOOKUP_START,
     PART_LOOKUP_END,
-    PART_LOOKUP_TIME,    /* the first record at or after time_ms */
-    PART_LOOKUP_MAX_TIME /* the first record that has the largest timestamp */
+    PART_LOOKUP_TIME,     /* the first record at or after time_ms */
+    PART_LOOKUP_MAX_TIME, /* the first record that has the largest timestamp */
+    PART_LOOKUP_SIZE      /* bytes that the log takes in the store; as the offset */
 };
 
 struct part_lookup {

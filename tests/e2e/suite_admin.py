@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """d0x: what administrators do, through Kafka's own tools, other clients' admin APIs and raw frames."""
+import json
 import subprocess
 
 import rawkafka as k
 from brokers import KafkaBroker
 from clients import need, python_program
-from harness import expect, expect_in, expect_true, short, test
+from harness import expect, expect_true, short, test
 from kschema import MESSAGES, SchemaError
 from suite_protocol import errors_in
 
 # What this suite exercises at every version; test_table.c and docs/protocol.md say the same.
 ADVERTISED = {"DescribeAcls": (1, 3), "CreateAcls": (1, 3), "DeleteAcls": (1, 3),
-              "ElectLeaders": (0, 2), "ListPartitionReassignments": (0, 0),
-              "DescribeTopicPartitions": (0, 0)}
+              "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
+              "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0)}
 
 ANY_ACL = {"resource_type_filter": 1, "pattern_type_filter": 1, "operation": 1, "permission_type": 1}
 ONE_ACL = {"resource_type": 2, "resource_name": "t", "resource_pattern_type": 3, "principal": "User:a",
@@ -59,6 +60,30 @@ class Tool:
         return text
 
 
+class Admin:
+    """The admin client of another library: a program in clients/ that answers in JSON."""
+
+    def __init__(self, env, script, broker=None):
+        command = python_program(script) + [(broker or env.broker).address]
+        self.name = script
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, start_new_session=True)
+        env.stack.callback(self.close)
+
+    def call(self, what, **args):
+        """The answer; a ClientError of the library becomes {"error": text}."""
+        self.process.stdin.write(json.dumps([what, args]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"{self.name}: ended")
+        return json.loads(line)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
 def expect_text(text, part, what):
     if part not in text:
         raise AssertionError(f"{what}: {part!r} is not in {short(text)}")
@@ -70,6 +95,9 @@ def bodies(raw, topic):
         "DescribeAcls": lambda v: (ANY_ACL, {k.SECURITY_DISABLED}),
         "CreateAcls": lambda v: ({"creations": [ONE_ACL]}, {k.SECURITY_DISABLED}),
         "DeleteAcls": lambda v: ({"filters": [ANY_ACL]}, {k.SECURITY_DISABLED}),
+        "DescribeLogDirs": lambda v: ({"topics": None}, {0}),
+        "DeleteRecords": lambda v: ({"topics": [{"name": topic, "partitions": [
+            {"partition_index": 0, "offset": -1}]}], "timeout_ms": 5000}, {0}),
         "ElectLeaders": lambda v: ({"topic_partitions": [{"topic": topic, "partitions": [0]}],
                                     "timeout_ms": 5000}, {0, k.ELECTION_NOT_NEEDED}),
         "ListPartitionReassignments": lambda v: ({"timeout_ms": 5000}, {0}),
@@ -134,3 +162,73 @@ def d02_describe_topics(env):
                    f"{env.name}.*")
     for name in many:
         expect(text.count(f"Topic: {name}\tPartition:"), 50, f"partitions of {name}")
+
+
+# --- DeleteRecords, DescribeLogDirs ---
+
+def fill(raw, topic, count, partition=0):
+    for i in range(count):
+        expect(raw.produce(topic, partition, k.make_batch([(b"k", b"%d" % i)]))["error"], 0, "produce")
+
+
+@test()
+def d03_delete_records_java(env):
+    tool, raw, topic = Tool(env), env.client(), env.topic(partitions=2)
+    fill(raw, topic, 10)
+    text = tool.ok("delete-records", "--offset-json-file", "{file}", file=json.dumps(
+        {"version": 1, "partitions": [{"topic": topic, "partition": 0, "offset": 4},
+                                      {"topic": topic, "partition": 1, "offset": -1}]}))
+    expect_text(text, f"partition: {topic}-0\tlow_watermark: 4", "kafka-delete-records")
+    expect(raw.list_offset(topic, 0, -2)["offset"], 4, "log start")
+    expect_text(tool.ok("offsets", "--topic", topic, "--time", "earliest"), f"{topic}:0:4",
+                "kafka-get-offsets")
+    expect(raw.fetch(topic, 0, 3)["error"], k.OFFSET_OUT_OF_RANGE, "a fetch below the start")
+    expect([b.base_offset for b in raw.read_batches(topic, 0, 4)], list(range(4, 10)), "the rest")
+    _, text = tool.run("delete-records", "--offset-json-file", "{file}", file=json.dumps(
+        {"version": 1, "partitions": [{"topic": topic, "partition": 0, "offset": 11}]}))
+    expect_text(text, "OffsetOutOfRangeException", "an offset beyond the end")
+
+
+@test()
+def d03_delete_records_confluent(env):
+    admin, raw, topic = Admin(env, "confluent_admin.py"), env.client(), env.topic(partitions=2)
+    fill(raw, topic, 5, partition=1)
+    expect(admin.call("delete_records", topic=topic, offsets={"1": 2, "0": 0}), {"0": 0, "1": 2},
+           "low watermarks")
+    expect(admin.call("delete_records", topic=topic, offsets={"1": -1})["1"], 5, "to the end")
+    expect_text(str(admin.call("delete_records", topic=topic, offsets={"1": 6})["1"]), "out of range",
+                "beyond the end")
+
+
+@test(brokers=("sluice",))  # Kafka writes its log starts down now and then
+def d03_deleted_records_stay_deleted(env):
+    broker = env.own()
+    raw = env.client(broker)
+    topic = env.topic(client=raw)
+    fill(raw, topic, 6)
+    reply = raw.call("DeleteRecords", 2, {"timeout_ms": 5000, "topics": [
+        {"name": topic, "partitions": [{"partition_index": 0, "offset": 5}]}]})
+    expect(reply["topics"][0]["partitions"][0]["low_watermark"], 5, "low watermark")
+    broker.kill()
+    broker.start()
+    raw = env.client(broker)
+    raw.wait_ready(topic)
+    expect(raw.list_offset(topic, 0, -2)["offset"], 5, "log start after kill -9")
+    expect(raw.end_offset(topic, 0), 6, "end after kill -9")
+
+
+@test()
+def d03_log_dirs(env):
+    tool, raw, topic = Tool(env), env.client(), env.topic(partitions=2)
+    batch = k.make_batch([b"x" * 1000])
+    for _ in range(3):
+        expect(raw.produce(topic, 1, batch)["error"], 0, "produce")
+    text = tool.ok("log-dirs", "--describe", "--topic-list", topic)
+    rows = json.loads(text[text.index("{"):text.rindex("}") + 1])
+    dirs = rows["brokers"][0]["logDirs"]
+    expect((len(dirs), dirs[0]["error"]), (1, None), "kafka-log-dirs: directories")
+    sizes = {p["partition"]: p["size"] for p in dirs[0]["partitions"]}
+    expect(sizes, {f"{topic}-0": 0, f"{topic}-1": 3 * len(batch)}, "kafka-log-dirs: sizes")
+    admin = Admin(env, "kafka_python_admin.py")
+    sizes = admin.call("log_dirs", topic=topic)
+    expect(sizes, {"0": 0, "1": 3 * len(batch)}, "kafka-python: sizes")

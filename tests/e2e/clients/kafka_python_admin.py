@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kafka-python's KafkaAdminClient as a test client."""
+import sys
+
+from kafka.admin import KafkaAdminClient
+
+from admin_proto import serve
+
+admin = KafkaAdminClient(bootstrap_servers=sys.argv[1])
+
+
+def log_dirs(topic):
+    topics = admin.describe_log_dirs([topic])[0]["log_dirs"][0]["topics"]
+    return {p["partition_index"]: p["partition_size"] for t in topics for p in t["partitions"]}
+
+
+serve({"log_dirs": log_dirs})
