@@ -78,7 +78,7 @@ call_end(sluice_instance *s3, struct s3_call *call, sluice_status status, const 
     if (call->kind == S3_GET && result != NULL) {
         bytes = ((const sluice_get_result *)result)->body->bytes.len;
     }
-    s3__stats_note(s3, call, status, bytes);
+    s3__count_end(s3, call, status, bytes);
     held_drop(s3); /* before the answer: whoever gets it may call again at once */
     if (call->op == NULL) {
         waiter_tell(call->waiter, status, call->why);
@@ -326,6 +326,6 @@ s3__attempt_end(sluice_instance *s3, struct s3_transfer *t, CURLcode code)
         why_set(s3, call, &a);
     }
     call->put.asks_first = call->put.asks_first || a.is_cut_short;
-    s3__health_note(s3, j.verdict, call->why);
+    s3__count_attempt(s3, call, j.verdict);
     call_decide(s3, t, &a, j);
 }

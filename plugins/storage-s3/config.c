@@ -40,7 +40,7 @@ const sluice_conf_key s3__conf_keys[] = {
     {"connections", SLUICE_CONF_INT, 0, "32", NULL,
      "Requests to the store at once, and connections kept open", 1, 512},
     {"timeout", SLUICE_CONF_DURATION, 0, "15s", "ms",
-     "The time one request may take, waiting, connecting and retries included", 100, 600000},
+     "The time one request may take, waiting, connecting and retries included", 100, 60000},
     {"payload.signing", SLUICE_CONF_ENUM, 0, "auto", "auto|on|off",
      "Sign the bytes of a PUT (SHA-256). auto: over http only; TLS and a CRC-32C guard the rest", 0,
      0},

@@ -173,7 +173,7 @@ calls_begin(sluice_instance *s3)
         e->active++;
         e->active_bulk += call->kind == S3_PUT ? 0 : 1;
         call->attempts++;
-        e->stats[call->kind].attempts++;
+        s3__count_begin(s3, call);
         s3__transfer_begin(t, call);
     }
 }
@@ -314,13 +314,18 @@ engine_fini(sluice_instance *s3)
     (void)pthread_mutex_destroy(&e->shared.lock);
 }
 
-/* The server's signals are for its own threads. */
+/* The server's signals are for its own threads; but a crash in ours must reach the handler that
+ * says whose code it was: a fault whose signal is blocked ends the process without a word. */
 static bool
 thread_make(sluice_instance *s3)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        (void)sigdelset(&all, faults[i]);
+    }
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&s3->engine.thread, NULL, engine_main, s3);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -341,9 +346,8 @@ s3__engine_start(sluice_instance *s3)
     queue_init(&e->bulk);
     queue_init(&e->backoff);
     s3__budget_init(&e->budget);
-    e->last_good_ns = s3__now_ns();
     if (getrandom(&e->random, sizeof(e->random), 0) != (ssize_t)sizeof(e->random)) {
-        e->random = e->last_good_ns;
+        e->random = s3__now_ns();
     }
     e->random |= 1;
     e->multi = curl_multi_init();

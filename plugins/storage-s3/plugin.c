@@ -20,6 +20,11 @@ s3_create(const sluice_host *host, sluice_instance **out)
 {
     sluice_instance *s3 = (sluice_instance *)s3__alloc(sizeof(*s3));
     s3->host = host;
+    sluice_status rc = s3__counts_declare(s3);
+    if (rc != SLUICE_OK) {
+        free(s3);
+        return rc;
+    }
     *out = s3;
     return SLUICE_OK;
 }
@@ -89,7 +94,6 @@ s3_start(sluice_instance *s3)
         s3__engine_stop(s3);
         return rc;
     }
-    atomic_store(&s3->engine.is_open, true);
     s3__log(s3, SLUICE_LOG_INFO,
             "bucket %s at %s (region %s, %s addressing, keys from %s %s, payload %s)", c->bucket,
             c->endpoint, c->region, c->is_virtual ? "virtual" : "path", sources[c->creds.from],
@@ -112,10 +116,7 @@ s3_quiesce(sluice_instance *s3)
 static void
 s3_stop(sluice_instance *s3)
 {
-    if (s3->engine.is_running) {
-        s3__engine_stop(s3);
-        s3__stats_log(s3);
-    }
+    s3__engine_stop(s3);
 }
 
 static void

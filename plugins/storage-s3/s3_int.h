@@ -12,8 +12,8 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <sluice/counters.h>
 #include <sluice/storage.h>
-#include <stdatomic.h>
 
 enum {
     S3_HELD_MAX = 1024,     /* calls accepted and not answered; more get SLUICE_EAGAIN */
@@ -96,14 +96,6 @@ struct s3_transfer {
     char error_text[CURL_ERROR_SIZE];
 };
 
-enum s3_health { S3_HEALTHY, S3_DEGRADED, S3_UNAVAILABLE };
-
-enum { S3_LATENCY_BUCKETS = 20 };
-struct s3_kind_stats {
-    uint64_t calls, attempts, ok, absent, exists, unknown, failed, bytes;
-    uint64_t latency[S3_LATENCY_BUCKETS]; /* [i]: less than 2^i ms */
-};
-
 struct s3_engine {
     pthread_t thread;
     bool is_running;
@@ -122,12 +114,6 @@ struct s3_engine {
     uint32_t active, active_bulk;
     struct s3_budget budget;
     uint64_t random, renewed_ns;
-
-    enum s3_health health;
-    _Atomic bool is_open; /* start succeeded; until then its one sentence says it all */
-    int32_t trouble;      /* share of attempts that failed lately, in 1/1024 */
-    uint64_t last_good_ns, last_bad_ns;
-    struct s3_kind_stats stats[S3_KINDS];
 };
 
 struct sluice_instance {
@@ -135,6 +121,8 @@ struct sluice_instance {
     sluice_storage table;
     struct s3_config conf;
     struct s3_engine engine;
+    const sluice_host_counters *counters; /* NULL: the host counts nothing */
+    void (*tell_attempt)(const sluice_host *, uint32_t kind, uint32_t outcome, sluice_slice why);
 };
 
 /* say.c: lines and sentences. */
@@ -183,10 +171,13 @@ enum s3_kind s3__kind_now(const struct s3_call *call);
 bool s3__page_deliver(struct s3_call *call, const struct s3_text *doc, sluice_status *ret,
                       bool *ret_goes_on);
 
-/* health.c: event thread. */
-void s3__health_note(sluice_instance *s3, enum s3_verdict verdict, const char *why);
-void s3__stats_note(sluice_instance *s3, const struct s3_call *call, sluice_status status,
-                    uint64_t bytes);
-void s3__stats_log(const sluice_instance *s3);
+/* counts.c: event thread, but for declare. */
+sluice_status s3__counts_declare(sluice_instance *s3);
+/* An attempt goes out, has ended (call->why says how), and the call has. */
+void s3__count_begin(const sluice_instance *s3, const struct s3_call *call);
+void s3__count_attempt(const sluice_instance *s3, const struct s3_call *call,
+                       enum s3_verdict verdict);
+void s3__count_end(const sluice_instance *s3, const struct s3_call *call, sluice_status status,
+                   uint64_t bytes);
 
 #endif

@@ -4,6 +4,7 @@
  * says: plugins that were built before would read the wrong bytes. New members stand at the end
  * and get new lines here; a line that is there changes only together with SLUICE_ABI_MAJOR (while
  * that is 0: with the minor, and a word in the ABI diary of plugin.h). */
+#include <sluice/counters.h>
 #include <sluice/helpers.h>
 #include <sluice/plugin.h>
 #include <sluice/storage.h>
@@ -105,6 +106,26 @@ AT(sluice_storage, get, 32, 8);
 AT(sluice_storage, head, 40, 8);
 AT(sluice_storage, del, 48, 8);
 AT(sluice_storage, list, 56, 8);
+
+SIZE(sluice_host_storage, 16);
+AT(sluice_host_storage, size, 0, 4);
+AT(sluice_host_storage, reserved, 4, 4);
+AT(sluice_host_storage, attempt, 8, 8);
+
+SIZE(sluice_counter, 40);
+AT(sluice_counter, name, 0, 8);
+AT(sluice_counter, labels, 8, 8);
+AT(sluice_counter, unit, 16, 8);
+AT(sluice_counter, help, 24, 8);
+AT(sluice_counter, kind, 32, 4);
+AT(sluice_counter, reserved, 36, 4);
+
+SIZE(sluice_host_counters, 32);
+AT(sluice_host_counters, size, 0, 4);
+AT(sluice_host_counters, reserved, 4, 4);
+AT(sluice_host_counters, declare, 8, 8);
+AT(sluice_host_counters, add, 16, 8);
+AT(sluice_host_counters, observe, 24, 8);
 
 _Static_assert(sizeof(sluice_status) == 4 && (sluice_status)-1 < 0, "sluice_status is int32_t");
 

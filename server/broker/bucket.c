@@ -228,7 +228,8 @@ store_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
                                            .table = table,
                                            .instance = plugin_instance_self(b->plugin),
                                            .plugin_flags = plugin_instance_flags(b->plugin),
-                                           .threads = (uint32_t)cfg->storage.threads};
+                                           .threads = (uint32_t)cfg->storage.threads,
+                                           .meter = plugin_instance_meter(b->plugin)};
     return plugin_store_open(&o, &b->store, err);
 }
 
@@ -264,6 +265,18 @@ bucket_open(const struct config *cfg, struct bucket *b, struct sl_error *err)
         plugin_instance_close(&b->plugin);
     }
     return rc;
+}
+
+void
+bucket_unused_tell(const struct config *cfg)
+{
+    for (size_t i = 0; i < cfg->plugin_count; i++) {
+        if (strcmp(cfg->plugins[i].name, cfg->storage.plugin) != 0) {
+            SL_WARN(NULL, "plugin.unused", KV_STR("name", cfg->plugins[i].name),
+                    KV_STR("meaning", "its section was checked, but nothing uses it and it is not "
+                                      "started; [storage] plugin = NAME would"));
+        }
+    }
 }
 
 void

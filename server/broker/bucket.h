@@ -32,6 +32,9 @@ MUST_CHECK enum sl_err bucket_open(const struct config *cfg, struct bucket *b,
 /* Probes the store, reads or creates cluster.json. */
 MUST_CHECK enum sl_err bucket_join(struct bucket *b, const struct config *cfg, struct sched *home,
                                    struct sl_error *err);
+/* A line for each section [plugin NAME] that nothing refers to: it was checked, so that an error in
+ * it shows at once, but is not started. */
+void bucket_unused_tell(const struct config *cfg);
 /* Ends the store's calls; the loops still run. */
 void bucket_close(struct bucket *b);
 /* Loads every plugin that is configured, checks its keys and configures it without starting it: for

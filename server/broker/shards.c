@@ -1,11 +1,13 @@
 /* The shards of a broker: made, opened, closed, looked at, each on its own loop. */
 #include "base/counters.h"
 #include "broker/process_int.h"
+#include "plugin/instance.h"
+#include "store/health.h"
 
 #include <sluice/storage.h>
 #include <time.h>
 
-enum { OPEN_WAIT_MS = 20000 };
+enum { OPEN_WAIT_MS = 20000, QUEUE_MAX = 64 << 20 };
 
 static void
 on_topic_changed(void *arg, struct topic_state *t)
@@ -56,7 +58,7 @@ journal_options_of(struct process *p, uint32_t index)
                                     .grace_ns = 3600 * SCHED_S,
                                     .snapshot_entries = (uint32_t)c->snapshot_entries,
                                     .snapshot_interval_ns = 10 * SCHED_S,
-                                    .queue_max_bytes = (size_t)p->cfg->server.memory_budget};
+                                    .queue_max_bytes = QUEUE_MAX};
 }
 
 void
@@ -202,11 +204,31 @@ shard_report(void *arg)
             KV_STR("why", s.why));
 }
 
+static void
+store_report(const struct process *p)
+{
+    struct store_health h;
+    struct store_rates r;
+    store_health(p->bucket.store, &h);
+    store_rates(p->bucket.store, &r);
+    SL_INFO(NULL, "store.status", KV_STR("store", p->bucket.name),
+            KV_STR("state", store_health_name(h.state)), KV_STR("why", h.why),
+            KV_I64("put_ms", h.latency_ns[STORE_PUT] / SCHED_MS),
+            KV_I64("get_ms", h.latency_ns[STORE_GET] / SCHED_MS),
+            KV_U64("puts_in_flight", h.puts_in_flight),
+            KV_I64("puts_per_minute", (int64_t)(r.puts_per_s * 60)),
+            KV_I64("gets_per_minute", (int64_t)((r.gets_per_s + r.heads_per_s) * 60)),
+            KV_I64("lists_per_minute", (int64_t)(r.lists_per_s * 60)),
+            KV_I64("deletes_per_minute", (int64_t)(r.dels_per_s * 60)));
+}
+
 void
 broker__report(const struct process *p)
 {
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
         run_on(shard_sched(p->broker.shards[j]), shard_report, p->broker.shards[j]);
     }
+    store_report(p);
     counters_log();
+    plugin_instance_counters_log(p->bucket.plugin);
 }

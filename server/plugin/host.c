@@ -2,20 +2,74 @@
  * and hands on to the module that does the work. */
 #include "plugin/plugin_int.h"
 #include "store/host_buf.h"
+#include "store/meter.h"
 #include "store/op.h"
 
-static const struct plugin_instance *
+#include <sluice/storage.h>
+#include <time.h>
+
+static struct plugin_instance *
 instance_of(const sluice_host *host)
 {
     return SL_CONTAINER_OF((sluice_host *)(uintptr_t)host, struct plugin_instance, host);
 }
 
+/* ---- sluice.host.counters/1 ---- */
+
+static sluice_status
+counters_declare(const sluice_host *host, const sluice_counter *table, uint32_t count)
+{
+    return plugin__counters_declare(instance_of(host), table, count);
+}
+
+static void
+counters_add(const sluice_host *host, uint32_t index, int64_t delta)
+{
+    plugin__counters_add(instance_of(host), index, delta);
+}
+
+static void
+counters_observe(const sluice_host *host, uint32_t index, uint64_t value)
+{
+    plugin__counters_observe(instance_of(host), index, value);
+}
+
+/* ---- sluice.host.storage/1 ---- */
+
+static void
+storage_attempt(const sluice_host *host, uint32_t kind, uint32_t outcome, sluice_slice why)
+{
+    struct timespec ts = {0};
+    if (kind < STORE_KINDS) { /* the numbers are those of enum store_kind, for ever */
+        (void)clock_gettime(CLOCK_BOOTTIME, &ts);
+        store_meter_attempt(instance_of(host)->meter, (enum store_kind)kind,
+                            outcome != SLUICE_ATTEMPT_GOOD, span_of(why.ptr, why.len),
+                            (int64_t)ts.tv_sec * SCHED_S + ts.tv_nsec);
+    }
+}
+
+_Static_assert(STORE_PUT == SLUICE_STORAGE_PUT && STORE_GET == SLUICE_STORAGE_GET &&
+                   STORE_HEAD == SLUICE_STORAGE_HEAD && STORE_DEL == SLUICE_STORAGE_DEL &&
+                   STORE_LIST == SLUICE_STORAGE_LIST,
+               "the ABI's numbers are ours");
+
+/* ---- struct sluice_host ---- */
+
 static const void *
 host_extension(const sluice_host *host, const char *id)
 {
+    static const sluice_host_counters counters = {
+        .size = sizeof(counters),
+        .declare = counters_declare,
+        .add = counters_add,
+        .observe = counters_observe,
+    };
+    static const sluice_host_storage storage = {.size = sizeof(storage),
+                                                .attempt = storage_attempt};
     (void)host;
-    (void)id;
-    return NULL;
+    return strcmp(id, SLUICE_HOST_COUNTERS_V1) == 0  ? (const void *)&counters
+           : strcmp(id, SLUICE_HOST_STORAGE_V1) == 0 ? (const void *)&storage
+                                                     : NULL;
 }
 
 static void
@@ -53,8 +107,7 @@ static uint64_t
 host_deadline_ns(const sluice_host *host, const sluice_op *op)
 {
     (void)host;
-    (void)op;
-    return UINT64_MAX; /* store calls carry no deadline yet */
+    return op_deadline_ns(op);
 }
 
 static sluice_buf *

@@ -8,9 +8,11 @@
 #include "plugin/crash.h"
 #include "plugin/loader.h"
 #include "plugin/plugin_int.h"
+#include "store/meter.h"
 #include "store/op.h"
 
 #include <stdio.h>
+#include <time.h>
 
 static const char *
 source_name(const struct plugin_source *src, const struct plugin_instance *p)
@@ -131,6 +133,14 @@ life_begin(struct plugin_instance *p, const struct plugin_conf *conf, struct sl_
     return SL_OK;
 }
 
+static int64_t
+boottime_ns(void)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (int64_t)ts.tv_sec * SCHED_S + ts.tv_nsec;
+}
+
 static struct plugin_instance *
 instance_new(const char *name)
 {
@@ -140,6 +150,7 @@ instance_new(const char *name)
     p->fields[0] = KV_STR("plugin", p->id_version);
     p->fields[1] = KV_STR("instance", p->name);
     p->diag = (struct diag){NULL, p->fields, 2};
+    p->meter = store_meter_new(name, boottime_ns());
     return p;
 }
 
@@ -189,6 +200,8 @@ plugin_instance_close(struct plugin_instance **pp)
         p->plugin.destroy(p->self);
     }
     plugin__conf_fini(&p->conf);
+    plugin__counters_fini(p);
+    store_meter_destroy(&p->meter);
     sl_free(p);
 }
 
@@ -208,6 +221,12 @@ uint64_t
 plugin_instance_flags(const struct plugin_instance *p)
 {
     return p->plugin.flags;
+}
+
+struct store_meter *
+plugin_instance_meter(const struct plugin_instance *p)
+{
+    return p->meter;
 }
 
 const char *

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <sluice/counters.h>
 #include <sluice/plugin.h>
 
 /* Where the plugin's function comes from. */
@@ -46,6 +47,25 @@ const void *plugin_instance_extension(const struct plugin_instance *p, const cha
 sluice_instance *plugin_instance_self(const struct plugin_instance *p);
 uint64_t plugin_instance_flags(const struct plugin_instance *p);
 const char *plugin_instance_id(const struct plugin_instance *p);
+
+/* Where the plugin's attempts are noted (sluice.host.storage/1): for plugin_store_options.meter.
+ * Lives as long as the instance. */
+struct store_meter *plugin_instance_meter(const struct plugin_instance *p);
+
+/* What the plugin counts, as it is now. [any thread, between start and close] */
+enum { PLUGIN_HISTOGRAM_BUCKETS = 40 };
+struct plugin_reading {
+    const sluice_counter *what;
+    int64_t value;                              /* of a histogram: the sum of what was observed */
+    uint64_t observed;                          /* of a histogram: how often */
+    uint64_t buckets[PLUGIN_HISTOGRAM_BUCKETS]; /* [i]: at least 2^(i-1), less than 2^i */
+};
+typedef void (*plugin_reading_fn)(void *arg, const struct plugin_reading *r);
+void plugin_instance_counters(const struct plugin_instance *p, plugin_reading_fn each, void *arg);
+/* The power of two below which so many per mille of what was observed lie. */
+uint64_t plugin_reading_below(const struct plugin_reading *r, uint32_t permille);
+/* The debug dump: a line plugin.counter for each that is not 0. */
+void plugin_instance_counters_log(const struct plugin_instance *p);
 
 /* Asks a source for its table without making an instance. Gives our copy of it, zero beyond what
  * the plugin has; what it points to lives as long as the process. */

@@ -5,6 +5,10 @@
 #include "base/diag.h"
 #include "plugin/instance.h"
 
+#include <sluice/counters.h>
+
+struct plugin_cell; /* counters.c */
+
 struct plugin_value {
     const char *text; /* owned */
     int64_t number;
@@ -26,10 +30,21 @@ struct plugin_instance {
     char name[64], id_version[96];
     struct diag_kv fields[2];
     struct diag diag;
+    const sluice_counter *counters; /* the plugin's table */
+    struct plugin_cell *cells;      /* NULL: it declared none */
+    uint32_t counter_count;
+    struct store_meter *meter; /* what its attempts are noted in */
 };
 
 /* Fills p->host. */
 void plugin__host_init(struct plugin_instance *p);
+
+/* counters.c: the host's table sluice.host.counters/1. */
+sluice_status plugin__counters_declare(struct plugin_instance *p, const sluice_counter *table,
+                                       uint32_t count);
+void plugin__counters_add(struct plugin_instance *p, uint32_t index, int64_t delta);
+void plugin__counters_observe(struct plugin_instance *p, uint32_t index, uint64_t value);
+void plugin__counters_fini(struct plugin_instance *p);
 
 /* Checks every pair against keys and fills *ret; refuses an unknown key with its nearest match. */
 MUST_CHECK enum sl_err plugin__conf_fill(const sluice_conf_key *keys,

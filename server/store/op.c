@@ -34,7 +34,7 @@ handle_of(uint32_t index, uint64_t generation)
 
 /* Gives the slot that the handle still names, NULL when it has moved on. Holds the lock. */
 static struct slot *
-slot_find(sluice_op *handle)
+slot_find(const sluice_op *handle)
 {
     uint64_t v = (uint64_t)(uintptr_t)handle;
     uint32_t index = (uint32_t)(v & (SLOTS_MAX - 1));
@@ -122,6 +122,19 @@ op_complete(sluice_op *handle, sluice_status status, const void *result)
     }
     op->finished(op, status, result);
     return true;
+}
+
+uint64_t
+op_deadline_ns(const sluice_op *handle)
+{
+    pthread_mutex_lock(&lock);
+    const struct slot *s = slot_find(handle);
+    uint64_t deadline_ns = 0;
+    if (s != NULL && s->op != NULL) {
+        deadline_ns = s->op->deadline_ns == 0 ? UINT64_MAX : s->op->deadline_ns;
+    }
+    pthread_mutex_unlock(&lock);
+    return deadline_ns;
 }
 
 void

@@ -23,6 +23,7 @@ struct plugin_op {
      * borrowed. Not called when op_end gives a final status. */
     void (*finished)(struct plugin_op *op, sluice_status status, const void *result);
     sluice_op *handle;
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC; set before op_begin; 0: none */
     char why[OP_WHY_MAX]; /* what the plugin said through fail(); "" when nothing */
 };
 
@@ -38,9 +39,11 @@ void op_begin(struct plugin_op *op);
 /* To be called right after the plugin's function returned `returned`; handle is that of op_begin
  * (the op itself may be gone by now). */
 enum op_state op_end(sluice_op *handle, sluice_status returned);
-/* The two members of the host table. op_complete says false when the op is not waiting for an
- * answer: misbehaviour, which the caller logs. */
+/* The three members of the host table. op_deadline_ns gives
+ * UINT64_MAX for none, 0 for an op that has ended. op_complete
+ * says false when the op is not waiting for an answer: misbehaviour, which the caller logs. */
 bool op_complete(sluice_op *handle, sluice_status status, const void *result);
+uint64_t op_deadline_ns(const sluice_op *handle);
 void op_fail(sluice_op *handle_or_null, const char *why, size_t len);
 /* Moves the sentence that was said with a NULL op on this thread to out, "" when there is none. */
 void op_take_why(char *out, size_t cap);

@@ -23,6 +23,7 @@
 #include <time.h>
 
 enum { THREADS_DEFAULT = 8, QUEUE_DEFAULT = 1024, LIST_PAGE = 1000, CLOSE_WAIT_S = 30 };
+enum { TIMEOUT_DEFAULT_MS = 60000 };
 
 struct plugin_store {
     struct store pub;
@@ -30,7 +31,8 @@ struct plugin_store {
     const sluice_storage *table;
     sluice_instance *instance;
     struct pool *pool; /* NULL: calls run on the loop */
-    bool is_serial;    /* and then under this lock, because loops share the instance */
+    uint32_t timeout_ms;
+    bool is_serial; /* and then under this lock, because loops share the instance */
     pthread_mutex_t serial;
     pthread_mutex_t count_lock; /* calls in flight, for close */
     pthread_cond_t none_left;
@@ -62,6 +64,14 @@ boottime_ns(void)
     struct timespec ts = {0};
     (void)clock_gettime(CLOCK_BOOTTIME, &ts);
     return (int64_t)ts.tv_sec * SCHED_S + ts.tv_nsec;
+}
+
+static uint64_t
+monotonic_ns(void)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * SCHED_S + (uint64_t)ts.tv_nsec;
 }
 
 static void
@@ -314,6 +324,13 @@ kind_reads(enum store_kind kind)
     return kind == STORE_GET || kind == STORE_HEAD;
 }
 
+static void
+deadline_set(struct job *j)
+{
+    uint32_t ms = j->call->timeout_ms > 0 ? j->call->timeout_ms : j->st->timeout_ms;
+    j->op.deadline_ns = monotonic_ns() + (uint64_t)ms * SCHED_MS;
+}
+
 static void job_dispatch(struct job *j);
 
 static void
@@ -321,6 +338,18 @@ list_continue(struct sched_task *task)
 {
     struct store_call *call = SL_CONTAINER_OF(task, struct store_call, task);
     job_dispatch((struct job *)call->impl);
+}
+
+static bool
+list_next_page(struct job *j, sluice_status status)
+{
+    if (!list_goes_on(j, status)) {
+        return false;
+    }
+    if (j->call->timeout_ms == 0) {
+        deadline_set(j);
+    }
+    return true;
 }
 
 /* The plugin's own completion of a pending call: on any thread. The next page goes out from the
@@ -339,7 +368,7 @@ op_finished(struct plugin_op *op, sluice_status status, const void *result)
     if (kind_reads(j->call->kind) && status == SLUICE_OK && result != NULL) {
         answer_get(j->call, (const sluice_get_result *)result);
     }
-    if (list_goes_on(j, status)) {
+    if (list_next_page(j, status)) {
         j->call->task.run = list_continue;
         sched_post(j->call->home, &j->call->task);
         return;
@@ -360,12 +389,31 @@ is_final(const struct plugin_store *st, sluice_op *handle, sluice_status status)
     return state == OP_FINAL;
 }
 
-/* Calls the plugin, page after page for a list. */
+/* Nothing was sent, so nothing is unknown. */
+static bool
+is_too_late(struct job *j)
+{
+    if (monotonic_ns() < j->op.deadline_ns) {
+        return false;
+    }
+    (void)snprintf(j->op.why, sizeof(j->op.why),
+                   "%.100s: the time for this request was over before it was sent; the store is "
+                   "slower than its clients",
+                   j->st->name);
+    return true;
+}
+
+/* Calls the plugin, page after page for a list. The store's own limit is one for each page, a
+ * caller's one for all. */
 static void
 job_call(struct job *j, struct plugin_store *st)
 {
     sluice_status status;
     do {
+        if (is_too_late(j)) {
+            status = SLUICE_ETIMEOUT;
+            break;
+        }
         op_begin(&j->op);
         sluice_op *handle = j->op.handle;
         bool is_read = kind_reads(j->call->kind);
@@ -382,7 +430,7 @@ job_call(struct job *j, struct plugin_store *st)
         if (is_read && status == SLUICE_OK) {
             answer_get(j->call, &j->got);
         }
-    } while (list_goes_on(j, status));
+    } while (list_next_page(j, status));
     answer_set(j, status);
     job_finish(j);
 }
@@ -433,6 +481,7 @@ job_new(struct plugin_store *st, struct store_call *call)
     j->st = st;
     j->call = call;
     j->sink = (sluice_list_sink){sizeof(j->sink), list_add};
+    deadline_set(j);
     call->impl = j;
     call->outcome = STORE_ERROR;
     call->rc = SL_OK;
@@ -487,6 +536,7 @@ plugin_store_new(const struct plugin_store_options *o)
     st->own_meter = o->meter == NULL ? store_meter_new(o->name, boottime_ns()) : NULL;
     st->pub.meter = o->meter == NULL ? st->own_meter : o->meter;
     store_meter_rename(st->pub.meter, o->name);
+    st->timeout_ms = o->timeout_ms == 0 ? TIMEOUT_DEFAULT_MS : o->timeout_ms;
     st->table = o->table;
     st->instance = o->instance;
     st->is_serial = (o->plugin_flags & SLUICE_F_CONCURRENT) == 0;

@@ -19,8 +19,9 @@ struct plugin_store_options {
     /* Where the plugin's attempts are noted; borrowed until close. NULL: the store makes its own.
      */
     struct store_meter *meter;
-    uint32_t threads;   /* of the pool; 0 = 8 */
-    uint32_t queue_max; /* calls that may wait for a thread; 0 = 1024 */
+    uint32_t threads;    /* of the pool; 0 = 8 */
+    uint32_t queue_max;  /* calls that may wait for a thread; 0 = 1024 */
+    uint32_t timeout_ms; /* of a call that sets none, and of each page of a LIST; 0 = 60 000 */
 };
 
 MUST_CHECK enum sl_err plugin_store_open(const struct plugin_store_options *o, struct store **ret,

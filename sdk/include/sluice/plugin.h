@@ -29,6 +29,8 @@
  *  0.1  first cut: handshake, host table, option tables, sluice.storage/1.
  *  0.2  SLUICE_STORE_VOLATILE; storage.h says that no key continues another by '/'. helpers.h (no
  *       part of the ABI).
+ *  0.3  The first tables of the host: counters.h, and "sluice.host.storage/1" in storage.h.
+ *       deadline_ns() tells a real deadline for storage calls; 0.2 always said "none".
  */
 #ifndef SLUICE_PLUGIN_H
 #define SLUICE_PLUGIN_H
@@ -40,7 +42,7 @@ extern "C" {
 #endif
 
 #define SLUICE_ABI_MAJOR 0
-#define SLUICE_ABI_MINOR 2
+#define SLUICE_ABI_MINOR 3
 
 #define SLUICE_EXPORT __attribute__((visibility("default")))
 /* Does this peer's struct reach `member`, and is it set? */
@@ -106,7 +108,9 @@ struct sluice_host {
     /* Ends an op whose call returned SLUICE_PENDING; exactly once. result is the struct that the
      * call's contract names, borrowed for this call (buffers in it are given to the host). [any] */
     void (*complete)(const sluice_host *, sluice_op *, sluice_status, const void *result);
-    /* CLOCK_MONOTONIC nanoseconds by which the op should have ended. [any] */
+    /* CLOCK_MONOTONIC nanoseconds by which the op should have ended; UINT64_MAX: no limit. One
+     * deadline over everything that the plugin does for it: waiting, connecting, sending, retries.
+     * To be asked while the op is in flight. [any] */
     uint64_t (*deadline_ns)(const sluice_host *, const sluice_op *);
     /* Gives a buffer of len writable bytes, 4096-aligned when len >= 32 KiB; NULL when the host has
      * no memory for it. [any] */

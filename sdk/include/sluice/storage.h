@@ -113,6 +113,29 @@ typedef struct sluice_storage {
                           sluice_list_sink *sink, sluice_op *op);
 } sluice_storage;
 
+/* The host's table for a plugin that talks to something far away: what became of each request that
+ * it sent, its own retries included. From it the host knows that a store throttles although every
+ * call succeeds in the end, and how many requests are billed. A plugin without retries need not
+ * bother: the host sees its calls. (0.3) */
+#define SLUICE_HOST_STORAGE_V1 "sluice.host.storage/1"
+
+/* Which of the five. */
+#define SLUICE_STORAGE_PUT 0
+#define SLUICE_STORAGE_GET 1
+#define SLUICE_STORAGE_HEAD 2
+#define SLUICE_STORAGE_DEL 3
+#define SLUICE_STORAGE_LIST 4
+
+#define SLUICE_ATTEMPT_GOOD 0 /* an answer, and be it "absent" or "exists" */
+#define SLUICE_ATTEMPT_BAD 1  /* throttled, refused, failed, or no answer */
+
+typedef struct sluice_host_storage {
+    uint32_t size;
+    uint32_t reserved;
+    /* One request ended; why is a sentence when it was bad, borrowed. [any] */
+    void (*attempt)(const sluice_host *, uint32_t kind, uint32_t outcome, sluice_slice why);
+} sluice_host_storage;
+
 #ifdef __cplusplus
 }
 #endif

@@ -317,12 +317,74 @@ kit_buf_new(const sluice_host *host, size_t len, uint8_t **writable)
     return &k->pub;
 }
 
+/* ---- the host's tables ---- */
+
+static _Atomic uint32_t counter_count;
+
+static sluice_status
+kit_declare(const sluice_host *host, const sluice_counter *table, uint32_t count)
+{
+    (void)host;
+    for (uint32_t i = 0; i < count; i++) {
+        if (table[i].name == NULL || table[i].unit == NULL || table[i].help == NULL ||
+            table[i].kind < SLUICE_COUNTER_SUM || table[i].kind > SLUICE_COUNTER_HISTOGRAM ||
+            table[i].reserved != 0) {
+            kit__fail(RULE_COUNTERS, "counter %u of %u has no name, unit, help or known kind", i,
+                      count);
+        }
+    }
+    atomic_store(&counter_count, count);
+    return SLUICE_OK;
+}
+
+static void
+counter_check(uint32_t index)
+{
+    if (index >= atomic_load(&counter_count)) {
+        kit__fail(RULE_COUNTERS, "counter %u was changed; %u are declared", index,
+                  atomic_load(&counter_count));
+    }
+}
+
+static void
+kit_add(const sluice_host *host, uint32_t index, int64_t delta)
+{
+    (void)host;
+    (void)delta;
+    counter_check(index);
+}
+
+static void
+kit_observe(const sluice_host *host, uint32_t index, uint64_t value)
+{
+    (void)host;
+    (void)value;
+    counter_check(index);
+}
+
+static void
+kit_attempt(const sluice_host *host, uint32_t kind, uint32_t outcome, sluice_slice why)
+{
+    (void)host;
+    if (kind > SLUICE_STORAGE_LIST || outcome > SLUICE_ATTEMPT_BAD) {
+        kit__fail(RULE_ATTEMPTS, "attempt() was told kind %u, outcome %u", kind, outcome);
+    }
+    if (outcome == SLUICE_ATTEMPT_BAD && why.len == 0) {
+        kit__fail(RULE_ATTEMPTS, "attempt() was told of a bad one without a sentence");
+    }
+    remember(why);
+}
+
 static const void *
 kit_extension(const sluice_host *host, const char *id)
 {
+    static const sluice_host_counters counters = {
+        .size = sizeof(counters), .declare = kit_declare, .add = kit_add, .observe = kit_observe};
+    static const sluice_host_storage storage = {.size = sizeof(storage), .attempt = kit_attempt};
     (void)host;
-    (void)id;
-    return NULL;
+    return strcmp(id, SLUICE_HOST_COUNTERS_V1) == 0  ? (const void *)&counters
+           : strcmp(id, SLUICE_HOST_STORAGE_V1) == 0 ? (const void *)&storage
+                                                     : NULL;
 }
 
 struct sluice_host kit__host = {.size = sizeof(kit__host),

@@ -13,6 +13,7 @@
 #include "plugin/testkit/testkit.h"
 
 #include <pthread.h>
+#include <sluice/counters.h>
 #include <sluice/storage.h>
 
 /* ---- rules: what a failure is a failure of ---- */
@@ -48,6 +49,11 @@
     X(NEVER_AFTER, "plugin.h: only an operation whose call returned SLUICE_PENDING is completed; " \
                    "one that ended is never completed again")                                      \
     X(DEADLINE, "plugin.h: an operation ends by its deadline_ns, whatever became of it")           \
+    X(COUNTERS, "counters.h: each counter has name, unit, help and kind; add and observe take a "  \
+                "position in the table")                                                           \
+    X(ATTEMPTS,                                                                                    \
+      "storage.h: attempt() takes one of the five kinds, an outcome, and a sentence when "         \
+      "it was bad")                                                                                \
     X(QUIESCE, "plugin.h: quiesce: no further data calls will come; those in flight end")          \
     X(BORROWED, "plugin.h: borrowed memory is not touched after the call has ended")               \
     X(TABLE, "storage.h: the table reaches list and has no empty member")                          \

@@ -286,6 +286,69 @@ deadline(void)
     kit__store_end(&l);
 }
 
+/* One of the five calls, with so many milliseconds until its deadline; whether it ends in time is
+ * watched by the waiting. Gives its status. */
+static sluice_status
+call_with_time(struct kit__life *l, unsigned kind, const char *key, int64_t ms)
+{
+    static const char *const names[] = {"put", "get", "head", "del"};
+    static const uint8_t body[] = "in time";
+    static const sluice_slice part = {body, sizeof(body)};
+    const sluice_put_opts opts = {.size = sizeof(opts)};
+    sluice_put_result put = {.size = sizeof(put)};
+    sluice_get_result got = {.size = sizeof(got)};
+    sluice_op *handle;
+    struct kit__op *op = kit__op_new(names[kind], kit__slice(key), &handle);
+    op->deadline_ns = (uint64_t)(kit__now_ns() + ms * 1000000);
+    child_enter(names[kind]);
+    sluice_status status = SLUICE_OK;
+    if (kind == 0) {
+        status = l->storage->put(l->self, kit__slice(key), &part, 1, &opts, &put, handle);
+    } else if (kind == 1) {
+        status = l->storage->get(l->self, kit__slice(key), 0, 0, &got, handle);
+    } else if (kind == 2) {
+        status = l->storage->head(l->self, kit__slice(key), &got, handle);
+    } else {
+        status = l->storage->del(l->self, kit__slice(key), handle);
+    }
+    bool is_inline = status != SLUICE_PENDING;
+    status = kit__op_end(op, status);
+    sluice_buf *bytes = is_inline ? got.body : op->got.body;
+    if (kind == 1 && status == SLUICE_OK && bytes != NULL) {
+        bytes->release(bytes);
+    }
+    return status;
+}
+
+/* Little time, and none: each call ends by its deadline, and a put still says what is true. */
+static void
+short_deadlines(void)
+{
+    enum { ROUNDS = 24 };
+    struct kit__life l;
+    struct buf *got;
+    kit__store_begin(&l);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const char *key = kit__key("%u", i);
+        int64_t ms = i % 3 == 0 ? 0 : (int64_t)kit__below(40);
+        sluice_status put = call_with_time(&l, 0, key, ms);
+        sluice_status there = kit__get(&l, key, 0, 0, &got);
+        buf_unref(&got);
+        if (put == SLUICE_OK && there != SLUICE_OK) {
+            kit__fail(RULE_STORED, "a put with %lld ms gave SLUICE_OK, and get %s", (long long)ms,
+                      kit__status_text(there));
+        }
+        if (put != SLUICE_OK && put != SLUICE_EUNKNOWN && there != SLUICE_ENOENT) {
+            kit__fail(RULE_OUTCOME, "a put with %lld ms gave %s, and then get %s", (long long)ms,
+                      kit__status_text(put), kit__status_text(there));
+        }
+        for (unsigned kind = 1; kind < 4; kind++) {
+            (void)call_with_time(&l, kind, key, ms);
+        }
+    }
+    kit__store_end(&l);
+}
+
 /* Key and body lie in memory that cannot be written, and that is gone when the call has ended. */
 static void
 borrowed(void)
@@ -449,6 +512,7 @@ const struct kit__test kit__storage_tests[] = {
     {"storage/if_version", KIT_STORAGE, if_version},
     {"storage/options", KIT_STORAGE, options},
     {"storage/deadline", KIT_STORAGE, deadline},
+    {"storage/short_deadlines", KIT_STORAGE, short_deadlines},
     {"storage/borrowed", KIT_STORAGE, borrowed},
     {"storage/no_memory", KIT_STORAGE, no_memory},
     {"storage/large", KIT_STORAGE, large},

@@ -2,6 +2,7 @@
  *
  * The memory store of the examples, with one fault at a time: the conformance kit must catch each,
  * and name the rule. `how = nothing` is the store as it is. */
+#include <sluice/counters.h>
 #include <sluice/storage.h>
 sluice_status memory_store_open(const sluice_host *host, const sluice_plugin **out);
 #define sluice_plugin_open memory_store_open
@@ -35,7 +36,9 @@ enum how {
     WRITES_EARLY,
     GIVES_NO_REASON,
     IGNORES_OPTIONS,
-    ASSUMES_MEMORY
+    ASSUMES_MEMORY,
+    IGNORES_DEADLINE,
+    COUNTS_WRONGLY
 };
 
 /* Faults that show before configure: one shared object each. */
@@ -54,7 +57,7 @@ static const sluice_conf_key keys[] = {
      "nothing|loses_put|two_winners|wrong_range|unsorted_list|duplicate_list|short_list|"
      "completes_twice|completes_late|completes_and_returns|never_completes|crashes|exits|"
      "prints_secret|leaks_thread|leaks_fd|leaks_buffer|keeps_borrowed|writes_early|"
-     "gives_no_reason|ignores_options|assumes_memory",
+     "gives_no_reason|ignores_options|assumes_memory|ignores_deadline|counts_wrongly",
      "What is wrong with it", 0, 0},
     {"password", SLUICE_CONF_STR, SLUICE_CONF_SECRET, "none", NULL, "A secret, for nothing", 0, 0},
     {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
@@ -144,6 +147,31 @@ broken_get(sluice_instance *s, sluice_slice key, uint64_t offset, uint64_t lengt
         *nowhere = 1;
     }
     return rc;
+}
+
+/* Answers when it likes, whatever the time is that it was given. */
+static void *
+complete_at_leisure(void *op)
+{
+    (void)sleep(5);
+    host_here->complete(host_here, (sluice_op *)op, SLUICE_EIO, NULL);
+    return NULL;
+}
+
+static sluice_status
+broken_del(sluice_instance *s, sluice_slice key, sluice_op *op)
+{
+    pthread_t thread;
+    if (how == COUNTS_WRONGLY) {
+        const sluice_host_counters *c =
+            (const sluice_host_counters *)host_here->extension(host_here, SLUICE_HOST_COUNTERS_V1);
+        c->add(host_here, 7, 1);
+    }
+    if (how == IGNORES_DEADLINE && pthread_create(&thread, NULL, complete_at_leisure, op) == 0) {
+        (void)pthread_detach(thread);
+        return SLUICE_PENDING;
+    }
+    return memory_del(s, key, op);
 }
 
 static sluice_status
@@ -259,7 +287,7 @@ broken_extension(sluice_instance *s, const char *id)
         .put = broken_put,
         .get = broken_get,
         .head = broken_head,
-        .del = memory_del,
+        .del = broken_del,
         .list = broken_list};
     static sluice_storage boastful;
     (void)s;

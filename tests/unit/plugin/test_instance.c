@@ -3,7 +3,10 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "plugin/instance.h"
+#include "store/health.h"
 
+#include <pthread.h>
+#include <sluice/storage.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -376,6 +379,158 @@ host__buf_new__large_ones_are_aligned_and_counted(void **state)
     buf_pool_trim();
 }
 
+/* ---- the host's tables ---- */
+
+static const sluice_counter counters[] = {
+    {"requests", "kind=a", "requests", "Asked", SLUICE_COUNTER_SUM, 0},
+    {"open", NULL, "things", "Open now", SLUICE_COUNTER_GAUGE, 0},
+    {"latency", NULL, "us", "Took", SLUICE_COUNTER_HISTOGRAM, 0},
+};
+
+struct readings {
+    struct plugin_reading all[8];
+    size_t count;
+};
+
+static void
+reading_keep(void *arg, const struct plugin_reading *r)
+{
+    struct readings *to = (struct readings *)arg;
+    to->all[to->count++] = *r;
+}
+
+static const sluice_host_counters *
+counters_of(const sluice_host *host)
+{
+    return (const sluice_host_counters *)host->extension(host, SLUICE_HOST_COUNTERS_V1);
+}
+
+static void *
+count_a_lot(void *arg)
+{
+    const sluice_host *host = (const sluice_host *)arg;
+    for (int i = 0; i < 10000; i++) {
+        counters_of(host)->add(host, 0, 1);
+        counters_of(host)->observe(host, 2, 5);
+    }
+    return NULL;
+}
+
+static void
+counters__from_two_threads__are_all_there(void **state)
+{
+    (void)state;
+    struct plugin_instance *p;
+    struct sl_error err = SL_ERROR_INIT;
+    struct readings got = {0};
+    pthread_t other;
+    assert_int_equal(open_with(good, 1, &p, &err), SL_OK);
+    const sluice_host *host = self.host;
+    assert_int_equal(counters_of(host)->declare(host, counters, 3), SLUICE_OK);
+    assert_int_equal(pthread_create(&other, NULL, count_a_lot, (void *)(uintptr_t)host), 0);
+    (void)count_a_lot((void *)(uintptr_t)host);
+    (void)pthread_join(other, NULL);
+    counters_of(host)->add(host, 1, 7);
+    counters_of(host)->add(host, 1, -5);
+    counters_of(host)->add(host, 3, 1);     /* there is none: ignored */
+    counters_of(host)->add(host, 2, 1);     /* a histogram: ignored */
+    counters_of(host)->observe(host, 0, 1); /* not one: ignored */
+    plugin_instance_counters(p, reading_keep, &got);
+    assert_int_equal(got.count, 3);
+    assert_string_equal(got.all[0].what->labels, "kind=a");
+    assert_int_equal(got.all[0].value, 20000);
+    assert_int_equal(got.all[1].value, 2);
+    assert_int_equal(got.all[2].observed, 20000);
+    assert_int_equal(got.all[2].value, 100000);
+    assert_int_equal(got.all[2].buckets[3], 20000); /* 4 to 7 */
+    assert_int_equal(plugin_reading_below(&got.all[2], 990), 8);
+    plugin_instance_close(&p);
+}
+
+static void
+counters__extremes__fall_into_the_outer_buckets(void **state)
+{
+    (void)state;
+    struct plugin_instance *p;
+    struct sl_error err = SL_ERROR_INIT;
+    struct readings got = {0};
+    assert_int_equal(open_with(good, 1, &p, &err), SL_OK);
+    const sluice_host *host = self.host;
+    assert_int_equal(counters_of(host)->declare(host, counters, 3), SLUICE_OK);
+    counters_of(host)->observe(host, 2, 0);
+    counters_of(host)->observe(host, 2, UINT64_MAX);
+    plugin_instance_counters(p, reading_keep, &got);
+    assert_int_equal(got.all[2].buckets[0], 1);
+    assert_int_equal(got.all[2].buckets[PLUGIN_HISTOGRAM_BUCKETS - 1], 1);
+    plugin_instance_close(&p);
+}
+
+static void
+counters__unsound_declarations__are_refused(void **state)
+{
+    (void)state;
+    struct plugin_instance *p;
+    struct sl_error err = SL_ERROR_INIT;
+    const sluice_counter bad[] = {
+        {"Requests", NULL, "x", "x", SLUICE_COUNTER_SUM, 0},
+        {"", NULL, "x", "x", SLUICE_COUNTER_SUM, 0},
+        {NULL, NULL, "x", "x", SLUICE_COUNTER_SUM, 0},
+        {"a b", NULL, "x", "x", SLUICE_COUNTER_SUM, 0},
+        {"a", "k=\"v\"", "x", "x", SLUICE_COUNTER_SUM, 0},
+        {"a", NULL, NULL, "x", SLUICE_COUNTER_SUM, 0},
+        {"a", NULL, "x", NULL, SLUICE_COUNTER_SUM, 0},
+        {"a", NULL, "x", "x", 4, 0},
+        {"a", NULL, "x", "x", SLUICE_COUNTER_SUM, 1},
+    };
+    assert_int_equal(open_with(good, 1, &p, &err), SL_OK);
+    const sluice_host *host = self.host;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(counters_of(host)->declare(host, &bad[i], 1), SLUICE_EINVAL);
+    }
+    assert_int_equal(counters_of(host)->declare(host, counters, 0), SLUICE_EINVAL);
+    assert_int_equal(counters_of(host)->declare(host, counters, 257), SLUICE_EINVAL);
+    assert_int_equal(counters_of(host)->declare(host, counters, 3), SLUICE_OK);
+    assert_int_equal(counters_of(host)->declare(host, counters, 3), SLUICE_EINVAL);
+    plugin_instance_close(&p);
+}
+
+static void
+host_tables__ids_that_are_none__give_null(void **state)
+{
+    (void)state;
+    struct plugin_instance *p;
+    struct sl_error err = SL_ERROR_INIT;
+    assert_int_equal(open_with(good, 1, &p, &err), SL_OK);
+    assert_null(self.host->extension(self.host, "sluice.host.counters/2"));
+    assert_null(self.host->extension(self.host, "sluice.host.counters/10"));
+    assert_null(self.host->extension(self.host, ""));
+    plugin_instance_close(&p);
+}
+
+static void
+attempts__that_fail__reach_the_meter_of_the_instance(void **state)
+{
+    (void)state;
+    struct plugin_instance *p;
+    struct sl_error err = SL_ERROR_INIT;
+    struct store_health h;
+    static const char why[] = "slow down";
+    assert_int_equal(open_with(good, 1, &p, &err), SL_OK);
+    const sluice_host *host = self.host;
+    const sluice_host_storage *door =
+        (const sluice_host_storage *)host->extension(host, SLUICE_HOST_STORAGE_V1);
+    for (int i = 0; i < 10; i++) {
+        door->attempt(host, SLUICE_STORAGE_PUT, SLUICE_ATTEMPT_BAD,
+                      (sluice_slice){(const uint8_t *)why, strlen(why)});
+        door->attempt(host, 99, SLUICE_ATTEMPT_GOOD, (sluice_slice){NULL, 0}); /* ignored */
+    }
+    const struct store st = {.meter = plugin_instance_meter(p)};
+    store_health(&st, &h);
+    assert_int_equal(h.state, STORE_DEGRADED);
+    assert_string_equal(h.why, "slow down");
+    plugin_instance_close(&p);
+}
+
 int
 main(void)
 {
@@ -395,6 +550,11 @@ main(void)
         T(host__log__carries_plugin_version_and_instance),
         T(host__completes_what_was_never_begun__is_logged_as_misbehaviour),
         T(host__buf_new__large_ones_are_aligned_and_counted),
+        T(counters__from_two_threads__are_all_there),
+        T(counters__extremes__fall_into_the_outer_buckets),
+        T(counters__unsound_declarations__are_refused),
+        T(host_tables__ids_that_are_none__give_null),
+        T(attempts__that_fail__reach_the_meter_of_the_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,8 @@ world_store(struct world *w)
         .name = "bucket",
         .table = (const sluice_storage *)plugin_instance_extension(w->plugin, SLUICE_STORAGE_V1),
         .instance = plugin_instance_self(w->plugin),
-        .plugin_flags = plugin_instance_flags(w->plugin)};
+        .plugin_flags = plugin_instance_flags(w->plugin),
+        .meter = plugin_instance_meter(w->plugin)};
     assert_int_equal(plugin_store_open(&o, &w->st, &w->err), SL_OK);
 }
 

@@ -1,8 +1,16 @@
 /* Configuration, credentials, and the one line that a start which cannot work ends with. */
+#include "plugin/crash.h"
 #include "s3_world.h"
 #include "storage-s3/config.h"
+#include "store/health.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void
 assert_refused(struct world *w, const struct plugin_conf_pair *more, size_t count, const char *what)
@@ -191,35 +199,210 @@ credentials__none_anywhere__says_where_they_may_come_from(void **state)
     env_set("AWS_SHARED_CREDENTIALS_FILE", NULL);
 }
 
-/* ---- health ---- */
+/* ---- counters and health ---- */
+
+struct counted {
+    const char *name, *labels;
+    int64_t value;
+    uint64_t observed;
+    size_t rows;
+};
 
 static void
-health__store_fails_and_recovers__is_logged_once_each_way(void **state)
+counted_look(void *arg, const struct plugin_reading *r)
+{
+    struct counted *c = (struct counted *)arg;
+    if (strcmp(r->what->name, c->name) == 0 && strcmp(r->what->labels, c->labels) == 0) {
+        c->value = r->value;
+        c->observed = r->observed;
+        c->rows++;
+    }
+}
+
+static struct counted
+counted(struct world *w, const char *name, const char *labels)
+{
+    struct counted c = {.name = name, .labels = labels};
+    plugin_instance_counters(w->plugin, counted_look, &c);
+    assert_int_equal(c.rows, 1);
+    return c;
+}
+
+static void
+counters__each_kind_and_outcome__is_counted(void **state)
 {
     struct world *w = (struct world *)*state;
-    size_t count = 0;
     world_open(w, NULL, 0);
-    SCRIPT(w, {.status = 500, .code = "InternalError"});
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(world_put(w, "x"), STORE_UNKNOWN);
+    SCRIPT(w, {.status = 503, .code = "SlowDown"}, {.status = 200}, {.status = 412},
+           {.status = 200, .body = "12345"}, {.status = 404, .code = "NoSuchKey"}, {.status = 204},
+           {.status = 200, .body = EMPTY_PAGE}, {.status = 500, .code = "InternalError"});
+    assert_int_equal(world_put(w, "abc"), STORE_DONE);
+    assert_int_equal(world_put(w, "abc"), STORE_EXISTS);
+    assert_int_equal(world_get(w, 0, 0), STORE_DONE);
+    buf_unref(&w->c.call.body);
+    assert_int_equal(world_get(w, 0, 0), STORE_ABSENT);
+    assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_DEL, "k"), STORE_DONE);
+    assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_LIST, "k"), STORE_DONE);
+    store_listing_free(&w->c.call.listing);
+    assert_int_equal(world_put(w, "abc"), STORE_UNKNOWN);
+    assert_int_equal(counted(w, "calls", "kind=put_if_absent,outcome=ok").value, 1);
+    assert_int_equal(counted(w, "calls", "kind=put_if_absent,outcome=exists").value, 1);
+    assert_int_equal(counted(w, "calls", "kind=put_if_absent,outcome=unknown").value, 1);
+    assert_int_equal(counted(w, "attempts", "kind=put_if_absent").value, 4);
+    assert_int_equal(counted(w, "retries", "kind=put_if_absent").value, 1);
+    assert_int_equal(counted(w, "throttled", "kind=put_if_absent").value, 1);
+    assert_int_equal(counted(w, "latency", "kind=put_if_absent").observed, 3);
+    assert_int_equal(counted(w, "calls", "kind=get,outcome=ok").value, 1);
+    assert_int_equal(counted(w, "calls", "kind=get,outcome=absent").value, 1);
+    assert_int_equal(counted(w, "calls", "kind=delete,outcome=ok").value, 1);
+    assert_int_equal(counted(w, "calls", "kind=list,outcome=ok").value, 2); /* start's is one */
+    assert_int_equal(counted(w, "bytes", "direction=in").value, 5);
+    assert_int_equal(counted(w, "bytes", "direction=out").value, 3);
+}
+
+/* The store sees what it bills, and throttling that no caller notices. */
+static void
+attempts__that_are_throttled__show_in_health_and_rates(void **state)
+{
+    static const struct step throttled = {.status = 503, .code = "SlowDown"};
+    struct world *w = (struct world *)*state;
+    struct store_health h;
+    struct store_rates r;
+    world_open(w, NULL, 0);
+    for (int i = 0; i < 4; i++) {
+        SCRIPT(w, throttled, throttled, throttled, {.status = 200});
+        assert_int_equal(world_put(w, "x"), STORE_DONE);
     }
+    store_health(w->st, &h);
+    assert_int_equal(h.state, STORE_DEGRADED);
+    assert_non_null(strstr(h.why, "SlowDown"));
+    store_rates(w->st, &r);
+    assert_true(r.is_billed);
+    assert_true(r.puts_per_s * 60 > 15);
     SCRIPT(w, {.status = 200});
     for (int i = 0; i < 40; i++) {
         assert_int_equal(world_put(w, "x"), STORE_DONE);
     }
-    plugin_store_close(&w->st);
-    plugin_instance_close(&w->plugin);
-    const char *at = w->log;
-    size_t left = w->log_len;
-    while ((at = (const char *)memmem(at, left, " is ", 4)) != NULL) {
-        count++;
-        at += 4;
-        left = w->log_len - (size_t)(at - w->log);
+    assert_int_equal(store_health_state(w->st), STORE_HEALTHY);
+    assert_non_null(memmem(w->log, w->log_len, "state=degraded", 14));
+    assert_non_null(memmem(w->log, w->log_len, "state=healthy", 13));
+}
+
+/* ---- the thread ---- */
+
+/* Gives the id of this process's thread of that name, 0 when there is none. */
+static int
+thread_named(const char *name)
+{
+    char path[64];
+    char comm[32];
+    int found = 0;
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    const struct dirent *e;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this DIR */
+    while ((e = readdir(d)) != NULL && found == 0) {
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
+        FILE *f = fopen(path, "r");
+        if (f != NULL && fgets(comm, sizeof(comm), f) != NULL) {
+            comm[strcspn(comm, "\n")] = '\0';
+            found = strcmp(comm, name) == 0 ? (int)strtol(e->d_name, NULL, 10) : 0;
+        }
+        if (f != NULL) {
+            (void)fclose(f);
+        }
     }
-    assert_int_equal(count, 2);
-    assert_non_null(memmem(w->log, w->log_len, "is degraded: ", 13));
-    assert_non_null(memmem(w->log, w->log_len, "is healthy", 10));
-    assert_non_null(memmem(w->log, w->log_len, "PUT: 60 calls in 60 attempts: 40 ok", 35));
+    (void)closedir(d);
+    return found;
+}
+
+static uint64_t
+blocked_signals(int tid)
+{
+    char path[64];
+    char line[128];
+    uint64_t mask = 0;
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        if (strncmp(line, "SigBlk:", 7) == 0) {
+            mask = strtoull(line + 7, NULL, 16);
+        }
+    }
+    (void)fclose(f);
+    return mask;
+}
+
+static void
+engine_thread__blocks_the_servers_signals_but_no_fault(void **state)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int others[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGPIPE};
+    struct world *w = (struct world *)*state;
+    world_open(w, NULL, 0);
+    uint64_t mask = blocked_signals(thread_named("storage-s3"));
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(mask >> (faults[i] - 1) & 1, 0);
+        assert_int_equal(mask >> (others[i] - 1) & 1, 1);
+    }
+}
+
+/* In a child, whose standard error is the pipe: a fault in the plugin's own thread. */
+static _Noreturn void
+crash_in_its_thread(const struct world *w, int out)
+{
+    const struct plugin_conf_pair pairs[] = {{"endpoint", w->endpoint},
+                                             {"bucket", "b1x"},
+                                             {"access.key", "AKIDTEST"},
+                                             {"secret.key", SECRET_CANARY}};
+    const struct plugin_source src = {.path = STORAGE_S3_SO};
+    const struct plugin_conf conf = {.pairs = pairs, .count = 4, .section = "plugin s3"};
+    struct plugin_instance *p = NULL;
+    struct sl_error err = SL_ERROR_INIT;
+    const struct rlimit no_core = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)dup2(out, STDERR_FILENO);
+    diag_set_sink(NULL, NULL);
+    (void)signal(SIGSEGV, SIG_DFL); /* cmocka has a handler of its own */
+    plugin_crash_install();
+    if (plugin_instance_open(&src, "s3", &conf, &p, &err) != SL_OK) {
+        (void)fprintf(stderr, "open: %s\n", err.msg);
+        _exit(9);
+    }
+    (void)tgkill(getpid(), thread_named("storage-s3"), SIGSEGV);
+    for (;;) {
+        (void)pause();
+    }
+}
+
+static void
+crash__in_the_plugins_thread__is_reported_with_its_name(void **state)
+{
+    struct world *w = (struct world *)*state;
+    char said[8192];
+    size_t len = 0;
+    ssize_t n = 0;
+    int ends[2];
+    int status = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        crash_in_its_thread(w, ends[1]);
+    }
+    (void)close(ends[1]);
+    while (len < sizeof(said) - 1 && (n = read(ends[0], said + len, sizeof(said) - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    said[len] = '\0';
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    bool is_told = strstr(said, "crashed: SIGSEGV") != NULL &&
+                   strstr(said, "plugin org.sluice.storage-s3@") != NULL &&
+                   strstr(said, "its code was on the stack") != NULL;
+    if (!is_told || !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV) {
+        fail_msg("status %x: %s", (unsigned)status, said);
+    }
 }
 
 /* ---- the shared object ---- */
@@ -253,7 +436,10 @@ main(void)
         WORLD_TEST(credentials__profile_of_the_shared_file__are_used_and_renewed_when_they_expire),
         WORLD_TEST(credentials__environment__are_used_when_nothing_else_is_set),
         WORLD_TEST(credentials__none_anywhere__says_where_they_may_come_from),
-        WORLD_TEST(health__store_fails_and_recovers__is_logged_once_each_way),
+        WORLD_TEST(counters__each_kind_and_outcome__is_counted),
+        WORLD_TEST(attempts__that_are_throttled__show_in_health_and_rates),
+        WORLD_TEST(engine_thread__blocks_the_servers_signals_but_no_fault),
+        WORLD_TEST(crash__in_the_plugins_thread__is_reported_with_its_name),
         cmocka_unit_test(shared_object__loads_by_itself_and_exports_one_symbol),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,12 +3,15 @@
 #include "../unit.h"
 #include "base/diag.h"
 #include "loop_fixture.h"
+#include "store/health.h"
 #include "store/host_buf.h"
 #include "store/op.h"
 #include "store/plugin_store.h"
 
+#include <sched.h>
 #include <sluice/storage.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { FAKE_OBJECTS = 2500 };
 
@@ -30,6 +33,7 @@ struct sluice_instance {
     const sluice_slice *parts; /* borrowed until the put is complete */
     const sluice_put_opts *opts;
     sluice_put_result *result;
+    uint64_t deadline_ns; /* what the host said of the last call */
 };
 
 static sluice_status
@@ -41,6 +45,7 @@ fake_call(sluice_instance *f, sluice_op *op)
     f->most_inside = f->inside > f->most_inside ? f->inside : f->most_inside;
     f->caller = pthread_self();
     f->pending = op;
+    f->deadline_ns = op_deadline_ns(op);
     pthread_cond_broadcast(&f->changed);
     while (f->is_blocked) {
         pthread_cond_wait(&f->changed, &f->lock);
@@ -500,6 +505,110 @@ list__pages_that_end_later__go_on_from_the_loop(void **state)
     store_listing_free(&w->c.call.listing);
 }
 
+static uint64_t
+monotonic_ns(void)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+static void
+deadline__callers_time__is_what_the_plugin_is_told(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    const enum store_kind kinds[] = {STORE_PUT, STORE_GET, STORE_HEAD, STORE_DEL, STORE_LIST};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        memset(&w->c, 0, sizeof(w->c));
+        w->c.call.kind = kinds[i];
+        w->c.call.timeout_ms = 1234567;
+        w->fake.answer = SLUICE_EIO;
+        uint64_t before = monotonic_ns();
+        sync_run(&w->loop, w->st, &w->c);
+        assert_true(w->fake.deadline_ns >= before + UINT64_C(1234567) * SCHED_MS);
+        assert_true(w->fake.deadline_ns <= monotonic_ns() + UINT64_C(1234567) * SCHED_MS);
+    }
+}
+
+static void
+deadline__caller_sets_none__the_stores_own_is_told(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    uint64_t before = monotonic_ns();
+    (void)sync_put(&w->loop, w->st, &w->c, "k", "x");
+    assert_true(w->fake.deadline_ns >= before + UINT64_C(60000) * SCHED_MS);
+    assert_true(w->fake.deadline_ns <= monotonic_ns() + UINT64_C(60000) * SCHED_MS);
+}
+
+static void
+deadline__after_the_end__the_operation_has_none_left(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    (void)sync_put(&w->loop, w->st, &w->c, "k", "x");
+    assert_int_equal(op_deadline_ns(w->fake.pending), 0);
+}
+
+/* Two calls for one thread: the second waits until its time is over. */
+static void
+deadline__over_before_a_thread_is_free__nothing_is_sent(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct sync_call first = {0};
+    world_open(w, SLUICE_F_MAY_BLOCK, 1, 10);
+    fake_block(w, true);
+    first.call.kind = STORE_DEL;
+    first.call.home = &w->loop.sched;
+    first.call.done = sync_done;
+    store_submit(w->st, &first.call);
+    fake_wait_inside(w, 1);
+    memset(&w->c, 0, sizeof(w->c));
+    w->c.call.kind = STORE_PUT;
+    w->c.call.part_count = 1;
+    w->c.call.timeout_ms = 1;
+    w->c.call.home = &w->loop.sched;
+    w->c.call.done = sync_done;
+    uint64_t submitted = monotonic_ns();
+    store_submit(w->st, &w->c.call);
+    while (monotonic_ns() < submitted + 2 * SCHED_MS) {
+        (void)sched_yield();
+    }
+    fake_block(w, false);
+    loop_run_until(&w->loop, &first.done, 1);
+    loop_run_until(&w->loop, &w->c.done, 1);
+    assert_int_equal(w->fake.calls, 1);
+    assert_int_equal(w->c.call.outcome, STORE_ERROR);
+    assert_int_equal(w->c.call.rc, SL_ETIMEOUT);
+    assert_non_null(strstr(w->c.call.why, "fake"));
+}
+
+static void
+health__calls_of_the_plugin__are_what_it_is_made_of(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct store_health h;
+    struct store_rates r;
+    world_open(w, SLUICE_F_CONCURRENT, 0, 0);
+    assert_int_equal(sync_put(&w->loop, w->st, &w->c, "k", "x"), STORE_DONE);
+    store_health(w->st, &h);
+    assert_int_equal(h.state, STORE_HEALTHY);
+    assert_true(h.latency_ns[STORE_PUT] > 0);
+    assert_int_equal(h.puts_in_flight, 0);
+    w->fake.answer = SLUICE_EIO;
+    w->fake.why = "the disk is on fire";
+    for (int i = 0; i < 10; i++) {
+        (void)sync_key(&w->loop, w->st, &w->c, STORE_GET, "k");
+    }
+    store_health(w->st, &h);
+    assert_int_equal(h.state, STORE_DEGRADED);
+    assert_int_equal(store_health_state(w->st), STORE_DEGRADED);
+    assert_string_equal(h.why, "the disk is on fire");
+    store_rates(w->st, &r);
+    assert_true(r.puts_per_s > 0 && r.gets_per_s > r.puts_per_s);
+}
+
 static void
 open__store_without_conditional_create__is_refused(void **state)
 {
@@ -554,6 +663,11 @@ main(void)
         T(pending__completed_and_returned_too__first_counts_and_the_log_names_the_store),
         T(list__all_keys__pages_until_the_end),
         T(list__pages_that_end_later__go_on_from_the_loop),
+        T(deadline__callers_time__is_what_the_plugin_is_told),
+        T(deadline__caller_sets_none__the_stores_own_is_told),
+        T(deadline__after_the_end__the_operation_has_none_left),
+        T(deadline__over_before_a_thread_is_free__nothing_is_sent),
+        T(health__calls_of_the_plugin__are_what_it_is_made_of),
         T(open__store_without_conditional_create__is_refused),
         T(close__calls_in_flight__are_waited_for),
     };
