@@ -4,6 +4,7 @@
  * and is told so. */
 #include "broker/serve.h"
 
+#include "api/pressure.h"
 #include "base/counters.h"
 #include "broker/process_int.h"
 
@@ -26,6 +27,7 @@ topic_defaults(void *arg, const char *name, struct topic_options *ret)
         (int32_t)(t.message_max_bytes < INT32_MAX ? t.message_max_bytes : INT32_MAX);
     ret->is_log_append_time = t.message_timestamp_type == CONFIG_LOG_APPEND_TIME;
     ret->is_compacted = (t.cleanup_policy & CONFIG_CLEANUP_COMPACT) != 0;
+    ret->is_deleted = (t.cleanup_policy & CONFIG_CLEANUP_DELETE) != 0;
     ret->retention_ms = t.retention_ms;
     ret->retention_bytes = t.retention_bytes;
     ret->segment_bytes = t.segment_bytes;
@@ -56,12 +58,17 @@ broker_fill(struct process *p)
     broker__shards_new(p);
     b->topic_admin = topic_admin_new(b->shards, b->shard_count);
     b->producer_ids = producer_ids_new(b->shards[0]);
+    const struct pressure_options pressure = {.store = p->bucket.store,
+                                              .journals = b->shard_count,
+                                              .bytes_max = cfg->server.memory_budget / 2};
+    b->pressure = pressure_new(&pressure);
 }
 
 static void
 broker_drop(struct process *p)
 {
     struct broker *b = &p->broker;
+    pressure_destroy(&b->pressure);
     producer_ids_destroy(&b->producer_ids);
     topic_admin_destroy(&b->topic_admin);
     for (uint32_t j = 0; j < b->shard_count; j++) {

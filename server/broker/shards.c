@@ -7,7 +7,7 @@
 #include <sluice/storage.h>
 #include <time.h>
 
-enum { OPEN_WAIT_MS = 20000, QUEUE_MAX = 64 << 20 };
+enum { OPEN_WAIT_MS = 20000 };
 
 static void
 on_topic_changed(void *arg, struct topic_state *t)
@@ -58,7 +58,7 @@ journal_options_of(struct process *p, uint32_t index)
                                     .grace_ns = 3600 * SCHED_S,
                                     .snapshot_entries = (uint32_t)c->snapshot_entries,
                                     .snapshot_interval_ns = 10 * SCHED_S,
-                                    .queue_max_bytes = QUEUE_MAX};
+                                    .queue_max_bytes = (size_t)p->cfg->server.memory_budget};
 }
 
 void
