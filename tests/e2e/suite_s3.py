@@ -249,7 +249,7 @@ def s47_the_store_goes_and_comes_back(env, bucket):
     expect(row["error"], 0, "produce after it came back")
     values = log_of(raw, topic, 0)
     expect((values[0], values[-1]), (b"before", b"after"), "first and last record")
-    eventually(lambda: "is healthy" in broker.log_text(), 20, "health is logged")
+    eventually(lambda: "state=healthy" in broker.log_text(), 20, "health is logged")
 
 
 # --- at the end of a run with --store ---
