@@ -70,9 +70,10 @@ LIMITS = {  # (worth a question, fail)
     "function-size": (60, 100),
     "complexity": (15, 25),
 }
-PREFIXES = set(BELOW) | {"sdk", "storage-fs", "plugins", "tests", "sim", "e2e", "fuzz", "bench",
+PREFIXES = set(BELOW) | {"sdk", "plugins", "tests", "sim", "e2e", "fuzz", "bench",
                          "docs", "tools", "dev", "build", "ci", "readme", "main", "lint", "all",
                          "examples", "server"}
+PREFIXES |= {p.name for p in (ROOT / "plugins").iterdir() if p.is_dir()}
 
 
 def closure():
