@@ -53,8 +53,27 @@ half_at(struct span head, size_t at)
     return is_little ? b << 8 | a : a << 8 | b;
 }
 
+/* The table of sections is what linkers write last. A file without its end would be mapped beyond
+ * it, and whoever touches that gets SIGBUS. */
+static enum sl_err
+whole_check(const char *path, struct span head, uint64_t size_bytes, struct sl_error *err)
+{
+    Elf64_Ehdr h;
+    memcpy(&h, head.ptr, sizeof(h));
+    uint64_t table = (uint64_t)h.e_shnum * h.e_shentsize;
+    if (h.e_shoff > size_bytes || table > size_bytes - h.e_shoff) {
+        return sl_error_set(err, SL_EINVAL,
+                            "%.200s is cut off: it has %llu bytes, and more belong to it; copy or "
+                            "build it anew",
+                            path, (unsigned long long)size_bytes);
+    }
+    return SL_OK;
+}
+
+_Static_assert((int)PLUGIN_ELF_HEAD_BYTES >= (int)sizeof(Elf64_Ehdr), "the header is in head");
+
 enum sl_err
-plugin_elf_check(const char *path, struct span head, struct sl_error *err)
+plugin_elf_check(const char *path, struct span head, uint64_t size_bytes, struct sl_error *err)
 {
     char theirs[32];
     char ours[32];
@@ -80,7 +99,7 @@ plugin_elf_check(const char *path, struct span head, struct sl_error *err)
                             : type == ET_REL ? "an object file"
                                              : "an ELF file of another kind");
     }
-    return SL_OK;
+    return whole_check(path, head, size_bytes, err);
 }
 
 /* Gives where count elements of size bytes lie at offset; NULL when the file does not hold them. */

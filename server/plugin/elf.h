@@ -8,10 +8,11 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* Says why the file cannot be a shared object for this machine: no ELF, cut off, an executable,
- * another architecture (which one). `path` is for the sentence; head holds the first bytes of the
- * file. */
-MUST_CHECK enum sl_err plugin_elf_check(const char *path, struct span head, struct sl_error *err);
+/* Says why the file cannot be a shared object for this machine: no ELF, an executable, another
+ * architecture (which one), cut off. `path` is for the sentence; head holds the first bytes of the
+ * file, which has size_bytes. */
+MUST_CHECK enum sl_err plugin_elf_check(const char *path, struct span head, uint64_t size_bytes,
+                                        struct sl_error *err);
 
 enum { PLUGIN_ELF_HEAD_BYTES = 64, PLUGIN_ELF_NAMES_BYTES = 400 };
 

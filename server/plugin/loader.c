@@ -179,16 +179,18 @@ private_copy(const char *path, int from, struct module *m, int *ret_fd, struct s
 {
     uint8_t head[PLUGIN_ELF_HEAD_BYTES];
     size_t head_len = 0;
+    struct stat copy = {0};
     int fd = memfd_create("sluice-plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || !copy_all(from, fd, m->sha256, head, &head_len) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
+        fstat(fd, &copy) != 0) {
         int why = errno;
         if (fd >= 0) {
             (void)close(fd);
         }
         return sl_error_sys(err, why, "plugin %.200s cannot be copied to memory", path);
     }
-    enum sl_err rc = plugin_elf_check(path, span_of(head, head_len), err);
+    enum sl_err rc = plugin_elf_check(path, span_of(head, head_len), (uint64_t)copy.st_size, err);
     if (rc != SL_OK) {
         (void)close(fd);
         return rc;

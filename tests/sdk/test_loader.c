@@ -160,7 +160,10 @@ load__cut_off_file__is_refused(void **state)
     (void)state;
     size_t len;
     uint8_t *bytes = file_read(PLUGIN_GOOD, &len);
-    assert_refused(file_write("cut", bytes, 200), NULL, SL_EINVAL, "cannot be loaded");
+    const size_t cuts[] = {64, 200, 3000, len / 2, len - 1};
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        assert_refused(file_write("cut", bytes, cuts[i]), NULL, SL_EINVAL, "is cut off");
+    }
     free(bytes);
 }
 
