@@ -194,6 +194,8 @@ explain_silence(const struct s3_answer *a, const struct s3_place *p, char out[S3
         remedy = "set ca.file to the authority that signed the store's certificate";
     } else if (a->curl_code == CURLE_SSL_CONNECT_ERROR) {
         remedy = "does it speak TLS there? use http:// if not";
+    } else if (a->curl_code == CURLE_GOT_NOTHING) {
+        remedy = "check the endpoint (https:// if it speaks TLS) and the network";
     } else if (a->curl_code == CURLE_COULDNT_RESOLVE_HOST) {
         remedy = "check the name in endpoint (or use addressing = path)";
     }

@@ -67,7 +67,7 @@ start__store_refuses__one_sentence_with_the_remedy(void **state)
         {{.status = 200, .body = "<html></html>"}, "is endpoint the address of an S3 store?"},
         {{.status = 404, .body = "not found"}, "is endpoint the address of an S3 store?"},
         {{.status = 500, .code = "InternalError"}, "InternalError"},
-        {{.status = 0}, "check the endpoint"},
+        {{.status = 0}, "check the endpoint (https:// if it speaks TLS)"},
         {{.status = -1}, "check the endpoint"},
     };
     const struct plugin_conf_pair quick[] = {{"timeout", "300ms"}};
