@@ -17,6 +17,14 @@ struct broker_listener {
     uint16_t port;
 };
 
+/* For whoever asks how the broker is (status.c). */
+struct broker_facts {
+    const struct store *store; /* borrowed; NULL: nothing is told of it */
+    const char *store_name;
+    int64_t started_ns;          /* CLOCK_BOOTTIME */
+    double price_put, price_get; /* dollars for 1000 requests */
+};
+
 struct broker {
     int32_t node_id;
     struct uuid cluster;
@@ -29,6 +37,7 @@ struct broker {
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
     struct pressure *pressure; /* back-pressure on producers; NULL: none */
+    struct broker_facts facts;
     bool is_auto_create;
     int32_t default_partitions;
     int32_t fetch_max_bytes;

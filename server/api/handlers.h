@@ -59,5 +59,6 @@ void delete_records_handle(struct request *req, const struct request_header *h);
 void elect_leaders_handle(struct request *req, const struct request_header *h);
 void list_partition_reassignments_handle(struct request *req, const struct request_header *h);
 void describe_topic_partitions_handle(struct request *req, const struct request_header *h);
+void status_handle(struct request *req, const struct request_header *h);
 
 #endif

@@ -11,8 +11,10 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <sluice/storage.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1 };
 
@@ -31,6 +33,28 @@ topic_defaults(void *arg, const char *name, struct topic_options *ret)
     ret->retention_ms = t.retention_ms;
     ret->retention_bytes = t.retention_bytes;
     ret->segment_bytes = t.segment_bytes;
+}
+
+/* S3 Standard's, where nothing else is said: what most stores are compared with. */
+static double
+price_of(const struct process *p, double configured, double on_object_stores)
+{
+    if (configured >= 0) {
+        return configured;
+    }
+    return (p->bucket.capabilities & SLUICE_STORE_LOCAL) != 0 ? 0 : on_object_stores;
+}
+
+static struct broker_facts
+facts_of(const struct process *p)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (struct broker_facts){.store = p->bucket.store,
+                                 .store_name = p->bucket.name,
+                                 .started_ns = ts.tv_sec * SCHED_S + ts.tv_nsec,
+                                 .price_put = price_of(p, p->cfg->storage.price_put, 0.005),
+                                 .price_get = price_of(p, p->cfg->storage.price_get, 0.0004)};
 }
 
 static void
@@ -62,6 +86,7 @@ broker_fill(struct process *p)
                                               .journals = b->shard_count,
                                               .bytes_max = cfg->server.memory_budget / 2};
     b->pressure = pressure_new(&pressure);
+    b->facts = facts_of(p);
 }
 
 static void

@@ -14,6 +14,8 @@ static const struct option options[] = {
     {CLI__CONFIG, "-c", "--config", "FILE", "the configuration file; without it, the defaults"},
     {CLI__SET, NULL, "--set", "SECTION.KEY=VALUE", "one option, on top of the file; repeatable"},
     {CLI__ADDRESS, NULL, "--address", "HOST:PORT", "the broker to ask (127.0.0.1:9092)"},
+    {CLI__JSON, NULL, "--json", NULL, "as JSON, for scripts"},
+    {CLI__COUNTERS, NULL, "--counters", NULL, "with every counter"},
     {CLI__MARKDOWN, NULL, "--markdown", NULL, "as a Markdown page"},
     {CLI__ONLY, NULL, "--only", "TEST", "a part (storage) or a test (storage/race) of the kit"},
     {CLI__SEED, NULL, "--seed", "N", "for the kit's random choices; without it, from the clock"},
@@ -86,6 +88,12 @@ option_store(const struct option *o, const char *value, struct cli__args *ret)
         return true;
     case CLI__IN_PROCESS:
         ret->is_in_process = true;
+        return true;
+    case CLI__JSON:
+        ret->is_json = true;
+        return true;
+    case CLI__COUNTERS:
+        ret->has_counters = true;
         return true;
     default:
         ret->is_markdown = true;

@@ -143,9 +143,12 @@ const struct cli__command cli__commands[] = {
      check},
     {"config", CLI__MARKDOWN, "doc", true, "config doc: list every option",
      "Prints every option with its type, default, bounds and meaning.", config},
-    {"status", CLI__ADDRESS, NULL, false, "ask a running broker how it is",
-     "Connects as a client and prints the cluster, the brokers, and the topics with the number of\n"
-     "their partitions.",
+    {"status", CLI__ADDRESS | CLI__JSON | CLI__COUNTERS, NULL, false,
+     "ask a running broker how it is",
+     "Connects as a client and prints how the broker, its journals and its store are, what it "
+     "asks\n"
+     "of the store and what that comes to in a month, then the cluster, the brokers, and the\n"
+     "topics with the number of their partitions. Of a broker that is no Sluice, the latter only.",
      cli__status},
     {"plugin",
      CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS | CLI__SECOND,

@@ -16,6 +16,8 @@ enum {
     CLI__SEED = 32,
     CLI__DEADLINE = 64,
     CLI__IN_PROCESS = 128,
+    CLI__JSON = 512,
+    CLI__COUNTERS = 1024,
     CLI__SECOND = 256 /* no option: the command takes a second argument */
 };
 
@@ -27,7 +29,7 @@ struct cli__args {
     const char *sets[CLI__SETS_MAX];
     size_t set_count;
     const char *address;
-    bool is_markdown;
+    bool is_markdown, is_json, has_counters;
     const char *only, *seed, *deadline_ms;
     bool is_in_process;
     const char *word;   /* the argument that is no option; NULL: none */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `sluice status`: a client of one request, Metadata v2 (its first version with a cluster id), over
- * a blocking socket with a time-out. Blocking is right here: there is nothing else to do. */
-#include "base/arena.h"
-#include "cli/cli_int.h"
-#include "wire/reader.h"
-#include "wire/writer.h"
+ * `sluice status`: a client of two requests on one connection, over a blocking socket with a
+ * time-out. Blocking is right here: there is nothing else to do.
+ *
+ * Metadata v2 (its first version with a cluster id) is what any Kafka broker answers. SluiceStatus
+ * comes second: a broker that does not know it closes the connection, and then Metadata is all. */
+#include "cli/status_int.h"
+#include "wire/frame.h"
+#include "wire/messages/metadata.h"
+#include "wire/messages/sluice_status.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -14,10 +17,10 @@
 #include <unistd.h>
 
 enum {
-    API_METADATA_KEY = 3,
     METADATA_VERSION = 2,
     TIMEOUT_S = 10,
     ANSWER_MAX = 64 * 1024 * 1024,
+    REQUEST_MAX = 256,
     CORRELATION = 1
 };
 
@@ -110,29 +113,31 @@ read_all(int fd, uint8_t *to, size_t n)
 }
 
 static bool
-send_request(int fd)
+send_request(int fd, int16_t key, int16_t version, const void *in)
 {
+    const struct api_info *info = api_info_find(key);
+    const struct request_header h = {.api_key = key,
+                                     .api_version = version,
+                                     .correlation_id = CORRELATION,
+                                     .info = info,
+                                     .client_id = span_cstr("sluice-status")};
     struct bytes frame;
-    bytes_init(&frame, 256);
-    struct wire_out out = wire_out_to(&frame, false);
-    wire_put_i32(&out, 0); /* the size, below */
-    wire_put_i16(&out, API_METADATA_KEY);
-    wire_put_i16(&out, METADATA_VERSION);
-    wire_put_i32(&out, CORRELATION);
-    wire_put_string(&out, span_cstr("sluice-status"));
-    wire_put_array_null(&out); /* every topic */
+    bytes_init(&frame, REQUEST_MAX);
+    bytes_u32(&frame, 0); /* the size, below */
+    request_header_put(&frame, &h);
+    bool is_sent = wire_encode(info->request, version, in, &frame) == SL_OK;
     put_u32(frame.data, (uint32_t)(frame.len - 4));
-    bool is_sent = write_all(fd, bytes_span(&frame));
+    is_sent = is_sent && write_all(fd, bytes_span(&frame));
     bytes_fini(&frame);
     return is_sent;
 }
 
 /* Gives the answer's bytes behind the size. */
 static enum sl_err
-ask(int fd, struct buf **ret, struct sl_error *err)
+answer_read(int fd, struct buf **ret, struct sl_error *err)
 {
     uint8_t size[4];
-    if (!send_request(fd) || !read_all(fd, size, sizeof(size))) {
+    if (!read_all(fd, size, sizeof(size))) {
         (void)sl_error_sys(err, errno, "the broker did not answer");
         return SL_EIO;
     }
@@ -151,90 +156,92 @@ ask(int fd, struct buf **ret, struct sl_error *err)
     return SL_OK;
 }
 
-static void
-print_brokers(struct wire_in *in)
-{
-    for (size_t n = wire_array(in, 12); n > 0 && wire_ok(in); n--) {
-        int32_t id = wire_i32(in);
-        struct span host = wire_string(in);
-        int32_t port = wire_i32(in);
-        (void)wire_string_nullable(in); /* rack */
-        if (wire_ok(in)) {
-            (void)printf("broker %d: %.*s:%d\n", id, (int)host.len, (const char *)host.ptr, port);
-        }
-    }
-}
-
-static size_t
-count_partitions(struct wire_in *in)
-{
-    size_t count = wire_array(in, 18);
-    for (size_t i = 0; i < count && wire_ok(in); i++) {
-        (void)wire_i16(in);                    /* error */
-        (void)wire_i32(in);                    /* partition */
-        (void)wire_i32(in);                    /* leader */
-        for (int list = 0; list < 2; list++) { /* replicas, in-sync replicas */
-            (void)wire_take(in, 4 * wire_array(in, 4));
-        }
-    }
-    return count;
-}
-
-static void
-print_topics(struct wire_in *in)
-{
-    size_t topics = wire_array(in, 9);
-    size_t partitions = 0;
-    for (size_t i = 0; i < topics && wire_ok(in); i++) {
-        (void)wire_i16(in); /* error */
-        struct span name = wire_string(in);
-        (void)wire_bool(in); /* internal */
-        size_t n = count_partitions(in);
-        partitions += n;
-        if (wire_ok(in)) {
-            (void)printf("topic %.*s: %zu partitions\n", (int)name.len, (const char *)name.ptr, n);
-        }
-    }
-    (void)printf("%zu topics, %zu partitions\n", topics, partitions);
-}
+/* One request and its answer, decoded into *out; what it borrows lives in *body and arena. */
+struct question {
+    int16_t key, version;
+    const void *in;
+    void *out;
+    struct buf *body;
+};
 
 static enum sl_err
-print_answer(struct span answer, struct sl_error *err)
+ask(int fd, struct question *q, struct arena *arena, struct sl_error *err)
 {
-    struct wire_in in;
-    wire_in_init(&in, answer, false, NULL);
-    if (wire_i32(&in) != CORRELATION) {
-        wire_fail(&in, SL_EMALFORMED);
+    const struct api_info *info = api_info_find(q->key);
+    int32_t correlation = 0;
+    struct span rest;
+    if (!send_request(fd, q->key, q->version, q->in)) {
+        (void)sl_error_sys(err, errno, "the broker did not answer");
+        return SL_EIO;
     }
-    print_brokers(&in);
-    struct span cluster = wire_string_nullable(&in);
-    int32_t controller = wire_i32(&in);
-    if (wire_ok(&in)) {
-        (void)printf("cluster %.*s, controller %d\n", (int)cluster.len, (const char *)cluster.ptr,
-                     controller);
-        print_topics(&in);
+    enum sl_err rc = answer_read(fd, &q->body, err);
+    if (rc != SL_OK) {
+        return rc;
     }
-    if (wire_in_done(&in) != SL_OK) {
+    rc = response_header_parse(buf_span(q->body), info, q->version, &correlation, &rest);
+    if (rc == SL_OK) {
+        rc = wire_decode(info->response, q->version, rest, arena, q->out);
+    }
+    if (rc != SL_OK || correlation != CORRELATION) {
         return sl_error_set(err, SL_EMALFORMED, "the broker's answer cannot be read");
     }
     return SL_OK;
+}
+
+/* NULL when the broker does not tell. */
+static json_t *
+report_ask(int fd, bool wants_counters, struct arena *arena)
+{
+    struct sl_error ignored = SL_ERROR_INIT;
+    const struct sluice_status_request in = {.wants_counters = wants_counters};
+    struct sluice_status_response out = {0};
+    struct question q = {.key = API_SLUICE_STATUS, .in = &in, .out = &out};
+    json_t *report = NULL;
+    if (ask(fd, &q, arena, &ignored) == SL_OK && out.error_code == 0) {
+        report = json_loadb((const char *)out.report.ptr, out.report.len, 0, NULL);
+    }
+    if (!json_is_object(report)) {
+        json_decref(report);
+        report = NULL;
+    }
+    buf_unref(&q.body);
+    return report;
+}
+
+static enum sl_err
+status_get(int fd, const struct cli__args *args, struct sl_error *err)
+{
+    struct metadata_request in;
+    struct metadata_response out;
+    struct question q = {.key = API_METADATA, .version = METADATA_VERSION, .in = &in, .out = &out};
+    struct arena arena;
+    arena_init(&arena, (size_t)4 * ANSWER_MAX);
+    metadata_request_init(&in); /* every topic */
+    enum sl_err rc = ask(fd, &q, &arena, err);
+    if (rc == SL_OK) {
+        json_t *report = report_ask(fd, args->has_counters, &arena);
+        if (args->is_json) {
+            cli__status_json(report, &out);
+        } else {
+            cli__status_text(report, &out);
+        }
+        json_decref(report);
+    }
+    buf_unref(&q.body);
+    arena_fini(&arena);
+    return rc;
 }
 
 int
 cli__status(const struct cli__args *args)
 {
     struct sl_error err = SL_ERROR_INIT;
-    struct buf *answer = NULL;
     int fd = -1;
     const char *address = args->address == NULL ? "127.0.0.1:9092" : args->address;
     enum sl_err rc = broker_connect(address, &fd, &err);
     if (rc == SL_OK) {
-        rc = ask(fd, &answer, &err);
+        rc = status_get(fd, args, &err);
     }
-    if (rc == SL_OK && answer != NULL) {
-        rc = print_answer(buf_span(answer), &err);
-    }
-    buf_unref(&answer);
     if (fd >= 0) {
         (void)close(fd);
     }

@@ -33,6 +33,7 @@ enum { CONFIG_CLEANUP_DELETE = 1, CONFIG_CLEANUP_COMPACT = 2 };
 #define CONFIG_C_ENUM int
 #define CONFIG_C_LIST unsigned
 #define CONFIG_C_ADDRESS struct config_address
+#define CONFIG_C_DECIMAL double
 #define CONFIG_FIELD(type, field, key, dflt, lo, hi, unit, flags, help) CONFIG_C_##type field;
 
 struct config_server {

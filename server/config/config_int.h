@@ -16,7 +16,8 @@ enum config__type {
     CONFIG__STR,
     CONFIG__ENUM,
     CONFIG__LIST,
-    CONFIG__ADDRESS
+    CONFIG__ADDRESS,
+    CONFIG__DECIMAL
 };
 
 struct config__option {

@@ -12,6 +12,7 @@
  *   ENUM      int, the position of the word in `unit` ("a|b|c")
  *   LIST      unsigned, one bit for each word of `unit` that the comma-separated value names
  *   ADDRESS   struct config_address; "" is absent; lowest and highest bound the port
+ *   DECIMAL   double, digits and perhaps a point; lowest and highest are whole numbers
  * Threads: constants. */
 #ifndef SLUICE_CONFIG_OPTIONS_H
 #define SLUICE_CONFIG_OPTIONS_H
@@ -84,7 +85,13 @@
     X(INT, threads, "threads", "8", 1, 256, "", 0,                                                 \
       "Threads that make the blocking calls of the storage plugin.")                               \
     X(SIZE, cache_bytes, "cache.bytes", "64MiB", 0, 1024 * CONFIG_GIB, "", 0,                      \
-      "Bytes of stored objects kept in memory for readers.")
+      "Bytes of stored objects kept in memory for readers.")                                       \
+    X(DECIMAL, price_put, "price.put.per.1000", "-1", -1, 1000000, "", 0,                          \
+      "What the store bills for 1000 PUT or LIST requests, in dollars; `sluice status` tells "     \
+      "what the present rate comes to in a month. -1: 0.005, as S3 Standard, on object stores, "   \
+      "and 0 on local ones.")                                                                      \
+    X(DECIMAL, price_get, "price.get.per.1000", "-1", -1, 1000000, "", 0,                          \
+      "The same for 1000 GET or HEAD requests. -1: 0.0004 on object stores, 0 on local ones.")
 
 #define CONFIG_PLUGIN_OPTIONS(X)                                                                   \
     X(STR, path, "path", "", 0, 1024, "", 0,                                                       \

@@ -98,7 +98,7 @@ config__option_find(const struct config__kind *kind, const char *key)
 const char *
 config__type_name(enum config__type type)
 {
-    static const char *const names[] = {"integer", "size", "duration", "boolean",
-                                        "string",  "word", "words",    "address"};
+    static const char *const names[] = {"integer", "size",  "duration", "boolean", "string",
+                                        "word",    "words", "address",  "decimal"};
     return names[type];
 }

@@ -202,6 +202,24 @@ str_parse(const struct config__option *opt, const char *text, const char **ret)
     return true;
 }
 
+/* Not strtod's infinities, exponents and hexadecimal digits: a price or a factor. */
+static bool
+decimal_parse(const struct config__option *opt, const char *text, double *ret)
+{
+    const char *digits = text + (text[0] == '-' ? 1 : 0);
+    size_t n = strspn(digits, "0123456789.");
+    if (n == 0 || digits[n] != '\0' || n > 20 || digits[0] == '.' || digits[n - 1] == '.' ||
+        strchr(digits, '.') != strrchr(digits, '.')) {
+        return false;
+    }
+    double v = strtod(text, NULL);
+    if (v < (double)opt->lo || v > (double)opt->hi) {
+        return false;
+    }
+    *ret = v;
+    return true;
+}
+
 bool
 config__value_parse(const struct config__option *opt, const char *text, void *field)
 {
@@ -220,6 +238,8 @@ config__value_parse(const struct config__option *opt, const char *text, void *fi
         return list_parse(opt, text, (unsigned *)field);
     case CONFIG__ADDRESS:
         return address_parse(opt, text, (struct config_address *)field);
+    case CONFIG__DECIMAL:
+        return decimal_parse(opt, text, (double *)field);
     }
     return false;
 }
@@ -271,6 +291,9 @@ config__value_allowed(const struct config__option *opt, char *out, size_t cap)
     switch (opt->type) {
     case CONFIG__INT:
         range_print(opt, "a number", out, cap);
+        break;
+    case CONFIG__DECIMAL:
+        range_print(opt, "a number, with a decimal point or without,", out, cap);
         break;
     case CONFIG__SIZE:
         range_print(opt, "bytes (B, KiB, MiB, GiB or TiB may follow)", out, cap);

@@ -39,6 +39,7 @@
 #include "wire/messages/offset_for_leader_epoch.h"
 #include "wire/messages/produce.h"
 #include "wire/messages/sasl_handshake.h"
+#include "wire/messages/sluice_status.h"
 #include "wire/messages/sync_group.h"
 
 static const struct api_info apis[] = {
@@ -112,6 +113,14 @@ static const struct api_info apis[] = {
      &describe_topic_partitions_request_schema, &describe_topic_partitions_response_schema},
 };
 
+static const struct api_info own = {API_SLUICE_STATUS,
+                                    "SluiceStatus",
+                                    0,
+                                    0,
+                                    WIRE_NEVER,
+                                    &sluice_status_request_schema,
+                                    &sluice_status_response_schema};
+
 const struct api_info *
 api_info_table(size_t *ret_count)
 {
@@ -127,5 +136,5 @@ api_info_find(int16_t key)
             return &apis[i];
         }
     }
-    return NULL;
+    return key == own.key ? &own : NULL;
 }

@@ -55,6 +55,7 @@ enum api_key {
     API_CONSUMER_GROUP_HEARTBEAT = 68,
     API_CONSUMER_GROUP_DESCRIBE = 69,
     API_DESCRIBE_TOPIC_PARTITIONS = 75,
+    API_SLUICE_STATUS = 32000, /* ours, far above Kafka's; never advertised */
 };
 
 struct api_info {
@@ -67,7 +68,7 @@ struct api_info {
 
 /* Gives NULL for a key without a codec. Which of these are advertised is api/'s decision. */
 const struct api_info *api_info_find(int16_t key);
-/* The whole table, ascending by key. */
+/* Kafka's APIs, ascending by key; not our own. */
 const struct api_info *api_info_table(size_t *ret_count);
 static inline bool
 api_info_has(const struct api_info *info, int16_t version)

@@ -182,7 +182,7 @@ config_doc__prints_the_table(void **state)
 struct canned {
     int listener;
     uint16_t port;
-    struct span answer;
+    struct span answer, second; /* second.len 0: hangs up instead */
     uint8_t request[64];
     ssize_t request_len;
     pthread_t thread;
@@ -195,27 +195,39 @@ canned_run(void *arg)
     int fd = accept(c->listener, NULL, NULL);
     c->request_len = recv(fd, c->request, sizeof(c->request), 0);
     (void)send(fd, c->answer.ptr, c->answer.len, MSG_NOSIGNAL);
+    if (c->second.len > 0) {
+        c->request_len = recv(fd, c->request, sizeof(c->request), 0);
+        (void)send(fd, c->second.ptr, c->second.len, MSG_NOSIGNAL);
+    }
     (void)shutdown(fd, SHUT_WR);
     (void)close(fd);
     return NULL;
 }
 
 static int
-status_of(struct canned *c, struct span answer)
+status_with(struct canned *c, const char *options, struct span answer, struct span second)
 {
-    char line[100];
+    char line[140];
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
-    *c = (struct canned){.answer = answer, .listener = socket(AF_INET, SOCK_STREAM, 0)};
+    *c = (struct canned){
+        .answer = answer, .second = second, .listener = socket(AF_INET, SOCK_STREAM, 0)};
     assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(c->listener, 1), 0);
     assert_int_equal(getsockname(c->listener, (struct sockaddr *)&a, &len), 0);
     assert_int_equal(pthread_create(&c->thread, NULL, canned_run, c), 0);
-    (void)snprintf(line, sizeof(line), "sluice status --address 127.0.0.1:%u", ntohs(a.sin_port));
+    (void)snprintf(line, sizeof(line), "sluice status --address 127.0.0.1:%u%s", ntohs(a.sin_port),
+                   options);
     int status = run(line);
     assert_int_equal(pthread_join(c->thread, NULL), 0);
     (void)close(c->listener);
     return status;
+}
+
+static int
+status_of(struct canned *c, struct span answer)
+{
+    return status_with(c, "", answer, span_of(NULL, 0));
 }
 
 static void
@@ -274,6 +286,86 @@ status__a_broker_answers__prints_it(void **state)
     bytes_fini(&b);
 }
 
+/* The answer to SluiceStatus. */
+static void
+report_make(struct bytes *b, uint16_t error, const char *report)
+{
+    bytes_init(b, 4096);
+    bytes_u32(b, 0);
+    bytes_u32(b, 1); /* correlation */
+    bytes_u32(b, 0); /* throttle */
+    bytes_u16(b, error);
+    bytes_u32(b, (uint32_t)strlen(report));
+    bytes_append(b, report, strlen(report));
+    put_u32(b->data, (uint32_t)(b->len - 4));
+}
+
+static void
+status__a_sluice_answers__prints_how_it_is(void **state)
+{
+    (void)state;
+    static const char report[] =
+        "{\"node_id\":7,\"version\":\"9.9\",\"uptime_ms\":3720000,\"journals\":[{\"index\":0,"
+        "\"mode\":"
+        "\"live\",\"verified_through\":12,\"in_flight\":1,\"queued_items\":2,\"queued_bytes\":34,"
+        "\"why\":\"\",\"pressure\":\"slowing\",\"delay_ms\":700.0}],\"store\":{\"name\":\"store "
+        "s3\","
+        "\"health\":\"degraded\",\"why\":\"503\",\"since_ms\":5100.0,\"latency_ms\":{\"put\":51.25,"
+        "\"get\":0}},\"rates\":{\"put\":12.0,\"get\":3.1,\"list\":0.2},\"price\":{\"put_per_1000\":"
+        "0.005,\"get_per_1000\":0.0004,\"per_month\":158.7},\"counters\":{\"x_y\":5}}";
+    static const char *const wants[] = {
+        "node 7, sluice 9.9, up 1 h 2 min\n",
+        "store: store s3, degraded for 5 s: 503; PUT 51.2 ms\n",
+        "requests: 12.0 PUT/s, 3.1 GET/s, 0.2 LIST/s; at this rate about $159 a month\n",
+        "journal 0: live, verified through 12, 1 in flight, 2 queued (34 bytes); slowing "
+        "producers, "
+        "acknowledgements take 0.7 s\n",
+        "x_y 5\n",
+        "broker 7: host.example:9092\ncluster cluster-x, controller 7\n"};
+    struct canned c;
+    struct bytes b;
+    struct bytes r;
+    answer_make(&b);
+    report_make(&r, 0, report);
+    assert_int_equal(status_with(&c, " --counters", bytes_span(&b), bytes_span(&r)), 0);
+    for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+        if (strstr(output, wants[i]) == NULL) {
+            fail_msg("\"%s\" is not in \"%s\"", wants[i], output);
+        }
+    }
+    assert_int_equal(get_u32(c.request + 4), 32000u << 16);
+    assert_int_equal(c.request[c.request_len - 1], 1); /* wants counters */
+    assert_int_equal(status_with(&c, " --json", bytes_span(&b), bytes_span(&r)), 0);
+    assert_non_null(strstr(output, "\"cluster_id\": \"cluster-x\""));
+    assert_non_null(strstr(output, "\"version\": \"9.9\""));
+    assert_int_equal(c.request[c.request_len - 1], 0);
+    bytes_fini(&b);
+    bytes_fini(&r);
+}
+
+static void
+status__broker_tells_nothing_more__metadata_is_all(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t error;
+        const char *report;
+    } answers[] = {{31, ""}, {0, "{"}, {0, ""}, {0, "[1]"}};
+    struct canned c;
+    struct bytes b;
+    answer_make(&b);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct bytes r;
+        report_make(&r, answers[i].error, answers[i].report);
+        assert_int_equal(status_with(&c, "", bytes_span(&b), bytes_span(&r)), 0);
+        assert_non_null(strstr(output, "2 topics, 3 partitions\n"));
+        bytes_fini(&r);
+    }
+    assert_int_equal(status_with(&c, " --json", bytes_span(&b), span_of(NULL, 0)), 0);
+    assert_non_null(strstr(output, "\"broker\": null"));
+    bytes_fini(&b);
+}
+
 static void
 status__answer_cut_anywhere__is_an_error(void **state)
 {
@@ -319,6 +411,8 @@ main(void)
         cmocka_unit_test_setup(help_and_version__by_any_of_their_names, setup),
         cmocka_unit_test_setup(config_doc__prints_the_table, setup),
         cmocka_unit_test_setup(status__a_broker_answers__prints_it, setup),
+        cmocka_unit_test_setup(status__a_sluice_answers__prints_how_it_is, setup),
+        cmocka_unit_test_setup(status__broker_tells_nothing_more__metadata_is_all, setup),
         cmocka_unit_test_setup(status__answer_cut_anywhere__is_an_error, setup),
         cmocka_unit_test_setup(status__no_kafka_broker__says_so, setup),
     };
