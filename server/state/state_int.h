@@ -57,7 +57,7 @@ struct state {
     /* topics.c */
     struct map past;            /* of struct past_topic, by name; at most PAST_TOPICS_MAX */
     struct list past_order;     /* the one deleted longest ago first */
-    uint32_t incarnation_floor; /* the highest of those that had to be forgotten */
+    uint32_t incarnation_floor; /* where names begin that are not among them */
     struct map quotas;          /* of struct quota_entry */
     /* groups.c */
     struct map groups;

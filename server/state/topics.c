@@ -38,10 +38,7 @@ uint32_t
 state_next_incarnation(const struct state *st, struct span name)
 {
     const struct past_topic *past = past_find(st, name);
-    if (past != NULL) {
-        return past->incarnation + 1;
-    }
-    return st->incarnation_floor == 0 ? 0 : st->incarnation_floor + 1;
+    return past != NULL ? past->incarnation + 1 : st->incarnation_floor;
 }
 
 void

@@ -100,6 +100,57 @@ snapshot__what_is_in_flight_is_not_in_it(void **unused)
     state_destroy(&st);
 }
 
+/* --- older versions --- */
+
+/* small_state, trimmed to 5, as the last binary that wrote version 1 wrote it. */
+static const char version_1[] =
+    "534c53540001000000000000000003e800000002a000000000000000000000000000000200037477"
+    "6f000000000000000100000000000000000000000000000000000003e8a000000000000000000000"
+    "000000000100036f6e65000000000000000300000000000000010000000200000001000c72657465"
+    "6e74696f6e2e6d7300000001350000000000000000000003e800000002a000000000000000000000"
+    "0000000001000000000000000000000005000000000000000e000000000500000000000000030000"
+    "000000000004000000000000004d0000000200000100000000640000000500000000000000040000"
+    "000000000006000000000000004d0000000200000100000000640000000500000000000000050000"
+    "000000000008000000000000004d0000000200000100000000640000000500000000000000060000"
+    "00000000000a000000000000004d0000000200000100000000640000000500000000000000070000"
+    "00000000000c000000000000004d0000000200000100000000640000000500000001000000000000"
+    "00090000000000000000003205000000040000000500000000000000040000000600000007000000"
+    "0000000006000000080000000900000000000000080000000a0000000b000000000000000a000000"
+    "0c0000000d000000000000000ca00000000000000000000000000000010000000200000000000000"
+    "000000000000000000000000000000000000";
+
+static void
+restore__version_1__as_it_was_then(void **unused)
+{
+    (void)unused;
+    static uint8_t raw[sizeof(version_1) / 2];
+    struct sl_error err = SL_ERROR_INIT;
+    struct bytes b;
+    struct uuid id = id_of(1);
+    for (size_t i = 0; i < sizeof(raw); i++) {
+        unsigned v = 0;
+        assert_int_equal(sscanf(version_1 + 2 * i, "%2x", &v), 1);
+        raw[i] = (uint8_t)v;
+    }
+    struct state *st = small_state();
+    struct state *old = state_new();
+    bytes_init(&b, 64);
+    op_encode_trim(&b, &id, 0, 5);
+    apply_ok(st, ITEM_TRIM, &b);
+    if (state_restore(old, span_of(raw, sizeof(raw)), &err) != SL_OK) {
+        fail_msg("%s", err.msg);
+    }
+    state_check(old);
+    assert_same_states(st, old);
+    assert_same_states(old, st);
+    int64_t base = -1;
+    assert_int_equal(commit_run(old, 9, 1, seq_run(1, 9, 0, 12, 2), &base), SL_EEXIST);
+    assert_int_equal(base, 12);
+    assert_int_equal(commit_run(old, 9, 1, seq_run(1, 9, 0, 14, 2), &base), SL_OK);
+    state_destroy(&old);
+    state_destroy(&st);
+}
+
 /* --- damage --- */
 
 /* Refused, and nothing of it stays. */
@@ -388,6 +439,7 @@ main(void)
         cmocka_unit_test(empty__restores_empty),
         cmocka_unit_test(restore__no_bytes__is_the_state_before_the_first_entry),
         cmocka_unit_test(restore__producers_answer_as_before),
+        cmocka_unit_test(restore__version_1__as_it_was_then),
         cmocka_unit_test(snapshot__what_is_in_flight_is_not_in_it),
         cmocka_unit_test(restore__tells_what_came_in),
         cmocka_unit_test(restore__cut_anywhere__refused_and_empty),
