@@ -36,6 +36,7 @@ struct broker {
     struct directory *topics;
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
+    struct group_table **groups; /* one per journal */
     struct pressure *pressure; /* back-pressure on producers; NULL: none */
     struct broker_facts facts;
     bool is_auto_create;

@@ -6,7 +6,7 @@
 
 #include "api/pressure.h"
 #include "base/counters.h"
-#include "broker/process_int.h"
+#include "broker/groups_int.h"
 
 #include <malloc.h>
 #include <sched.h>
@@ -80,6 +80,7 @@ broker_fill(struct process *p)
     }
     p->cache = cache_open(p->bucket.store, (size_t)cfg->storage.cache_bytes);
     broker__shards_new(p);
+    broker__groups_new(p);
     b->topic_admin = topic_admin_new(b->shards, b->shard_count);
     b->producer_ids = producer_ids_new(b->shards[0]);
     const struct pressure_options pressure = {.store = p->bucket.store,
@@ -96,6 +97,7 @@ broker_drop(struct process *p)
     pressure_destroy(&b->pressure);
     producer_ids_destroy(&b->producer_ids);
     topic_admin_destroy(&b->topic_admin);
+    broker__groups_destroy(p);
     for (uint32_t j = 0; j < b->shard_count; j++) {
         shard_destroy(&b->shards[j]);
     }
@@ -233,6 +235,7 @@ stop(struct process *p)
 {
     if (p->broker.shards != NULL) {
         broker__fetches_end(p);
+        broker__groups_stop(p);
     }
     if (p->server != NULL) {
         (void)server_stop(p->server, p->cfg->server.shutdown_timeout_ms);

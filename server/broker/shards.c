@@ -1,6 +1,6 @@
 /* The shards of a broker: made, opened, closed, looked at, each on its own loop. */
 #include "base/counters.h"
-#include "broker/process_int.h"
+#include "broker/groups_int.h"
 #include "plugin/instance.h"
 #include "store/health.h"
 
@@ -21,6 +21,9 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
     struct process *p = (struct process *)arg;
     (void)why;
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
+        if (p->broker.shards[j] == sh) {
+            broker__group_mode_changed(p, j);
+        }
         if (p->broker.shards[j] != sh || (mode != JOURNAL_LIVE && mode != JOURNAL_FAILED)) {
             continue;
         }
@@ -35,7 +38,9 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
 }
 
 static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
-                                                 .mode_changed = on_mode_changed};
+                                                 .mode_changed = on_mode_changed,
+                                                 .group_changed = broker__group_changed,
+                                                 .group_deleted = broker__group_deleted};
 
 static struct journal_options
 journal_options_of(struct process *p, uint32_t index)

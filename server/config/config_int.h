@@ -41,7 +41,7 @@ struct config__kind { /* of a section */
     const char *help;
 };
 
-enum { CONFIG__KINDS = 10, CONFIG__OPTIONS_MAX = 32, CONFIG__EXTRAS_MAX = 64 };
+enum { CONFIG__KINDS = 10, CONFIG__OPTIONS_MAX = 64, CONFIG__EXTRAS_MAX = 64 };
 extern const struct config__kind config__kinds[CONFIG__KINDS];
 
 const struct config__kind *config__kind_find(const char *name);

@@ -60,7 +60,34 @@
       "The sequence numbers of an idempotent producer that wrote nothing for so long are "         \
       "forgotten.")                                                                                \
     X(SIZE, fetch_max_bytes, "fetch.max.bytes", "55MiB", CONFIG_KIB, INT32_MAX, "", 0,             \
-      "The most record bytes in one answer to a consumer, whatever it asks for.")
+      "The most record bytes in one answer to a consumer, whatever it asks for.")                  \
+    X(DURATION, group_initial_rebalance_delay_ms, "group.initial.rebalance.delay.ms", "3000", 0,   \
+      600000, "", 0,                                                                               \
+      "How long the first member of an empty group waits for others before the first "             \
+      "rebalance; again as long whenever one comes, up to the rebalance time-out.")                \
+    X(DURATION, group_min_session_timeout_ms, "group.min.session.timeout.ms", "6000", 1,           \
+      INT32_MAX, "", 0, "The shortest session time-out a member of a group may ask for.")          \
+    X(DURATION, group_max_session_timeout_ms, "group.max.session.timeout.ms", "1800000", 1,        \
+      INT32_MAX, "", 0, "The longest session time-out a member of a group may ask for.")           \
+    X(INT, group_max_size, "group.max.size", "10000", 1, 10000, "", 0,                             \
+      "Members of one group.")                                                                     \
+    X(INT, group_max_count, "group.max.count", "100000", 1, 100000000, "", 0,                      \
+      "Groups, with members or committed offsets, of one journal. Further ones are refused.")      \
+    X(SIZE, group_memory_budget, "group.memory.budget", "256MiB", CONFIG_MIB, 1024 * CONFIG_GIB,   \
+      "", 0,                                                                                       \
+      "Bytes of subscriptions and assignments that members make the broker hold, all groups "      \
+      "together; of one group at most 4 MiB. Above it a member is refused as if the group were "   \
+      "full.")                                                                                     \
+    X(INT, offset_metadata_max_bytes, "offset.metadata.max.bytes", "4096", 0, 4096, "", 0,         \
+      "The longest metadata of a committed offset.")                                               \
+    X(DURATION, offsets_commit_timeout_ms, "offsets.commit.timeout.ms", "5000", 1, INT32_MAX, "",  \
+      0, "How long an offset commit waits for the store before the client is told to retry.")      \
+    X(INT, offsets_retention_minutes, "offsets.retention.minutes", "10080", 1, INT32_MAX,          \
+      "minutes", 0,                                                                                \
+      "Committed offsets are kept for so long after their group lost its last member; without "    \
+      "members, after the commit.")                                                                \
+    X(DURATION, offsets_retention_check_interval_ms, "offsets.retention.check.interval.ms",        \
+      "600000", 1, INT32_MAX, "", 0, "How often it is looked for offsets to forget.")
 
 #define CONFIG_LISTENER_OPTIONS(X)                                                                 \
     X(ADDRESS, address, "address", "127.0.0.1:9092", 0, 65535, "host:port", 0,                     \

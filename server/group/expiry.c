@@ -180,7 +180,9 @@ look(struct sched_timer *t)
 void
 group__expiry_start(struct group_table *gt)
 {
-    arm(gt, gt->o.offsets_check_interval_ms);
+    if (gt->expiry == NULL && gt->expiry_timer.heap_pos == 0) {
+        arm(gt, gt->o.offsets_check_interval_ms);
+    }
 }
 
 void

@@ -74,7 +74,6 @@ struct group_remove_item {
     struct span group_id;
     int16_t error;
     uint64_t base;                  /* the group's */
-    struct group_remove_item *next; /* the caller's */
 };
 struct group_remove {
     struct group_call call; /* without a group id */

@@ -335,6 +335,7 @@ group_table_mode_changed(struct group_table *gt)
     if (is_ready) {
         compare_live(gt);
         load_members(gt);
+        group__expiry_start(gt);
     }
 }
 
@@ -347,13 +348,15 @@ group_table_new(const struct group_options *o)
     gt->o = *o;
     gt->sched = shard_sched(o->shard);
     list_init(&gt->all);
-    group__expiry_start(gt);
     return gt;
 }
 
 void
 group_table_stop(struct group_table *gt)
 {
+    if (gt->is_stopped) {
+        return;
+    }
     gt->is_stopped = true;
     group__expiry_stop(gt);
     LIST_FOREACH_SAFE(node, tmp, &gt->all)

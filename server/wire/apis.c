@@ -35,6 +35,7 @@
 #include "wire/messages/list_partition_reassignments.h"
 #include "wire/messages/metadata.h"
 #include "wire/messages/offset_commit.h"
+#include "wire/messages/offset_delete.h"
 #include "wire/messages/offset_fetch.h"
 #include "wire/messages/offset_for_leader_epoch.h"
 #include "wire/messages/produce.h"
@@ -99,6 +100,8 @@ static const struct api_info apis[] = {
      &incremental_alter_configs_request_schema, &incremental_alter_configs_response_schema},
     {API_LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments", 0, 0, 0,
      &list_partition_reassignments_request_schema, &list_partition_reassignments_response_schema},
+    {API_OFFSET_DELETE, "OffsetDelete", 0, 0, WIRE_NEVER, &offset_delete_request_schema,
+     &offset_delete_response_schema},
     {API_DESCRIBE_CLIENT_QUOTAS, "DescribeClientQuotas", 0, 1, 1,
      &describe_client_quotas_request_schema, &describe_client_quotas_response_schema},
     {API_ALTER_CLIENT_QUOTAS, "AlterClientQuotas", 0, 1, 1, &alter_client_quotas_request_schema,
