@@ -190,6 +190,9 @@ topic_of(const struct directory *d, const struct topic_state *st)
 void
 directory_update(struct directory *d, const struct topic_state *st)
 {
+    if (st->is_deleting) {
+        return; /* an op that came late; its name may be another's already */
+    }
     struct topic *t = topic_of(d, st);
     uint64_t name_hash = hash_bytes(t->name.ptr, t->name.len);
     uint64_t id_hash = hash_bytes(t->id.b, sizeof(t->id.b));
@@ -202,4 +205,40 @@ directory_update(struct directory *d, const struct topic_state *st)
     map_add(&d->by_id, id_hash, t);
     (void)pthread_rwlock_unlock(&d->lock);
     topic_unref(&old);
+}
+
+static void
+forget(struct directory *d, const struct uuid *id)
+{
+    (void)pthread_rwlock_wrlock(&d->lock);
+    struct topic *t =
+        (struct topic *)map_remove(&d->by_id, hash_bytes(id->b, sizeof(id->b)), id_eq, id);
+    if (t != NULL) {
+        uint64_t hash = hash_bytes(t->name.ptr, t->name.len);
+        if (map_get(&d->by_name, hash, name_eq, &t->name) == t) {
+            (void)map_remove(&d->by_name, hash, name_eq, &t->name);
+        }
+    }
+    (void)pthread_rwlock_unlock(&d->lock);
+    topic_unref(&t);
+}
+
+void
+directory_remove(struct directory *d, const struct topic_state *st)
+{
+    forget(d, &st->id);
+}
+
+void
+directory_reconcile(struct directory *d, const struct state *st)
+{
+    struct topic **list;
+    size_t count = directory_list(d, &list);
+    for (size_t i = 0; i < count; i++) {
+        const struct topic_state *t = state_find_topic_id(st, &list[i]->id);
+        if (t == NULL || t->is_deleting) {
+            forget(d, &list[i]->id);
+        }
+    }
+    directory_list_free(&list, count);
 }

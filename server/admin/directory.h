@@ -4,7 +4,7 @@
  * A struct topic is immutable; a change puts a new one in its place. The lock is read-mostly: all
  * loops look topics up, only journal 0's loop writes, and only when a topic is created or changed.
  *
- * Threads:  directory_update and directory_remove on journal 0's loop; everything else anywhere. */
+ * Threads:  update, remove and reconcile on journal 0's loop; everything else anywhere. */
 #ifndef SLUICE_ADMIN_DIRECTORY_H
 #define SLUICE_ADMIN_DIRECTORY_H
 
@@ -43,5 +43,9 @@ struct topic *topic_ref(struct topic *t);
 void topic_unref(struct topic **t);
 
 void directory_update(struct directory *d, const struct topic_state *t);
+/* The topic is deleted. A new one that has its name meanwhile stays. */
+void directory_remove(struct directory *d, const struct topic_state *t);
+/* S was read anew: forgets what is not in it any more. */
+void directory_reconcile(struct directory *d, const struct state *st);
 
 #endif

@@ -1,10 +1,10 @@
-/* Creating topics and adding partitions: the two steps of docs/journal.md R7.
+/* Creating and deleting topics, adding partitions: the two steps of docs/journal.md R7.
  *
- * Journal 0 records the intent (id, partitions, their journals); then each partition is opened by
- * an op in its own journal; then journal 0 records that this is done, and the request is answered.
- * A crash or a timeout in between leaves opens that are missing; who has journal 0 open looks for
- * them now and then and proposes them again, they are idempotent. Requests that come while an op is
- * under way share the next.
+ * Journal 0 records the intent (id, partitions, their journals; or that the topic goes); then each
+ * partition is opened by an op in its own journal, or each journal retires what it has of the
+ * topic; then journal 0 records that this is done, and the request is answered. A crash or a
+ * timeout in between leaves ops that are missing; who has journal 0 open looks for them now and
+ * then and proposes them again, they are idempotent.
  *
  * Threads:  submit from any loop; the work on journal 0's loop and the partitions'; done on `home`.
  * Lifetime: the caller keeps the request until done. new -> ... -> destroy after the shards are
@@ -65,6 +65,30 @@ struct partitions_add {
 };
 void partitions_add_submit(struct topic_admin *a, struct partitions_add *p);
 
+struct topic_delete_item {
+    struct span name; /* without an id */
+    struct uuid id;
+    bool has_id;
+    bool is_skipped; /* the caller refused it already; rc stays */
+    /* answer: SL_OK, SL_EUNKNOWN_PARTITION (by name), SL_EUNKNOWN_TOPIC_ID, SL_EINVAL (the same
+     * topic stands in the request twice, by name and by id), SL_ETIMEOUT, ... */
+    enum sl_err rc;
+    struct uuid found;
+};
+struct topic_delete {
+    struct topic_delete_item *items;
+    size_t count;
+    int64_t deadline_ns;
+    struct sched *home;
+    void (*done)(struct topic_delete *x);
+    void *arg;
+    struct sched_task task;
+    struct topic_admin *admin;
+    struct op_proposal op;
+};
+/* The names are free when it is done. */
+void topic_delete_submit(struct topic_admin *a, struct topic_delete *x);
+
 /* Makes what this broker knows of topics as new as the store: runs done on `home` after journal 0
  * was read to its tail (R8). */
 struct topics_refresh {
@@ -82,7 +106,7 @@ void topics_refresh_submit(struct topic_admin *a, struct topics_refresh *r);
 
 struct topic_admin *topic_admin_new(struct shard *const *shards, uint32_t shard_count);
 void topic_admin_destroy(struct topic_admin **a);
-/* [journal 0's loop] Journal 0 went live: proposes opens that are missing. */
+/* [journal 0's loop] Journal 0 went live: proposes opens and retirements that are missing. */
 void topic_admin_opened(struct topic_admin *a);
 
 #endif

@@ -26,6 +26,7 @@ static const struct api_row table[] = {
     {API_LIST_GROUPS, 0, 5, 0, ACL_DESCRIBE, ACL_CLUSTER, list_groups_handle},
     {API_API_VERSIONS, 0, 4, 0, ACL_ANY, ACL_NONE, api_versions_handle},
     {API_CREATE_TOPICS, 2, 7, 2, ACL_CREATE, ACL_TOPIC, create_topics_handle},
+    {API_DELETE_TOPICS, 1, 6, 1, ACL_DELETE, ACL_TOPIC, delete_topics_handle},
     {API_DELETE_RECORDS, 0, 2, 0, ACL_DELETE, ACL_TOPIC, delete_records_handle},
     {API_INIT_PRODUCER_ID, 0, 5, 0, ACL_IDEMPOTENT_WRITE, ACL_CLUSTER, init_producer_id_handle},
     {API_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, ACL_DESCRIBE, ACL_TOPIC, offset_for_leader_epoch_handle},

@@ -179,6 +179,9 @@ fill_part(struct fetch *f, struct fetch_part *part)
     struct fetch_response_partition *resp = part->resp;
     const struct part_read *r = &part->read;
     enum sl_err rc = part->group == NULL ? part->rc : r->rc;
+    if (part->group != NULL && rc == SL_EUNKNOWN_PARTITION && f->h->api_version >= 13) {
+        rc = SL_EUNKNOWN_TOPIC_ID; /* the topic was deleted meanwhile */
+    }
     resp->error_code = error_of(rc);
     resp->high_watermark = part->group == NULL ? -1 : r->high_watermark;
     resp->last_stable_offset = resp->high_watermark;

@@ -58,6 +58,7 @@ void describe_groups_handle(struct request *req, const struct request_header *h)
 void list_groups_handle(struct request *req, const struct request_header *h);
 void delete_groups_handle(struct request *req, const struct request_header *h);
 void create_topics_handle(struct request *req, const struct request_header *h);
+void delete_topics_handle(struct request *req, const struct request_header *h);
 void create_partitions_handle(struct request *req, const struct request_header *h);
 void describe_cluster_handle(struct request *req, const struct request_header *h);
 void describe_configs_handle(struct request *req, const struct request_header *h);

@@ -109,6 +109,10 @@ fill_response(struct produce *p, const struct produce_part *part)
 {
     const struct append *a = &part->append;
     struct produce_response_partition *resp = part->resp;
+    if (a->rc == SL_EUNKNOWN_PARTITION && p->h->api_version >= 13) {
+        refuse(p, resp, SL_EUNKNOWN_TOPIC_ID, NULL); /* the topic was deleted meanwhile */
+        return;
+    }
     if (a->rc != SL_OK) {
         refuse(p, resp, a->rc, NULL);
         return;

@@ -16,6 +16,12 @@ on_topic_changed(void *arg, struct topic_state *t)
 }
 
 static void
+on_topic_deleting(void *arg, struct topic_state *t)
+{
+    directory_remove(((struct process *)arg)->broker.topics, t);
+}
+
+static void
 on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
 {
     struct process *p = (struct process *)arg;
@@ -28,6 +34,7 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
             continue;
         }
         if (j == 0 && mode == JOURNAL_LIVE) {
+            directory_reconcile(p->broker.topics, shard_state(sh));
             topic_admin_opened(p->broker.topic_admin);
         }
         if (!p->is_reported[j]) {
@@ -38,6 +45,7 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
 }
 
 static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
+                                                 .topic_deleting = on_topic_deleting,
                                                  .mode_changed = on_mode_changed,
                                                  .group_changed = broker__group_changed,
                                                  .group_deleted = broker__group_deleted};

@@ -186,18 +186,15 @@ by_index(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum sl_err
-apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
-             struct sl_error *err)
+static void
+retire(struct state *st, const struct state_item *item, const struct uuid *id)
 {
-    (void)err;
-    struct uuid id = cursor_uuid(c);
     size_t found = 0;
     size_t pos = 0;
     struct part_state **doomed =
         (struct part_state **)sl_alloc((st->parts.count + 1) * sizeof(struct part_state *));
     for (struct part_state *p; (p = state_next_part(st, &pos));) {
-        if (uuid_eq(&p->topic_id, &id)) {
+        if (uuid_eq(&p->topic_id, id)) {
             doomed[found++] = p;
         }
     }
@@ -207,7 +204,20 @@ apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
         state__part_drop(st, doomed[i]);
     }
     sl_free(doomed);
-    state__offsets_retire(st, &id);
+    state__offsets_retire(st, id);
+}
+
+static enum sl_err
+apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
+             struct sl_error *err)
+{
+    (void)err;
+    do {
+        struct uuid id = cursor_uuid(c);
+        if (!c->is_bad) {
+            retire(st, item, &id);
+        }
+    } while (!c->is_bad && cursor_left(c) > 0);
     return SL_OK;
 }
 

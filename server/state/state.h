@@ -259,6 +259,7 @@ void op_encode_producer_ids(struct bytes *out, int64_t first, int32_t count);
  * follow. */
 void op_encode_open(struct bytes *out, const struct uuid *topic_id, const int32_t *indexes,
                     size_t count);
+/* Several topics may follow. */
 void op_encode_retire(struct bytes *out, const struct uuid *topic_id);
 void op_encode_trim(struct bytes *out, const struct uuid *topic_id, int32_t partition,
                     int64_t start);

@@ -2,17 +2,18 @@
 """d0x: what administrators do, through Kafka's own tools, other clients' admin APIs and raw frames."""
 import json
 import subprocess
+import time
 
 import rawkafka as k
 from brokers import KafkaBroker
 from clients import need, python_program
-from harness import expect, expect_true, short, test
-from kschema import MESSAGES, SchemaError
+from harness import eventually, expect, expect_true, short, test
+from kschema import MESSAGES, ZERO_UUID, SchemaError
 from suite_protocol import errors_in
 
 # What this suite exercises at every version; test_table.c and docs/protocol.md say the same.
-ADVERTISED = {"DescribeAcls": (1, 3), "CreateAcls": (1, 3), "DeleteAcls": (1, 3),
-              "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
+ADVERTISED = {"DeleteTopics": (1, 6), "DescribeAcls": (1, 3), "CreateAcls": (1, 3),
+              "DeleteAcls": (1, 3), "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
               "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0)}
 
 ANY_ACL = {"resource_type_filter": 1, "pattern_type_filter": 1, "operation": 1, "permission_type": 1}
@@ -91,11 +92,18 @@ def expect_text(text, part, what):
 
 def bodies(raw, topic):
     """{API: function of a version: (request, the error codes that are right in the answer)}"""
+    def delete_topics(version):
+        name = f"{topic}.v{version}"
+        expect(raw.create(name), 0, f"creating {name}")
+        raw.wait_ready(name)
+        return {"topics": [{"name": name}], "topic_names": [name], "timeout_ms": 20000}, {0}
+
     return {
         "DescribeAcls": lambda v: (ANY_ACL, {k.SECURITY_DISABLED}),
         "CreateAcls": lambda v: ({"creations": [ONE_ACL]}, {k.SECURITY_DISABLED}),
         "DeleteAcls": lambda v: ({"filters": [ANY_ACL]}, {k.SECURITY_DISABLED}),
         "DescribeLogDirs": lambda v: ({"topics": None}, {0}),
+        "DeleteTopics": delete_topics,
         "DeleteRecords": lambda v: ({"topics": [{"name": topic, "partitions": [
             {"partition_index": 0, "offset": -1}]}], "timeout_ms": 5000}, {0}),
         "ElectLeaders": lambda v: ({"topic_partitions": [{"topic": topic, "partitions": [0]}],
@@ -232,3 +240,92 @@ def d03_log_dirs(env):
     admin = Admin(env, "kafka_python_admin.py")
     sizes = admin.call("log_dirs", topic=topic)
     expect(sizes, {"0": 0, "1": 3 * len(batch)}, "kafka-python: sizes")
+
+
+# --- DeleteTopics ---
+
+@test()
+def d04_delete_topics_java(env):
+    tool, raw, topic = Tool(env), env.client(), env.topic(partitions=5)
+    expect(raw.produce(topic, 3, k.make_batch([b"old"]))["error"], 0, "produce")
+    old_id = raw.topic_id(topic)
+    tool.ok("topics", "--delete", "--topic", topic)
+    eventually(lambda: raw.metadata([topic])["topics"][0]["error"] == k.UNKNOWN_TOPIC_OR_PARTITION,
+               10, "Metadata forgets the topic")
+    expect(raw.produce(topic, 3, k.make_batch([b"x"]))["error"], k.UNKNOWN_TOPIC_OR_PARTITION, "produce")
+    expect(raw.fetch(topic, 3, 0)["error"], k.UNKNOWN_TOPIC_OR_PARTITION, "fetch")
+    _, text = tool.run("topics", "--delete", "--topic", topic)
+    expect_text(text, "does not exist as expected", "kafka-topics --delete, again")
+    tool.ok("topics", "--create", "--topic", topic, "--partitions", "5")
+    raw.wait_ready(topic)
+    expect_true(raw.topic_id(topic) != old_id, "the new topic has the id of the old one")
+    expect(raw.produce(topic, 3, k.make_batch([b"new"]))["base_offset"], 0, "the first new offset")
+    body = raw.fetch_body([(old_id, 3, 0, 1000)], max_wait_ms=10)
+    row = raw.call("Fetch", 13, body)["responses"][0]["partitions"][0]
+    expect(row["error"], k.UNKNOWN_TOPIC_ID, "a fetch of the old id")
+
+
+@test()
+def d04_delete_topics_other_clients(env):
+    raw = env.client()
+    for script in ("confluent_admin.py", "kafka_python_admin.py"):
+        admin, topic = Admin(env, script), env.topic(partitions=3)
+        expect(admin.call("delete_topic", topic=topic), "ok", f"{script}: delete")
+        eventually(lambda: raw.metadata([topic])["topics"][0]["error"] != 0, 10, "it is gone")
+        expect_text(str(admin.call("delete_topic", topic=topic)).replace("_", "").lower(),
+                    "unknowntopicorpart",
+                    f"{script}: again")
+        expect(admin.call("create_topic", topic=topic, partitions=2), "ok", f"{script}: create")
+        raw.wait_ready(topic)
+
+
+@test()
+def d04_delete_topics_by_id(env):
+    raw, topics = env.client(), [env.topic() for _ in range(2)]
+    ids = [raw.topic_id(t) for t in topics]
+    bad = bytes(range(16))
+    reply = raw.call("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [
+        {"topic_id": ids[0]}, {"topic_id": bad}, {"name": topics[1], "topic_id": ids[1]},
+        {"name": "none"}, {}]})
+    rows = reply["responses"]
+    by_id = {r["topic_id"]: (r["name"], r["error"]) for r in rows if r["topic_id"] != ZERO_UUID}
+    expect(by_id[ids[0]], (topics[0], 0), "by id")
+    expect(by_id[bad], (None, k.UNKNOWN_TOPIC_ID), "an unknown id")
+    expect(by_id[ids[1]][1], k.INVALID_REQUEST, "name and id")
+    others = sorted(r["error"] for r in rows if r["topic_id"] == ZERO_UUID)
+    expect(others, [k.UNKNOWN_TOPIC_OR_PARTITION, k.INVALID_REQUEST], "unknown name, neither")
+
+
+@test(brokers=("sluice",), timeout=180)
+def d05_deletion_is_cut_short(env):
+    """kill -9 at any point of deletions; afterwards each topic is whole or gone, in every journal."""
+    broker = env.own(options=["journal.cluster.journals=4"])
+    for round_nr in range(12):
+        raw = env.client(broker)
+        names = [f"t{round_nr}.{i}" for i in range(20)]
+        for name in names:
+            expect(raw.create(name, 6), 0, "create")
+        raw.send("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": n} for n in names[:10]]})
+        for name in names[10:]:
+            raw.send("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": name}]})
+        time.sleep(round_nr * 0.0007)  # where it is cut
+        broker.kill()
+        broker.start()
+        raw = env.client(broker)
+        for name in names:
+            row = raw.metadata([name])["topics"][0]
+            if row["error"] == 0:
+                raw.wait_ready(name)
+                for p in range(6):
+                    expect(raw.produce_until_ok(name, p, k.make_batch([b"x"]))["error"], 0, "produce")
+                continue
+            expect(row["error"], k.UNKNOWN_TOPIC_OR_PARTITION, name)
+            expect(raw.create(name, 6), 0, f"creating {name} again")
+            raw.wait_ready(name)
+            for p in range(6):
+                expect(raw.produce(name, p, k.make_batch([b"x"]))["base_offset"], 0, "a fresh log")
+        reply = raw.call("DeleteTopics", 6, {"timeout_ms": 20000,
+                                             "topics": [{"name": n} for n in names]})
+        expect(errors_in(reply), [0] * 20, "deleting all")
+    eventually(lambda: raw.call("DescribeLogDirs", 4, {})["results"][0]["topics"] == [], 20,
+               "no partition is left")

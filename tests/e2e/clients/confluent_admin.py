@@ -3,7 +3,7 @@
 import sys
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from admin_proto import serve
 
@@ -15,7 +15,7 @@ def outcome(future, ok):
     try:
         return ok(future.result(30))
     except KafkaException as e:
-        return e.args[0].str()
+        return f"{e.args[0].name()}: {e.args[0].str()}"
 
 
 def delete_records(topic, offsets):
@@ -24,4 +24,12 @@ def delete_records(topic, offsets):
             for tp, f in admin.delete_records(parts).items()}
 
 
-serve({"delete_records": delete_records})
+def one(futures):
+    """The outcome of a call for one thing."""
+    return outcome(next(iter(futures.values())), lambda r: "ok" if r is None else r)
+
+
+serve({"delete_records": delete_records,
+       "create_topic": lambda topic, partitions: one(admin.create_topics(
+           [NewTopic(topic, partitions, 1)])),
+       "delete_topic": lambda topic: one(admin.delete_topics([topic]))})

@@ -14,4 +14,14 @@ def log_dirs(topic):
     return {p["partition_index"]: p["partition_size"] for t in topics for p in t["partitions"]}
 
 
-serve({"log_dirs": log_dirs})
+def delete_topic(topic):
+    admin.delete_topics([topic])
+    return "ok"
+
+
+def create_topic(topic, partitions):
+    admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+    return "ok"
+
+
+serve({"log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})

@@ -40,12 +40,20 @@ world_topic_changed(void *arg, struct topic_state *t)
 }
 
 static inline void
+world_topic_deleting(void *arg, struct topic_state *t)
+{
+    (void)arg;
+    directory_remove(w.broker.topics, t);
+}
+
+static inline void
 world_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
 {
     (void)arg;
     (void)why;
     w.live += mode == JOURNAL_LIVE ? 1 : 0;
     if (mode == JOURNAL_LIVE && sh == w.shards[0]) {
+        directory_reconcile(w.broker.topics, shard_state(sh));
         topic_admin_opened(w.broker.topic_admin);
     }
 }
@@ -63,6 +71,7 @@ static inline void
 world_open_shards(void)
 {
     static const struct shard_events events = {.topic_changed = world_topic_changed,
+                                               .topic_deleting = world_topic_deleting,
                                                .mode_changed = world_mode_changed};
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
         const struct shard_options o = {.journal = {.sched = &w.loop.pub,
