@@ -13,7 +13,8 @@ or  faultproxy.py --target 127.0.0.1:7070 [--port N] [--latency-ms 50] [--lost-r
 What a fault means for a put: `reset`, `error`, `throttle` and `stall` come before the store saw the
 request; `lost_response`, `error_after` and `stall_after` after it was applied; `late` is applied some
 time after the client was told nothing; `twice` is applied twice, as by an intermediary that repeats
-it, and the second answer is given; `cut` cuts the answer off.
+it, and the second answer is given: a put with a condition is told 412 by its own object. `cut` cuts
+the answer off. A 412 of `error` is a lie that no store tells, and that the start-up probe refuses.
 
 Faults come by a schedule rather than by dice alone: between two of a kind lie at most 2/p requests. So
 a fault that a test asks for is met as soon as it makes enough requests, and unmet() names those that
