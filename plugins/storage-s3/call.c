@@ -129,6 +129,7 @@ call_retry(sluice_instance *s3, struct s3_call *call, struct s3_judgement j)
     struct s3_engine *e = &s3->engine;
     uint32_t wait = s3__backoff_ms(call->attempts, j.verdict == S3_THROTTLED, random_next(e));
     uint64_t due = s3__now_ns() + (wait + RETRY_MIN_MS) * S3_NS_PER_MS;
+    call->last = j.status;
     if (call->kind == S3_PUT && j.status == SLUICE_EUNKNOWN) {
         call->may_be_stored = true;
     }
@@ -222,6 +223,7 @@ list_done(sluice_instance *s3, struct s3_call *call, const struct s3_transfer *t
         call_fail(s3, call, SLUICE_EIO);
     } else if (goes_on) {
         call->attempts = 0;
+        call->last = SLUICE_OK;
         s3__call_ready(s3, call);
     } else {
         call_end(s3, call, status, NULL);

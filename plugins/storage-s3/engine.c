@@ -116,7 +116,8 @@ line_expire(sluice_instance *s3, struct s3_queue *q, uint64_t now)
     struct s3_call **at = &q->first;
     while (*at != NULL) {
         if ((*at)->deadline_ns <= now + ATTEMPT_MIN_MS * S3_NS_PER_MS) {
-            s3__call_expire(s3, queue_remove(q, at), SLUICE_ETIMEOUT,
+            struct s3_call *call = queue_remove(q, at);
+            s3__call_expire(s3, call, call->last != SLUICE_OK ? call->last : SLUICE_ETIMEOUT,
                             "the time for it was over before its turn came");
         } else {
             at = &(*at)->next;

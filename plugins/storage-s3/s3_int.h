@@ -60,6 +60,7 @@ struct s3_call {
     char key[S3_KEY_MAX + 1]; /* LIST: the prefix */
     uint64_t begun_ns, deadline_ns, due_ns;
     uint32_t attempts;
+    sluice_status last; /* what it ends as when no time is left for another attempt; 0: none yet */
     bool may_be_stored; /* an earlier attempt of this put may have been applied */
     bool is_sizing;     /* GET of a range beyond the end: a HEAD asks for the size */
     bool has_renewed;   /* credentials were read again for it */
