@@ -11,6 +11,8 @@
  *     sim_store.c   struct store with faults
  *     sim_truth.c   what was committed, judged from the objects alone; every check of what leaves
  *     sim_broker.c  brokers and what happens to them
+ *     sim_group.c   coordinators and commits, and the judge of both
+ *     sim_topic.c   topics made, deleted and made again
  *     sim_client.c  producers;  sim_reader.c  readers;  sim_batch.c  record batches
  *
  * Threads: one. Lifetime: a crashed broker is leaked on purpose; the process ends with the seed. */
@@ -122,6 +124,21 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(expire, "producers expired")                                                                 \
     X(topic_op, "topic created in journal 0")                                                      \
     X(pid_block, "producer-id block taken")                                                        \
+    X(group_op, "GROUP op committed")                                                              \
+    X(group_takeover, "group taken over by another broker")                                        \
+    X(group_fenced, "GROUP op fenced: another coordinator was faster")                             \
+    X(group_unknown, "GROUP op whose outcome is unknown")                                          \
+    X(group_deleted, "group deleted")                                                              \
+    X(group_typed, "group changed its type")                                                       \
+    X(commit, "offset commit acknowledged")                                                        \
+    X(commit_refused, "offset commit refused")                                                     \
+    X(commit_old, "offset commit of an older generation refused")                                  \
+    X(commit_simple, "simple commit acknowledged")                                                 \
+    X(commit_removed, "offsets removed by an op")                                                  \
+    X(group_shared, "entry with several ops of groups")                                            \
+    X(group_compared, "groups of a broker compared with the truth")                                \
+    X(topic_deleted, "topic deleted")                                                              \
+    X(topic_again, "topic made again under a name that was deleted")                               \
     X(compared, "states of two brokers at one entry compared")
 
 enum sim_stat {
@@ -147,7 +164,11 @@ enum sim_stat {
     X(close)                                                                                       \
     X(pause)                                                                                       \
     X(freeze)                                                                                      \
-    X(power) X(damage) X(trim) X(snap) X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt)
+    X(power)                                                                                       \
+    X(damage)                                                                                      \
+    X(trim)                                                                                        \
+    X(snap)                                                                                        \
+    X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -376,16 +397,37 @@ void probes_explain(char *out, size_t cap);
 /* Brokers that stand at the same entry hold the same state. */
 void same_check(void);
 
+/* --- groups (sim_group.c) */
+void groups_start(void);
+/* One item of a valid entry, in the order in which they apply. */
+void groups_truth_item(uint32_t journal, uint16_t kind, struct span payload);
+void topics_truth_item(uint16_t kind, struct span payload);
+/* The truth of this journal is built again from its first entry. */
+void groups_truth_reset(uint32_t journal);
+void topics_truth_reset(void);
+void topics_strike_create(void);
+void topics_strike_delete(void);
+/* Topics of a broker that stands at the end of the truth are the truth's. */
+void topics_compare(const struct sim_broker *b);
+/* Groups of every broker that stands at the end of the truth are the truth's. */
+void groups_compare(void);
+
 struct sim_entry { /* by journal and n: the first object that bore the key */
     bool is_there, was_deleted;
     struct uuid id, prev;
     uint64_t acked_through;
-    uint8_t *data;
-    size_t data_len;
+    uint8_t *data, *index;
+    size_t data_len, index_len;
 };
 
 struct sim_block {
     int64_t first, count;
+};
+
+struct sim_topic { /* a name, as the truth has it */
+    bool is_made;
+    struct uuid id;
+    uint64_t dirs_used; /* bits: incarnations there were */
 };
 
 struct world {
@@ -399,7 +441,7 @@ struct world {
     int64_t now;
     uint64_t steps, hash;
     int last_source, last_broker;
-    struct rng r_sched, r_net, r_fault, r_client, r_broker;
+    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group;
     struct sim_sched *here;
     struct store *store;
     struct uuid cluster;
@@ -421,7 +463,8 @@ struct world {
     int batches_left;
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
-    uint8_t topic_made[SIM_TOPICS_MAX];
+    struct sim_topic topics[SIM_TOPICS_MAX];
+    bool is_group_forced;
     struct sim_result *result;
 };
 extern struct world sim;

@@ -3,6 +3,7 @@
  *     sim --seeds A..B [--jobs N] [--twice]     exit 0: nothing found
  *     sim --seed N --trace                      one seed, every event on standard output
  *     sim --list-mistakes
+ *     sim --groups ...                          consumer groups in every seed, not in some
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
  *     sim --regressions FILE                    the seeds of a file: "number  what it found"
  *     --off late,crash,...                      without these faults (to narrow a seed down)
@@ -144,6 +145,9 @@ print_ring(const struct sim_result *r, uint64_t lines)
 static void
 print_off(void)
 {
+    if (sim.is_group_forced) {
+        printf(" --groups");
+    }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
     }
@@ -417,6 +421,7 @@ parse(int argc, char **argv)
                                           {"batches", required_argument, NULL, 'b'},
                                           {"shrink", no_argument, NULL, 'k'},
                                           {"keep-going", no_argument, NULL, 'g'},
+                                          {"groups", no_argument, NULL, 'G'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     bool is_fine = true;
@@ -453,6 +458,9 @@ parse(int argc, char **argv)
             break;
         case 'g':
             opt.is_going_on = true;
+            break;
+        case 'G':
+            sim.is_group_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

@@ -1,4 +1,4 @@
-/* Operators: open, trim, retire, expire, create topics, take producer ids, ask for snapshots. */
+/* Operators: open, trim, retire, expire, take producer ids, ask for snapshots. */
 #include "sim.h"
 
 struct sim_op {
@@ -262,7 +262,7 @@ strike_expire(void)
     (void)op_send(op);
 }
 
-/* --- journal 0: topics and producer ids */
+/* --- journal 0: producer ids */
 
 static enum sl_err
 check_pids(struct op_proposal *p, const struct state *st)
@@ -307,48 +307,6 @@ strike_pids(void)
     (void)op_send(op);
 }
 
-static enum sl_err
-check_topic(struct op_proposal *p, const struct state *st)
-{
-    char name[32];
-    (void)snprintf(name, sizeof(name), "topic-%" PRId64, of(p)->target);
-    return state_check_topic(st, span_cstr(name));
-}
-
-static void
-on_topic(struct op_proposal *p, enum sl_err rc)
-{
-    struct sim_op *op = of(p);
-    if (rc == SL_OK) {
-        if (sim.topic_made[op->target] != 0) {
-            sim_violation("a name is given once", "topic-%" PRId64, op->target);
-        }
-        sim.topic_made[op->target] = 1;
-        sim_stat(ST_topic_op);
-    }
-    TRACE("b%d       topic-%" PRId64 ": %s", op->b->id, op->target, sl_err_name(rc));
-    op_free(op);
-}
-
-static void
-strike_topic(void)
-{
-    char name[32];
-    static uint32_t journals[20000]; /* all in journal 0 */
-    struct sim_op *op = op_new(ITEM_TOPICS_CREATE, 0);
-    struct topic_spec t = {.partition_count = rng_chance(&sim.r_fault, 10) ? 20000 : 2,
-                           .journals = journals};
-    op->target = (int64_t)rng_below(&sim.r_fault, SIM_TOPICS_MAX);
-    (void)snprintf(name, sizeof(name), "topic-%" PRId64, op->target);
-    t.name = span_cstr(name);
-    put_u64(t.id.b, rng_next(&sim.r_fault) | 1);
-    put_u64(t.id.b + 8, rng_next(&sim.r_fault));
-    op->p.done = on_topic;
-    op->p.check = check_topic;
-    op_encode_topics_create(&op->p.payload, &t, 1);
-    (void)op_send(op);
-}
-
 /* --- snapshots */
 
 static void
@@ -376,9 +334,13 @@ static struct rhythm {
     enum sim_fault id;
     void (*strike)(void);
     int strikes;
-} rhythms[] = {{F_trim, strike_trim, 0},     {F_retire, strike_retire, 0},
-               {F_expire, strike_expire, 0}, {F_snap, strike_snapshot, 0},
-               {F_ops, strike_pids, 0},      {F_ops, strike_topic, 0}};
+} rhythms[] = {{F_trim, strike_trim, 0},
+               {F_retire, strike_retire, 0},
+               {F_expire, strike_expire, 0},
+               {F_snap, strike_snapshot, 0},
+               {F_ops, strike_pids, 0},
+               {F_ops, topics_strike_create, 0},
+               {F_topicdel, topics_strike_delete, 0}};
 
 static void
 on_rhythm(void *arg)

@@ -294,6 +294,17 @@ plan_long(struct knobs *k)
     k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
 }
 
+/* Groups come on top of any profile, with draws of their own, so that the seeds without them are
+ * what they were. */
+static void
+groups(struct knobs *k)
+{
+    int64_t whole = k->batches * (k->gap_ns / (k->idem_clients + k->plain_clients) + SCHED_MS);
+    k->every[F_group] = whole / between(40, 160) + 20 * SCHED_MS;
+    k->every[F_commit] = whole / between(80, 320) + 10 * SCHED_MS;
+    k->every[F_topicdel] = k->every[F_ops];
+}
+
 void
 plan_make(struct knobs *k, uint64_t seed)
 {
@@ -307,4 +318,7 @@ plan_make(struct knobs *k, uint64_t seed)
     *k = (struct knobs){0};
     base(k);
     plans[seed % (sizeof(plans) / sizeof(plans[0]))](k);
+    if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
+        groups(k);
+    }
 }

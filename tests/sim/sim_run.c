@@ -29,6 +29,7 @@ seed_generators(uint64_t seed)
     sim.r_client.s = rng_next(&r);
     sim.r_broker.s = rng_next(&r);
     put_u64(sim.cluster.b, rng_next(&r) | 1);
+    sim.r_group.s = rng_next(&r); /* the last, so that the others stay as they were */
     hash_set_seed(seed);
 }
 
@@ -149,6 +150,7 @@ probe(bool is_writing)
     }
     truth_final();
     same_check();
+    groups_compare();
 }
 
 static bool
@@ -190,6 +192,7 @@ sim_seed_run(uint64_t seed)
     clients_start();
     readers_start();
     ops_start();
+    groups_start();
     faults_start();
     if (!sim_run(is_produced, sim.now + 3000 * SIM_DAY)) {
         sim_violation("every run settles", "clients cannot make their batches");

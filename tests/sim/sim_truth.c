@@ -102,6 +102,26 @@ truth_append(uint32_t journal, uint64_t n, const struct sim_seen *s)
 }
 
 static void
+truth_ops(uint32_t journal, const struct sim_entry *e)
+{
+    size_t groups = 0;
+    for (size_t at = 0; at + 8 <= e->index_len;) {
+        uint16_t kind = get_u16(e->index + at);
+        size_t len = get_u32(e->index + at + 4);
+        if (len > e->index_len - at - 8) {
+            sim_violation("entries are whole", "journal %u: an item of %zu bytes", journal, len);
+        }
+        groups += kind == ITEM_GROUP || kind == ITEM_OFFSETS ? 1 : 0;
+        groups_truth_item(journal, kind, span_of(e->index + at + 8, len));
+        topics_truth_item(kind, span_of(e->index + at + 8, len));
+        at += 8 + len;
+    }
+    if (groups > 1) {
+        sim_stat(ST_group_shared);
+    }
+}
+
+static void
 truth_apply(uint32_t journal, uint64_t n)
 {
     struct sim_entry *e = &sim.entries[journal][n];
@@ -122,6 +142,7 @@ truth_apply(uint32_t journal, uint64_t n)
     if (why != NULL) {
         sim_violation("entries hold whole batches", "entry %u/%" PRIu64 ": %s", journal, n, why);
     }
+    truth_ops(journal, e);
 }
 
 static void
@@ -161,6 +182,13 @@ truth_entry_created(uint32_t journal, uint64_t n, struct span bytes)
         sim_violation("entries are whole", "entry %u/%" PRIu64 ": data of %zu bytes", journal, n,
                       e->data_len);
     }
+    e->index_len = get_u32(bytes.ptr + 92);
+    if (e->index_len > head - 128) {
+        sim_violation("entries are whole", "entry %u/%" PRIu64 ": index of %zu bytes", journal, n,
+                      e->index_len);
+    }
+    e->index = sl_alloc(e->index_len + 1);
+    memcpy(e->index, bytes.ptr + 128, e->index_len);
     e->data = sl_alloc(e->data_len + 1);
     memcpy(e->data, bytes.ptr + head, e->data_len);
     truth_advance(journal);
@@ -192,6 +220,10 @@ truth_entry_dropped(uint32_t journal, uint64_t n)
                 sim.pids[b->pid] = (struct sim_pid){.part = b->part, .is_expired = true};
             }
         }
+    }
+    groups_truth_reset(journal);
+    if (journal == 0) {
+        topics_truth_reset();
     }
     sim.is_rebuilding = true;
     truth_advance(journal);
