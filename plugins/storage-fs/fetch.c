@@ -89,23 +89,34 @@ read_checked(sluice_instance *fs, const struct reading *rd, const char *key, uin
         fs->path, key, (unsigned long long)rd->position, rd->v->name);
 }
 
+/* Whoever asks for a range checks what it reads by itself. */
+static sluice_status
+read_unchecked(sluice_instance *fs, const struct reading *rd, uint8_t *out, size_t len, uint64_t at)
+{
+    if (fs__direct_read(fs, rd->v, out, len, at)) {
+        return SLUICE_OK;
+    }
+    return fs__read_exact(fs, rd->v->read_fd, out, len, at, rd->v->name);
+}
+
 static sluice_status
 range_read(sluice_instance *fs, const struct reading *rd, const char *key,
            const struct fs_range *range, sluice_get_result *result)
 {
     uint64_t left = range->offset < rd->length ? rd->length - range->offset : 0;
     uint64_t want = range->length == 0 || range->length > left ? left : range->length;
-    /* Whoever asks for a range checks what it reads by itself; a small object is checked anyway. */
+    /* A small object is checked even when only a range of it was asked for. */
     bool is_checked = want == rd->length && (range->length == 0 || want <= CHECK_BELOW);
     uint8_t *out;
-    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)want, &out);
+    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)fs__direct_padded(want), &out);
     if (body == NULL) {
         return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
                         (unsigned long long)want, key);
     }
-    sluice_status rc = is_checked ? read_checked(fs, rd, key, out)
-                                  : fs__read_exact(fs, rd->v->read_fd, out, (size_t)want,
-                                                   rd->at + range->offset, rd->v->name);
+    body->bytes.len = (size_t)want;
+    sluice_status rc = is_checked
+                           ? read_checked(fs, rd, key, out)
+                           : read_unchecked(fs, rd, out, (size_t)want, rd->at + range->offset);
     if (rc != SLUICE_OK) {
         body->release(body);
         return rc;
