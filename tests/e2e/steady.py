@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A producer under load across crashes, and the check of what it was promised."""
+import collections
 import subprocess
 import threading
 
@@ -20,6 +21,8 @@ class Steady:
                                         start_new_session=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        self.said = collections.deque(maxlen=20)  # librdkafka's log; a full pipe would stop it
+        threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True).start()
 
     def __enter__(self):
         return self
