@@ -10,6 +10,8 @@ struct directory {
     /* A lock, because every loop reads and one writes; see the header. */
     pthread_rwlock_t lock;
     struct map by_name, by_id;
+    _Atomic uint64_t version;
+    _Atomic bool is_complete;
     topic_defaults_fn defaults;
     void *defaults_arg;
 };
@@ -31,6 +33,7 @@ directory_new(topic_defaults_fn defaults, void *arg)
 {
     struct directory *d = (struct directory *)sl_alloc(sizeof(*d));
     (void)pthread_rwlock_init(&d->lock, NULL);
+    atomic_store(&d->version, 1);
     d->defaults = defaults;
     d->defaults_arg = arg;
     return d;
@@ -203,6 +206,7 @@ directory_update(struct directory *d, const struct topic_state *st)
     }
     map_add(&d->by_name, name_hash, t);
     map_add(&d->by_id, id_hash, t);
+    atomic_fetch_add(&d->version, 1); /* under the lock: who sees it sees the topic */
     (void)pthread_rwlock_unlock(&d->lock);
     topic_unref(&old);
 }
@@ -218,6 +222,7 @@ forget(struct directory *d, const struct uuid *id)
         if (map_get(&d->by_name, hash, name_eq, &t->name) == t) {
             (void)map_remove(&d->by_name, hash, name_eq, &t->name);
         }
+        atomic_fetch_add(&d->version, 1);
     }
     (void)pthread_rwlock_unlock(&d->lock);
     topic_unref(&t);
@@ -241,4 +246,17 @@ directory_reconcile(struct directory *d, const struct state *st)
         }
     }
     directory_list_free(&list, count);
+    atomic_store(&d->is_complete, true);
+}
+
+uint64_t
+directory_version(const struct directory *d)
+{
+    return atomic_load(&d->version);
+}
+
+bool
+directory_is_complete(const struct directory *d)
+{
+    return atomic_load(&d->is_complete);
 }

@@ -47,5 +47,9 @@ void directory_update(struct directory *d, const struct topic_state *t);
 void directory_remove(struct directory *d, const struct topic_state *t);
 /* S was read anew: forgets what is not in it any more. */
 void directory_reconcile(struct directory *d, const struct state *st);
+/* Another number after every change of any topic; never 0. [any] */
+uint64_t directory_version(const struct directory *d);
+/* Has S been read, so that every topic is known? [any] */
+bool directory_is_complete(const struct directory *d);
 
 #endif

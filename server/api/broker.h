@@ -9,6 +9,7 @@
 #include "admin/producer_ids.h"
 #include "admin/topics.h"
 #include "base/diag.h"
+#include "group/consumer_topics.h"
 #include "partition/shard.h"
 
 struct broker_listener {
@@ -36,8 +37,9 @@ struct broker {
     struct directory *topics;
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
-    struct group_table **groups; /* one per journal */
-    struct pressure *pressure; /* back-pressure on producers; NULL: none */
+    struct group_table **groups;         /* one per journal */
+    struct consumer_topics group_topics; /* what they ask about topics */
+    struct pressure *pressure;           /* back-pressure on producers; NULL: none */
     struct broker_facts facts;
     bool is_auto_create;
     int32_t default_partitions;

@@ -42,6 +42,8 @@ static const struct api_row table[] = {
      list_partition_reassignments_handle},
     {API_OFFSET_DELETE, 0, 0, 0, ACL_DELETE, ACL_GROUP, offset_delete_handle},
     {API_DESCRIBE_CLUSTER, 0, 1, 0, ACL_ANY, ACL_NONE, describe_cluster_handle},
+    {API_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, ACL_READ, ACL_GROUP, consumer_group_heartbeat_handle},
+    {API_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, ACL_DESCRIBE, ACL_GROUP, consumer_group_describe_handle},
     {API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, 0, ACL_DESCRIBE, ACL_TOPIC,
      describe_topic_partitions_handle},
 };

@@ -56,6 +56,8 @@ void offset_fetch_handle(struct request *req, const struct request_header *h);
 void offset_delete_handle(struct request *req, const struct request_header *h);
 void describe_groups_handle(struct request *req, const struct request_header *h);
 void list_groups_handle(struct request *req, const struct request_header *h);
+void consumer_group_heartbeat_handle(struct request *req, const struct request_header *h);
+void consumer_group_describe_handle(struct request *req, const struct request_header *h);
 void delete_groups_handle(struct request *req, const struct request_header *h);
 void create_topics_handle(struct request *req, const struct request_header *h);
 void delete_topics_handle(struct request *req, const struct request_header *h);

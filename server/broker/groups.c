@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The groups of a broker: a table per journal, on the journal's loop. */
+#include "api/group_topics.h"
 #include "broker/groups_int.h"
 #include "group/group.h"
 
@@ -10,6 +11,10 @@ options_of(const struct process *p, uint32_t journal)
     const struct config_server *c = &p->cfg->server;
     struct group_options o = group_options_default();
     o.shard = p->broker.shards[journal];
+    o.topics = &p->broker.group_topics;
+    o.consumer_session_timeout_ms = c->group_consumer_session_timeout_ms;
+    o.consumer_heartbeat_interval_ms = c->group_consumer_heartbeat_interval_ms;
+    o.consumer_max_size = (int32_t)c->group_consumer_max_size;
     o.initial_rebalance_delay_ms = c->group_initial_rebalance_delay_ms;
     o.min_session_timeout_ms = c->group_min_session_timeout_ms;
     o.max_session_timeout_ms = c->group_max_session_timeout_ms;
@@ -27,6 +32,7 @@ void
 broker__groups_new(struct process *p)
 {
     struct broker *b = &p->broker;
+    b->group_topics = group_topics_of(b->topics);
     b->groups = (struct group_table **)sl_alloc(b->shard_count * sizeof(b->groups[0]));
     for (uint32_t j = 0; j < b->shard_count; j++) {
         const struct group_options o = options_of(p, j);

@@ -71,6 +71,14 @@
       INT32_MAX, "", 0, "The longest session time-out a member of a group may ask for.")           \
     X(INT, group_max_size, "group.max.size", "10000", 1, 10000, "", 0,                             \
       "Members of one group.")                                                                     \
+    X(DURATION, group_consumer_session_timeout_ms, "group.consumer.session.timeout.ms", "45000",   \
+      1000, INT32_MAX, "", 0,                                                                      \
+      "A member of a group of the consumer protocol that is not heard of for so long is lost.")    \
+    X(DURATION, group_consumer_heartbeat_interval_ms, "group.consumer.heartbeat.interval.ms",      \
+      "5000", 100, INT32_MAX, "", 0,                                                               \
+      "How often members of groups of the consumer protocol are told to be heard of.")             \
+    X(INT, group_consumer_max_size, "group.consumer.max.size", "10000", 1, 10000, "", 0,           \
+      "Members of one group of the consumer protocol.")                                            \
     X(INT, group_max_count, "group.max.count", "100000", 1, 100000000, "", 0,                      \
       "Groups, with members or committed offsets, of one journal. Further ones are refused.")      \
     X(SIZE, group_memory_budget, "group.memory.budget", "256MiB", CONFIG_MIB, 1024 * CONFIG_GIB,   \

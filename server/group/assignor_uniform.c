@@ -326,21 +326,29 @@ search(struct uneven *u, uint32_t start, uint32_t *ret)
     return u->loads[best] + 2 <= u->loads[start];
 }
 
+/* Takes from member m what makes others more like it; false when there is nothing. */
+static bool
+relieve(struct uneven *u, uint32_t m)
+{
+    uint32_t at;
+    bool has_moved = false;
+    while (u->work < WORK_MAX && search(u, m, &at)) {
+        has_moved = true;
+        for (; at != m; at = u->from[at]) {
+            hand_over(u, u->via[at], u->from[at], at);
+        }
+    }
+    return has_moved;
+}
+
 static void
 even_out(struct uneven *u)
 {
-    for (bool has_moved = true; has_moved;) {
+    for (bool has_moved = true; has_moved && u->work < WORK_MAX;) {
         has_moved = false;
         for (uint32_t m = 0; m < u->spec->member_count; m++) {
-            uint32_t at;
-            while (u->work < WORK_MAX && search(u, m, &at)) {
-                has_moved = true;
-                for (; at != m; at = u->from[at]) {
-                    hand_over(u, u->via[at], u->from[at], at);
-                }
-            }
+            has_moved |= relieve(u, m);
         }
-        has_moved = has_moved && u->work < WORK_MAX;
     }
 }
 

@@ -45,7 +45,6 @@ struct group_kind {
     void (*leave)(struct group *g, struct group_leave *l);
 };
 extern const struct group_kind group__classic;
-/* NULL in a build without the consumer protocol. */
 extern const struct group_kind *const group__consumer;
 
 struct group {

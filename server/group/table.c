@@ -8,9 +8,6 @@
 
 enum { MIB = 1 << 20, ANSWER_MAX = 64 * MIB };
 
-/* The consumer protocol, once it is built in. */
-const struct group_kind *const group__consumer = NULL;
-
 struct group_options
 group_options_default(void)
 {
