@@ -90,6 +90,7 @@ def main():
         print("\n".join(t.name + ("  (--all)" if t.all_only else "") for t in tests))
         return 0
     signal.signal(signal.SIGALRM, on_alarm)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started is stopped
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
     shared = Shared(args.broker, home, args.store)
     passed = failed = skipped = 0
