@@ -49,6 +49,7 @@ enum counter_kind { COUNTER, GAUGE };
     X(store_unknown, COUNTER, "requests", "PUTs with unknown outcome")                             \
     X(store_cache_hits, COUNTER, "blocks", "Blocks served from the block cache")                   \
     X(store_cache_misses, COUNTER, "blocks", "Blocks read from the store")                         \
+    X(store_cache_ahead, COUNTER, "blocks", "Blocks read before somebody asked for them")          \
     X(store_cache_bytes, GAUGE, "bytes", "Bytes held by the block cache")                          \
     X(budget_bytes, GAUGE, "bytes", "Bytes charged to byte budgets")
 

@@ -6,6 +6,9 @@
  * given out. Whole runs only, so a reader always gets whole batches; the first run is the one that
  * contains the offset.
  *
+ * A load also has the cache read ahead (ahead.c): its own blocks side by side, and those of the
+ * read that will follow.
+ *
  * A load that fails ends the read: what was gathered before it is given, an empty hand gives the
  * error. */
 #include "base/counters.h"
@@ -110,10 +113,30 @@ finish(struct part_read *r, enum sl_err rc)
 
 /* --- load --- */
 
+/* The reader will come back for as much again, from where the plan ends. */
+static void
+ahead_of(const struct load *ld)
+{
+    struct part_read *r = ld->r;
+    const struct run_ref *last = &ld->plan.runs[ld->plan.count - 1];
+    const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
+    struct part_read then = {.offset = last->base_offset + last->offset_count,
+                             .max_bytes = r->max_bytes,
+                             .is_at_least_one = true};
+    struct plan next;
+    if (p != NULL && then.offset < p->end) {
+        make_plan(&then, p, &next);
+        shard__read_ahead(r->shard, next.runs, next.count);
+    }
+}
+
 static void
 load_end(struct load *ld, enum sl_err rc)
 {
     struct part_read *r = ld->r;
+    if (rc == SL_OK && r->shard->mode != JOURNAL_CLOSED) {
+        ahead_of(ld);
+    }
     sl_free(ld);
     r->shard->loads--;
     finish(r, rc);
@@ -304,6 +327,7 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     ld->plan.count = plan->count;
     memcpy(ld->plan.runs, plan->runs, plan->count * sizeof(plan->runs[0]));
     ld->next = next;
+    shard__read_ahead(r->shard, plan->runs + next, plan->count - next);
     load_step(ld);
 }
 

@@ -8,6 +8,11 @@
  * ones wait in `queued` and start as others end, each on the loop of its first asker. So a burst of
  * cold consumers holds ceiling bytes and no more.
  *
+ * A block that is read ahead has an asker who only throws it away; `is_ahead` says that nobody else
+ * asked yet. Such blocks may take AHEAD_SHARE of the ceiling: more, and they would push each other
+ * out before their reader comes. They never wait in line, and leave room for reads that are waited
+ * for.
+ *
  * forget() while LOADING marks the entry: its askers get what was read, nobody later does. */
 #include "store/cache.h"
 
@@ -18,7 +23,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { READING_SHARE = 4, READING_MIN = 4 };
+enum { READING_SHARE = 4, READING_MIN = 4, AHEAD_SHARE = 2 };
 
 struct cache_entry {
     struct list lru;            /* HERE */
@@ -27,7 +32,7 @@ struct cache_entry {
     struct cache_entry *queued; /* LOADING, not started */
     struct cache *cache;
     uint64_t hash, block, object_size;
-    bool is_forgotten;
+    bool is_forgotten, is_ahead;
     struct store_call call;
     struct sched_task start;
     char key[];
@@ -36,13 +41,14 @@ struct cache_entry {
 struct cache {
     struct store *st;
     size_t ceiling;
-    uint32_t reading_max;
+    uint32_t reading_max, ahead_max;
 
     pthread_mutex_t lock; /* askers come from every loop */
     struct map entries;
     struct list lru; /* least recently used first */
     size_t bytes;
     uint32_t reading; /* store calls in flight */
+    uint32_t ahead;   /* entries that nobody asked for */
     struct cache_entry *queue_first, **queue_last;
 };
 
@@ -72,10 +78,19 @@ entry_cost(const struct cache_entry *e)
     return sizeof(*e) + e->bytes->cap;
 }
 
+/* Somebody asked for it, or it goes. Holds the lock. */
+static void
+ahead_end(struct cache *c, struct cache_entry *e)
+{
+    c->ahead -= e->is_ahead ? 1 : 0;
+    e->is_ahead = false;
+}
+
 /* Takes the entry out of everything; the caller frees it. Holds the lock. */
 static void
 entry_detach(struct cache *c, struct cache_entry *e)
 {
+    ahead_end(c, e);
     struct cache_key k = {e->key, e->block};
     (void)map_remove(&c->entries, e->hash, entry_eq, &k);
     if (e->bytes != NULL) {
@@ -275,6 +290,7 @@ entry_take(struct cache *c, struct cache_entry *e, uint64_t *ret_object_size)
     }
     list_remove(&e->lru);
     list_append(&c->lru, &e->lru);
+    ahead_end(c, e);
     if (ret_object_size != NULL) {
         *ret_object_size = e->object_size;
     }
@@ -294,6 +310,16 @@ cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object
     return b;
 }
 
+static void
+read_reset(struct cache_read *read)
+{
+    read->next = NULL;
+    read->out = NULL;
+    read->outcome = STORE_DONE;
+    read->rc = SL_OK;
+    read->why[0] = '\0';
+}
+
 void
 cache_submit(struct cache *c, struct cache_read *read)
 {
@@ -301,11 +327,7 @@ cache_submit(struct cache *c, struct cache_read *read)
     uint64_t hash = key_hash(&k);
     struct cache_entry *fresh = entry_new(c, &k, hash);
     bool starts = false;
-    read->next = NULL;
-    read->out = NULL;
-    read->outcome = STORE_DONE;
-    read->rc = SL_OK;
-    read->why[0] = '\0';
+    read_reset(read);
     pthread_mutex_lock(&c->lock);
     struct cache_entry *e = (struct cache_entry *)map_get(&c->entries, hash, entry_eq, &k);
     if (e == NULL) {
@@ -314,6 +336,7 @@ cache_submit(struct cache *c, struct cache_read *read)
     } else if (e->bytes == NULL) {
         read->next = e->askers;
         e->askers = read;
+        ahead_end(c, e);
         counter_add(C_store_cache_hits, 1);
     } else {
         read->out = entry_take(c, e, &read->object_size);
@@ -328,6 +351,40 @@ cache_submit(struct cache *c, struct cache_read *read)
     if (is_here) {
         read_post(read);
     }
+}
+
+/* Holds the lock. */
+static enum cache_ahead
+ahead_verdict(struct cache *c, uint64_t hash, const struct cache_key *k)
+{
+    if (map_get(&c->entries, hash, entry_eq, k) != NULL) {
+        return CACHE_AHEAD_HAS;
+    }
+    bool is_busy = c->queue_first != NULL || c->reading + READING_MIN / 2 > c->reading_max;
+    return is_busy || c->ahead >= c->ahead_max ? CACHE_AHEAD_FULL : CACHE_AHEAD_STARTED;
+}
+
+enum cache_ahead
+cache_submit_ahead(struct cache *c, struct cache_read *read)
+{
+    struct cache_key k = {read->key, read->block};
+    uint64_t hash = key_hash(&k);
+    pthread_mutex_lock(&c->lock);
+    enum cache_ahead verdict = ahead_verdict(c, hash, &k);
+    struct cache_entry *e = NULL;
+    if (verdict == CACHE_AHEAD_STARTED) {
+        read_reset(read);
+        e = entry_new(c, &k, hash);
+        e->is_ahead = true;
+        c->ahead++;
+        (void)entry_add(c, e, read); /* at once: the line is empty */
+        counter_add(C_store_cache_ahead, 1);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (e != NULL) {
+        load_start(e, read->home);
+    }
+    return verdict;
 }
 
 void
@@ -372,6 +429,7 @@ cache_open(struct store *st, size_t ceiling_bytes)
     c->ceiling = ceiling_bytes;
     size_t share = ceiling_bytes / READING_SHARE / CACHE_BLOCK;
     c->reading_max = share < READING_MIN ? READING_MIN : (uint32_t)share;
+    c->ahead_max = (uint32_t)(ceiling_bytes / AHEAD_SHARE / CACHE_BLOCK);
     (void)pthread_mutex_init(&c->lock, NULL);
     list_init(&c->lru);
     c->queue_last = &c->queue_first;

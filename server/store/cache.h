@@ -44,6 +44,11 @@ void cache_close(struct cache **c);
  * be NULL. */
 struct buf *cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object_size);
 void cache_submit(struct cache *c, struct cache_read *read);
+/* For a block that will probably be asked for soon. What is here or being read already is left
+ * alone, and so is everything while enough was read that nobody has asked for yet: unless STARTED
+ * is given, nothing happened and done() will not run. */
+enum cache_ahead { CACHE_AHEAD_STARTED, CACHE_AHEAD_HAS, CACHE_AHEAD_FULL };
+enum cache_ahead cache_submit_ahead(struct cache *c, struct cache_read *read);
 /* Forgets every block of an object that was deleted: its key may be created again. */
 void cache_forget(struct cache *c, const char *key, uint64_t object_size);
 size_t cache_bytes(const struct cache *c);

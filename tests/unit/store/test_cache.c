@@ -66,6 +66,29 @@ teardown(void **state)
     return 0;
 }
 
+/* Of a read ahead nobody waits: done only lets go of it. */
+static enum cache_ahead
+ask_ahead(struct world *w, struct asker *a, uint64_t block)
+{
+    memset(a, 0, sizeof(*a));
+    a->w = w;
+    a->read.home = &w->loop.sched;
+    a->read.done = asker_done;
+    a->read.block = block;
+    (void)snprintf(a->read.key, sizeof(a->read.key), "seg");
+    return cache_submit_ahead(w->cache, &a->read);
+}
+
+/* Answers the read ahead of a block. */
+static void
+arrive(struct world *w, struct asker *a)
+{
+    size_t before = w->done;
+    fake_answer(&w->fake, STORE_DONE, block_of(CACHE_BLOCK, 1));
+    loop_run_until(&w->loop, &w->done, before + 1);
+    buf_unref(&a->read.out);
+}
+
 /* Reads a block from the store and forgets the answer. */
 static void
 warm(struct world *w, const char *key, uint64_t block)
@@ -219,6 +242,96 @@ forget__blocks_that_are_here__are_gone(void **state)
     buf_unref(&b);
 }
 
+static void
+ahead__asked_for_while_it_is_read__one_read_and_both_get_it(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker ahead;
+    struct asker a;
+    assert_int_equal(ask_ahead(w, &ahead, 3), CACHE_AHEAD_STARTED);
+    assert_int_equal(w->fake.calls[0]->offset, 3 * CACHE_BLOCK);
+    ask(w, &a, "seg", 3);
+    assert_int_equal(w->fake.total, 1);
+    fake_answer(&w->fake, STORE_DONE, block_of(1000, 7));
+    loop_run_until(&w->loop, &w->done, 2);
+    assert_ptr_equal(ahead.read.out, a.read.out);
+    buf_unref(&ahead.read.out);
+    buf_unref(&a.read.out);
+}
+
+static void
+ahead__is_here_or_being_read__nothing_happens(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a;
+    struct asker ahead;
+    warm(w, "seg", 0);
+    ask(w, &a, "seg", 1);
+    assert_int_equal(ask_ahead(w, &ahead, 0), CACHE_AHEAD_HAS);
+    assert_int_equal(ask_ahead(w, &ahead, 1), CACHE_AHEAD_HAS);
+    assert_int_equal(w->fake.total, 2);
+    arrive(w, &a);
+    assert_int_equal(w->done, 2);
+}
+
+static void
+ahead__much_that_nobody_asked_for__full_until_somebody_asks(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker ahead;
+    for (uint64_t i = 0; i < 4; i++) { /* half of the ceiling */
+        assert_int_equal(ask_ahead(w, &ahead, i), CACHE_AHEAD_STARTED);
+        arrive(w, &ahead);
+    }
+    assert_int_equal(ask_ahead(w, &ahead, 4), CACHE_AHEAD_FULL);
+    struct buf *b = cache_try(w->cache, "seg", 2, NULL);
+    assert_non_null(b);
+    buf_unref(&b);
+    assert_int_equal(ask_ahead(w, &ahead, 4), CACHE_AHEAD_STARTED);
+    arrive(w, &ahead);
+    assert_int_equal(ask_ahead(w, &ahead, 5), CACHE_AHEAD_FULL);
+}
+
+static void
+ahead__unused_and_pushed_out_or_failed__makes_room(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker ahead;
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_int_equal(ask_ahead(w, &ahead, i), CACHE_AHEAD_STARTED);
+        arrive(w, &ahead);
+    }
+    for (uint64_t i = 10; i < 17; i++) {
+        warm(w, "seg", i);
+    }
+    size_t before = w->done;
+    assert_int_equal(ask_ahead(w, &ahead, 4), CACHE_AHEAD_STARTED);
+    fake_answer(&w->fake, STORE_ERROR, NULL);
+    loop_run_until(&w->loop, &w->done, before + 1);
+    for (uint64_t i = 20; i < 24; i++) {
+        assert_int_equal(ask_ahead(w, &ahead, i), CACHE_AHEAD_STARTED);
+        arrive(w, &ahead);
+    }
+    assert_int_equal(ask_ahead(w, &ahead, 24), CACHE_AHEAD_FULL);
+}
+
+static void
+ahead__reads_that_are_waited_for__come_first(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a[3];
+    struct asker ahead;
+    for (size_t i = 0; i < 3; i++) {
+        ask(w, &a[i], "seg", i);
+    }
+    assert_int_equal(ask_ahead(w, &ahead, 9), CACHE_AHEAD_FULL);
+    for (size_t i = 0; i < 3; i++) {
+        arrive(w, &a[i]);
+    }
+    assert_int_equal(ask_ahead(w, &ahead, 9), CACHE_AHEAD_STARTED);
+    arrive(w, &ahead);
+}
+
 int
 main(void)
 {
@@ -232,6 +345,11 @@ main(void)
         T(burst__more_cold_blocks_than_may_be_read_at_once__wait_their_turn),
         T(forget__while_being_read__askers_get_it_and_nobody_after),
         T(forget__blocks_that_are_here__are_gone),
+        T(ahead__asked_for_while_it_is_read__one_read_and_both_get_it),
+        T(ahead__is_here_or_being_read__nothing_happens),
+        T(ahead__much_that_nobody_asked_for__full_until_somebody_asks),
+        T(ahead__unused_and_pushed_out_or_failed__makes_room),
+        T(ahead__reads_that_are_waited_for__come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
