@@ -12,8 +12,9 @@
  * degraded:    many requests fail, or a PUT waits, or PUTs are slow
  * healthy:     else
  *
- * Once the store is not healthy, lower limits apply, so that it does not flutter. Bad news are
- * forgotten, unavailability first: whoever stops asking because the store is unavailable would
+ * Once the store is not healthy, lower limits apply, and it stays so for two seconds at least, so
+ * that it does not flutter: a burst of requests is a hundred attempts within milliseconds. Bad news
+ * are forgotten, unavailability first: whoever stops asking because the store is unavailable would
  * otherwise never learn that it came back.
  *
  * Why absolute limits for latency, and not a multiple of what is usual: a store that grows slow
@@ -34,6 +35,7 @@ enum { ALL = 1024, TROUBLE_MANY = 350, TROUBLE_FEW = 60, TROUBLE_NEARLY_ALL = 90
 #define WAITS_NS (3 * SCHED_S)
 #define SLOW_NS (2 * SCHED_S)
 #define QUICK_NS (1 * SCHED_S)
+#define DWELL_NS (2 * SCHED_S)
 #define FORGET_UNAVAILABLE_NS (10 * SCHED_S)
 #define FORGET_NS (30 * SCHED_S)
 #define NEVER_NS (-(INT64_C(1) << 60))
@@ -154,6 +156,10 @@ evaluate_unlock(struct store_meter *m, int64_t now)
     char why[STORE_HEALTH_WHY_MAX];
     enum store_health_state was = m->state;
     enum store_health_state next = judge(m, now, why);
+    if (was == STORE_DEGRADED && next == STORE_HEALTHY && now - m->since_ns < DWELL_NS) {
+        pthread_mutex_unlock(&m->lock);
+        return;
+    }
     memcpy(m->why, why, sizeof(why));
     m->state = next;
     if (next != was) {

@@ -242,6 +242,23 @@ a_change_of_state__is_logged_once(void **state)
 }
 
 static void
+a_burst_that_goes_well_and_badly__is_one_change(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (int i = 0; i < 20; i++) {
+        for (int j = 0; j < 40; j++) {
+            w->now += SCHED_MS;
+            store_meter_attempt(w->m, STORE_PUT, j < 10, span_cstr("reset"), w->now);
+        }
+    }
+    assert_int_equal(state_now(w), STORE_DEGRADED);
+    assert_string_equal(w->h.why, "reset");
+    assert_int_equal(w->line_count, 1);
+    w->now += 2 * SCHED_S;
+    assert_int_equal(state_now(w), STORE_HEALTHY);
+}
+
+static void
 attempts_of_the_plugin__count_instead_of_its_calls(void **state)
 {
     struct world *w = (struct world *)*state;
@@ -326,6 +343,7 @@ main(void)
         T(a_stuck_put_while_others_are_answered__is_degraded_only),
         T(slow_puts__degrade_until_they_are_quick_again),
         T(a_change_of_state__is_logged_once),
+        T(a_burst_that_goes_well_and_badly__is_one_change),
         T(attempts_of_the_plugin__count_instead_of_its_calls),
         T(rates__are_those_of_the_last_minute),
         T(a_store_that_nobody_measures__is_healthy),
