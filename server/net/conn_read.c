@@ -15,7 +15,15 @@
  * reading, each frame is charged for the bytes that arrived, and the grant is given back. So the
  * budget covers bytes that are here, not announcements, and cannot be overrun by many sockets
  * becoming readable at once. Small requests draw on a reserve of their own, which producers cannot
- * touch; which of the two a connection reads from goes by its current frame, or its last one.
+ * touch; and those small ones that wait for no store (heartbeats, Metadata, ApiVersions) on
+ * another, which the others cannot touch, so that a store that hangs, and with it every produce and
+ * every offset commit, breaks no group. Who pays goes by the API key, so a frame begins when its
+ * size and its key are here.
+ *
+ * When one of the budgets is short, nothing is read that has not been looked at: between two
+ * frames, only the six bytes of the next one's head, into the connection itself; and not beyond a
+ * frame. So a heartbeat passes on a connection whose last request was a produce, and no frame is
+ * charged to a budget that has no room for it.
  *
  * When there is no room, the connection stops reading and stands in line on its loop; the loop
  * waits at the budget, once for all. Fetches also wait, undispatched, while unsent replies fill
@@ -31,6 +39,7 @@
  * until both are gone. */
 #include "base/counters.h"
 #include "net/net_int.h"
+#include "wire/frame.h"
 
 enum { RETRY_MAX = 64 };
 
@@ -91,6 +100,7 @@ stand_in_line(struct conn *conn, enum pool pool)
 {
     struct net_loop *nl = conn->nl;
     if (list_is_empty(&conn->starved_node)) {
+        conn->starved_pool = pool;
         list_append(&nl->starved[pool], &conn->starved_node);
     }
     if (!nl->is_retrying) {
@@ -163,21 +173,50 @@ frame_size_ok(struct conn *conn, int32_t size)
     return true;
 }
 
+/* What is answered from memory, whatever the store does, and what a client must hear to keep its
+ * place in a group. */
+static bool
+is_vital(int16_t key)
+{
+    static const int16_t keys[] = {
+        API_METADATA,         API_FIND_COORDINATOR,         API_HEARTBEAT,
+        API_LEAVE_GROUP,      API_SASL_HANDSHAKE,           API_API_VERSIONS,
+        API_DESCRIBE_CLUSTER, API_CONSUMER_GROUP_HEARTBEAT, API_SLUICE_STATUS};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (keys[i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* key: the two bytes behind the size, or less in a frame that has less. */
+static enum pool
+pool_for(size_t size, struct span key)
+{
+    if (size > FRAME_SMALL_MAX) {
+        return POOL_BULK;
+    }
+    if (key.len < 2) {
+        return POOL_SMALL;
+    }
+    int16_t k = get_i16(key.ptr);
+    return k == API_KEY_PRODUCE ? POOL_BULK : is_vital(k) ? POOL_VITAL : POOL_SMALL;
+}
+
 /* Begins a frame of size bytes, of which the first len are at p, inside src. */
 static void
 frame_begin(struct conn *conn, size_t size, struct buf *src, struct span at)
 {
     size_t len = at.len < size ? at.len : size;
-    bool is_bulk = len >= 2 && get_i16(at.ptr) == API_KEY_PRODUCE;
     conn->in.size = size;
     conn->in.have = len;
-    is_bulk = is_bulk || size > FRAME_SMALL_MAX;
-    conn->in.pool = is_bulk ? POOL_BULK : POOL_SMALL;
+    conn->in.pool = pool_for(size, span_of(at.ptr, len));
     conn->in.is_large = size > RX_BYTES / 2;
     conn->in.mark_ns = conn->last_read_ns;
     conn->in.mark_have = len;
     size_t charge = len + sizeof(struct net_req);
-    if (len == size && size > FRAME_COPY_MAX && is_bulk) {
+    if (len == size && size > FRAME_COPY_MAX && conn->in.pool == POOL_BULK) {
         conn->in.frame = buf_ref(src);
         conn->in.body = at.ptr;
         charge = charge < SLICE_CHARGE_MIN ? SLICE_CHARGE_MIN : charge;
@@ -228,47 +267,69 @@ frame_fill(struct conn *conn, struct span from)
     return n;
 }
 
-/* Reads the size that stands before a frame. Gives how many bytes it used; *ret_size is set when it
- * is complete, which head_len == 0 says. */
+/* How many bytes are missing until the next frame can begin: those of its size, then those of its
+ * key if it has one. */
 static size_t
-head_parse(struct conn *conn, struct span from, int32_t *ret_size)
+head_missing(const struct conn *conn)
 {
-    if (conn->in.head_len == 0 && from.len >= FRAME_HEAD_BYTES) {
-        *ret_size = get_i32(from.ptr);
-        return FRAME_HEAD_BYTES;
+    size_t have = conn->in.head_len;
+    if (have < FRAME_SIZE_BYTES) {
+        return FRAME_SIZE_BYTES - have;
     }
-    size_t n = FRAME_HEAD_BYTES - (size_t)conn->in.head_len;
-    n = n < from.len ? n : from.len;
-    memcpy(conn->in.head + conn->in.head_len, from.ptr, n);
+    bool has_key = get_i32(conn->in.head) >= FRAME_HEAD_BYTES - FRAME_SIZE_BYTES;
+    return has_key ? FRAME_HEAD_BYTES - have : 0;
+}
+
+/* Takes n more bytes of the head. False when the connection was closed for what they say. */
+static bool
+head_add(struct conn *conn, const uint8_t *from, size_t n)
+{
+    memcpy(conn->in.head + conn->in.head_len, from, n);
     if (conn->in.head_len == 0) {
         conn->in.mark_ns = conn->last_read_ns;
         conn->in.mark_have = 0;
     }
     conn->in.head_len = (uint8_t)(conn->in.head_len + n);
-    if (conn->in.head_len == FRAME_HEAD_BYTES) {
-        *ret_size = get_i32(conn->in.head);
-        conn->in.head_len = 0;
-    }
-    return n;
+    return conn->in.head_len != FRAME_SIZE_BYTES || frame_size_ok(conn, get_i32(conn->in.head));
 }
 
-/* Takes one step: the rest of a frame in progress, or a size and what follows it. */
+/* Begins the frame whose head is complete. */
+static void
+head_begin(struct conn *conn)
+{
+    uint8_t head[FRAME_HEAD_BYTES];
+    size_t len = conn->in.head_len;
+    memcpy(head, conn->in.head, len);
+    conn->in.head_len = 0;
+    frame_begin(conn, (size_t)get_i32(head), NULL,
+                span_of(head + FRAME_SIZE_BYTES, len - FRAME_SIZE_BYTES));
+}
+
+/* Takes one step: the rest of a frame in progress, or a head and what follows it. */
 static size_t
 parse_step(struct conn *conn, struct buf *src, struct span from)
 {
     if (conn->in.frame != NULL) {
         return frame_fill(conn, from);
     }
-    int32_t size = 0;
-    size_t used = head_parse(conn, from, &size);
-    if (conn->in.head_len > 0) {
-        return used;
+    if (conn->in.head_len == 0 && from.len >= FRAME_HEAD_BYTES) {
+        int32_t size = get_i32(from.ptr);
+        if (!frame_size_ok(conn, size)) {
+            return from.len;
+        }
+        frame_begin(conn, (size_t)size, src,
+                    span_of(from.ptr + FRAME_SIZE_BYTES, from.len - FRAME_SIZE_BYTES));
+        return FRAME_SIZE_BYTES + conn->in.have;
     }
-    if (!frame_size_ok(conn, size)) {
+    size_t n = head_missing(conn);
+    n = n < from.len ? n : from.len;
+    if (!head_add(conn, from.ptr, n)) {
         return from.len;
     }
-    frame_begin(conn, (size_t)size, src, span_of(from.ptr + used, from.len - used));
-    return used + conn->in.have;
+    if (head_missing(conn) == 0) {
+        head_begin(conn);
+    }
+    return n;
 }
 
 /* Gives how many of the bytes were used: all, unless a frame may not be dispatched now. */
@@ -391,6 +452,19 @@ grant(struct conn *conn, size_t want, struct budget **ret)
     return 0;
 }
 
+/* Is some budget short of what one reading may bring? */
+static bool
+is_pressed(struct conn *conn)
+{
+    for (int i = POOL_VITAL; i <= POOL_BULK; i++) {
+        const struct budget *b = pool_of(conn, (enum pool)i);
+        if (budget_used(pool_of(conn, (enum pool)i)) + RX_BYTES > b->limit) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 read_plan_make(struct conn *conn, struct read_plan *plan)
 {
@@ -401,7 +475,7 @@ read_plan_make(struct conn *conn, struct read_plan *plan)
         is_last = false;
     }
     struct iovec rx = {NULL, 0};
-    if (is_last) {
+    if (is_last && !(conn->in.frame != NULL && is_pressed(conn))) {
         rx = rx_room(conn->nl);
         rx.iov_len = conn->in.is_large && rx.iov_len > RX_HEAD_BYTES ? RX_HEAD_BYTES : rx.iov_len;
     }
@@ -469,17 +543,76 @@ read_ended(struct conn *conn, struct io io)
     }
 }
 
+/* Reads what is missing of the next frame's head. Gives true when it is complete. */
+static bool
+head_read(struct conn *conn)
+{
+    size_t missing;
+    while ((missing = head_missing(conn)) > 0) {
+        uint8_t bytes[FRAME_HEAD_BYTES];
+        struct iovec iov = {bytes, missing};
+        struct io io = conn->transport.ops->readv(&conn->transport, &iov, 1);
+        if (io.state != IO_OK) {
+            read_ended(conn, io);
+            return false;
+        }
+        counter_add(C_net_bytes_in, (int64_t)io.bytes);
+        conn->last_read_ns = sched_now(conn->nl->sched);
+        if (!head_add(conn, bytes, io.bytes)) {
+            return false;
+        }
+    }
+    size_t len = conn->in.head_len;
+    conn->in.pool = pool_for((size_t)get_i32(conn->in.head),
+                             span_of(conn->in.head + FRAME_SIZE_BYTES, len - FRAME_SIZE_BYTES));
+    return true;
+}
+
+static void
+starve(struct conn *conn)
+{
+    counter_add(C_net_read_paused, conn->nl->is_retrying ? 0 : 1);
+    stand_in_line(conn, conn->in.pool);
+}
+
+/* Between two frames, with a budget that is short: looks at what comes, and begins the frame when
+ * there is room for it. Gives true when it has begun and there is more of it to be read. */
+static bool
+look_and_begin(struct conn *conn)
+{
+    struct budget *from = NULL;
+    if (!head_read(conn)) {
+        return false;
+    }
+    size_t size = (size_t)get_i32(conn->in.head);
+    size_t granted = grant(conn, size > 0 ? size : 1, &from);
+    if (granted == 0) {
+        starve(conn);
+        return false;
+    }
+    head_begin(conn);
+    budget_give(from, granted);
+    if (conn->in.have < conn->in.size) {
+        return true;
+    }
+    (void)frame_dispatch(conn);
+    return false;
+}
+
 /* Gives true when a large frame has just begun and its body should be read at once. */
 static bool
 read_once(struct conn *conn)
 {
     struct read_plan plan;
-    if (!read_plan_make(conn, &plan)) {
-        counter_add(C_net_read_paused, conn->nl->is_retrying ? 0 : 1);
-        stand_in_line(conn, conn->in.pool);
+    bool is_fresh = conn->in.frame == NULL;
+    bool has_head = is_fresh && conn->in.head_len > 0 && head_missing(conn) == 0;
+    if (is_fresh && (has_head || is_pressed(conn)) && !look_and_begin(conn)) {
         return false;
     }
-    bool is_fresh = conn->in.frame == NULL;
+    if (!read_plan_make(conn, &plan)) {
+        starve(conn);
+        return false;
+    }
     int first = plan.iov[0].iov_len == 0 ? 1 : 0;
     int count = (plan.iov[1].iov_len == 0 ? 1 : 2) - first;
     struct io io = conn->transport.ops->readv(&conn->transport, plan.iov + first, count);
@@ -537,8 +670,9 @@ net__conn_readable(struct conn *conn)
 /* Lets those who stood in one line go on, until there is no room again. Gives true when some are
  * left only because others on the loop want their turn. */
 static bool
-line_retry(struct list *line)
+line_retry(struct net_loop *nl, enum pool pool)
 {
+    struct list *line = &nl->starved[pool];
     for (int i = 0; i < RETRY_MAX; i++) {
         struct list *node = list_pop(line);
         if (node == NULL) {
@@ -550,7 +684,7 @@ line_retry(struct list *line)
         } else {
             net__conn_readable(conn);
         }
-        if (!list_is_empty(&conn->starved_node)) {
+        if (!list_is_empty(&conn->starved_node) && conn->starved_pool == pool) {
             return false; /* no room again; the budget will tell */
         }
     }
@@ -569,7 +703,7 @@ net__starved_retry(struct net_loop *nl)
         for (int j = 0; j < POOL_COUNT; j++) {
             budget_wait(&nl->server->budgets[j], &nl->waiters[j]); /* before trying */
         }
-        is_more = line_retry(&nl->starved[i]) || is_more;
+        is_more = line_retry(nl, (enum pool)i) || is_more;
     }
     nl->is_retrying = false;
     if (is_more) {

@@ -18,11 +18,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The budgets: requests are charged to one of the first two, replies to the third. */
-enum pool { POOL_SMALL, POOL_BULK, POOL_REPLIES, POOL_COUNT };
+/* The budgets: requests are charged to one of the first three, by their key and size; replies to
+ * the last. */
+enum pool { POOL_VITAL, POOL_SMALL, POOL_BULK, POOL_REPLIES, POOL_COUNT };
 
 enum {
-    FRAME_HEAD_BYTES = 4,
+    FRAME_SIZE_BYTES = 4,
+    FRAME_HEAD_BYTES = 6,      /* the size and the API key behind it, which says who pays */
     RX_BYTES = 64 * 1024,      /* the receive buffer of a loop */
     RX_ROOM_MIN = 16 * 1024,   /* below that a new one is taken */
     RX_HEAD_BYTES = 4 * 1024,  /* read beyond the frame where large frames follow each other */
@@ -125,13 +127,14 @@ struct conn {
     struct sched_task attach_task;
     struct sched_timer throttle;
     struct list node, dirty_node, starved_node;
+    enum pool starved_pool; /* whose line starved_node is in */
 
     struct list requests; /* struct net_req by req.node, in order */
     uint32_t outstanding, fetches;
     size_t unsent_bytes; /* of finished requests */
 
     struct {
-        uint8_t head[FRAME_HEAD_BYTES]; /* of a size that has arrived in part */
+        uint8_t head[FRAME_HEAD_BYTES]; /* of a frame that has not begun */
         uint8_t head_len;
         enum pool pool;      /* of the frame in progress, or of the last one */
         bool is_large;       /* the same: too large for the receive buffer */

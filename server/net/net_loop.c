@@ -43,6 +43,12 @@ starved_task(struct sched_task *task)
 }
 
 static void
+vital_waiter(struct budget_waiter *w)
+{
+    net__starved_retry(SL_CONTAINER_OF(w, struct net_loop, waiters[POOL_VITAL]));
+}
+
+static void
 small_waiter(struct budget_waiter *w)
 {
     net__starved_retry(SL_CONTAINER_OF(w, struct net_loop, waiters[POOL_SMALL]));
@@ -244,6 +250,7 @@ net__loop_init(struct net_loop *nl, struct server *server, struct loop *loop)
     for (int i = 0; i < POOL_COUNT; i++) {
         list_init(&nl->starved[i]);
     }
+    budget_waiter_init(&nl->waiters[POOL_VITAL], nl->sched, vital_waiter);
     budget_waiter_init(&nl->waiters[POOL_SMALL], nl->sched, small_waiter);
     budget_waiter_init(&nl->waiters[POOL_BULK], nl->sched, bulk_waiter);
     budget_waiter_init(&nl->waiters[POOL_REPLIES], nl->sched, replies_waiter);

@@ -23,6 +23,7 @@ server_opts_default(void)
         .unsent_max_bytes = 64u << 20,
         .bulk_budget_bytes = 256u << 20,
         .small_budget_bytes = 32u << 20,
+        .vital_budget_bytes = 8u << 20,
         .reply_budget_bytes = 512u << 20,
         .idle_ms = 600 * 1000,
         .frame_stall_ms = 30 * 1000,
@@ -124,6 +125,7 @@ server_new(const struct server_opts *opts)
     server->opts.fetches_max = opts->fetches_max == 0 ? 1 : opts->fetches_max;
     (void)pthread_mutex_init(&server->lock, NULL);
     cond_init(&server->changed);
+    budget_init(&server->budgets[POOL_VITAL], "vital requests", opts->vital_budget_bytes);
     budget_init(&server->budgets[POOL_SMALL], "small requests", opts->small_budget_bytes);
     budget_init(&server->budgets[POOL_BULK], "requests", opts->bulk_budget_bytes);
     budget_init(&server->budgets[POOL_REPLIES], "replies", opts->reply_budget_bytes);

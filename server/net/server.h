@@ -36,7 +36,8 @@ struct server_opts {
     uint32_t fetches_max;      /* the same for Fetch, whose replies are large */
     size_t unsent_max_bytes;   /* replies of one connection that the peer has not taken */
     size_t bulk_budget_bytes;  /* produce requests and frames above 16 KiB */
-    size_t small_budget_bytes; /* the reserve for all other requests */
+    size_t small_budget_bytes; /* the reserve for all other requests ... */
+    size_t vital_budget_bytes; /* ... and for those that wait for no store: heartbeats, Metadata */
     size_t reply_budget_bytes; /* unsent replies of all connections */
     int64_t idle_ms;           /* connections.max.idle.ms */
     int64_t frame_stall_ms;    /* a frame that makes no progress */

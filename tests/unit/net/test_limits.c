@@ -61,6 +61,95 @@ budget__held_by_a_request__others_wait_and_small_ones_pass(void **state)
     close(waiter);
 }
 
+/* librdkafka asks for Metadata on the connection that it produces on. */
+static void
+budget__held_by_a_request__metadata_passes_behind_a_produce(void **state)
+{
+    (void)state;
+    struct server_opts opts = start_opts();
+    opts.bulk_budget_bytes = 1004 * KIB;
+    start_with(opts);
+    int producer = dial(), holder = dial();
+    send_frame(producer, 0, "Eproduce");
+    expect_reply(producer, 0, "Eproduce");
+    send_header(holder, 1000 * KIB, 0, "H");
+    send_rest(holder, 1000 * KIB);
+    wait_until(&api.held_count, 1);
+    send_frame(producer, 3, "Emetadata");
+    expect_reply(producer, 3, "Emetadata");
+    send_frame(producer, 3, "Emore");
+    expect_reply(producer, 3, "Emore");
+    finish_held(0);
+    expect_echo_of(holder, 1000 * KIB, 0, "H");
+    close(producer);
+    close(holder);
+}
+
+/* Some clients send the size by itself; that must not open the reserve to them. */
+static void
+budget__held_by_a_request__small_produce_with_its_size_apart_waits(void **state)
+{
+    (void)state;
+    enum { SIZE = 8 * KIB };
+    uint8_t head[7] = {0, 0, SIZE >> 8, 0, 0, 0, 'E'};
+    int holder = hold_the_budget(), waiter = dial();
+    send_all(waiter, head, 4);
+    exchange_everywhere();
+    size_t before = seen(&api.dispatched);
+    send_all(waiter, head + 4, sizeof(head) - 4);
+    send_rest(waiter, SIZE);
+    exchange_everywhere();
+    exchange_everywhere();
+    assert_int_equal(seen(&api.dispatched), before + 2 * loop_count);
+    finish_held(0);
+    expect_echo_of(holder, 1000 * KIB, 0, "H");
+    expect_echo_of(waiter, SIZE, 0, "E");
+    close(holder);
+    close(waiter);
+}
+
+/* Offset commits that wait for a store that hangs; heartbeats are on the same connections. */
+static void
+budget__small_requests_hold_theirs__vital_ones_pass(void **state)
+{
+    (void)state;
+    enum { COMMIT = 8, HEARTBEAT = 12, SIZE = 15 * KIB };
+    struct server_opts opts = start_opts();
+    opts.small_budget_bytes = 32 * KIB;
+    opts.bulk_budget_bytes = 64 * KIB;
+    start_with(opts);
+    int producer = dial(), member = dial(), late = dial();
+    send_header(producer, 64 * KIB, 0, "H");
+    send_rest(producer, 64 * KIB);
+    wait_until(&api.held_count, 1);
+    send_frame(member, COMMIT, "Ecommit");
+    expect_reply(member, COMMIT, "Ecommit"); /* its last request was a small one */
+    for (size_t i = 0; i < 2; i++) {
+        int fd = i == 0 ? dial() : member;
+        send_header(fd, SIZE, COMMIT, "H");
+        send_rest(fd, SIZE);
+        wait_until(&api.held_count, 2 + i);
+    }
+    size_t before = seen(&api.dispatched);
+    send_header(late, SIZE, COMMIT, "E"); /* no room for it ... */
+    send_rest(late, SIZE);
+    exchange_everywhere(); /* ... but for Metadata on new connections */
+    assert_int_equal(seen(&api.dispatched), before + loop_count);
+    int other = dial();
+    send_frame(other, HEARTBEAT, "Ebeat");
+    expect_reply(other, HEARTBEAT, "Ebeat");
+    finish_held(1);
+    finish_held(2);
+    expect_echo_of(late, SIZE, COMMIT, "E");
+    finish_held(0);
+    expect_echo_of(producer, 64 * KIB, 0, "H");
+    expect_echo_of(member, SIZE, COMMIT, "H");
+    close(producer);
+    close(member);
+    close(late);
+    close(other);
+}
+
 /* Four frames of 800 KiB share a budget of 1 MiB: a quarter of each is there before any goes on. */
 static pthread_barrier_t quarter_sent;
 
@@ -417,6 +506,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         NET_TEST(budget__lying_announcements__cost_nothing_and_harm_nobody),
         NET_TEST_OPTS(budget__held_by_a_request__others_wait_and_small_ones_pass),
+        NET_TEST_OPTS(budget__held_by_a_request__metadata_passes_behind_a_produce),
+        NET_TEST_OPTS(budget__held_by_a_request__small_produce_with_its_size_apart_waits),
+        NET_TEST_OPTS(budget__small_requests_hold_theirs__vital_ones_pass),
         NET_TEST_OPTS(budget__many_frames_in_part_hold_it_all__express_lane_completes_each),
         NET_TEST_OPTS(budget__frame_larger_than_it__passes_alone),
         NET_TEST_OPTS(budget__connection_closed_while_waiting__gives_everything_back),
