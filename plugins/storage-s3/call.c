@@ -7,7 +7,8 @@
  *        '-- wait <'
  *
  * A put remembers in `may_be_stored` that an earlier attempt got an answer which does not exclude
- * that it was applied (503, 409, a connection that broke while it was sent). Then only "stored" and
+ * that it was applied (503, 409, a connection that broke while it was sent, also when curl noticed
+ * and sent it again by itself). Then only "stored" and
  * "exists" are definite for the call as a whole: whatever else ends it, the status is
  * SLUICE_EUNKNOWN. A retry that meets its own earlier attempt gets 412 and says EEXIST; the server
  * reads the object and recognises itself (docs/journal.md R3). */
@@ -328,6 +329,10 @@ s3__attempt_end(sluice_instance *s3, struct s3_transfer *t, CURLcode code)
         why_set(s3, call, &a);
     }
     call->put.asks_first = call->put.asks_first || a.is_cut_short;
+    if (t->sends > 1) {
+        call->may_be_stored = true; /* the first time, whatever the last one was told */
+        s3__count_resent(s3, call, t->sends - 1);
+    }
     s3__count_attempt(s3, call, j.verdict);
     call_decide(s3, t, &a, j);
 }

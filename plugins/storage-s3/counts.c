@@ -112,23 +112,45 @@ s3__count_begin(const sluice_instance *s3, const struct s3_call *call)
     count(s3, row_of(call, RETRIED), call->attempts > 1 ? 1 : 0);
 }
 
-void
-s3__count_attempt(const sluice_instance *s3, const struct s3_call *call, enum s3_verdict verdict)
+static uint32_t
+storage_kind(const struct s3_call *call)
 {
     static const uint32_t kinds[] = {[S3_PUT] = SLUICE_STORAGE_PUT,
                                      [S3_GET] = SLUICE_STORAGE_GET,
                                      [S3_HEAD] = SLUICE_STORAGE_HEAD,
                                      [S3_DEL] = SLUICE_STORAGE_DEL,
                                      [S3_LIST] = SLUICE_STORAGE_LIST};
+    return kinds[s3__kind_now(call)];
+}
+
+/* Until start has succeeded its one sentence says it all. */
+static void
+tell(const sluice_instance *s3, const struct s3_call *call, bool is_good, const char *why)
+{
+    if (s3->tell_attempt != NULL && call->op != NULL) {
+        s3->tell_attempt(s3->host, storage_kind(call),
+                         is_good ? SLUICE_ATTEMPT_GOOD : SLUICE_ATTEMPT_BAD,
+                         (sluice_slice){(const uint8_t *)why, strlen(why)});
+    }
+}
+
+void
+s3__count_resent(const sluice_instance *s3, const struct s3_call *call, uint32_t times)
+{
+    count(s3, row_of(call, ATTEMPTS), times);
+    count(s3, row_of(call, RETRIED), times);
+    for (uint32_t i = 0; i < times; i++) {
+        tell(s3, call, false, "a kept connection broke without an answer");
+    }
+}
+
+void
+s3__count_attempt(const sluice_instance *s3, const struct s3_call *call, enum s3_verdict verdict)
+{
     bool is_good = verdict == S3_DONE || verdict == S3_EXISTS || verdict == S3_ABSENT ||
                    verdict == S3_NO_RANGE || verdict == S3_CONFLICT;
     count(s3, row_of(call, THROTTLED), verdict == S3_THROTTLED ? 1 : 0);
-    /* Until start has succeeded its one sentence says it all. */
-    if (s3->tell_attempt != NULL && call->op != NULL) {
-        s3->tell_attempt(s3->host, kinds[s3__kind_now(call)],
-                         is_good ? SLUICE_ATTEMPT_GOOD : SLUICE_ATTEMPT_BAD,
-                         (sluice_slice){(const uint8_t *)call->why, strlen(call->why)});
-    }
+    tell(s3, call, is_good, call->why);
 }
 
 void

@@ -243,7 +243,7 @@ all_end(sluice_instance *s3)
         if (call == NULL) {
             continue;
         }
-        bool is_doubtful = call->kind == S3_PUT && t->is_sent;
+        bool is_doubtful = call->kind == S3_PUT && t->sends > 0;
         transfer_give_back(e, t, call->kind);
         s3__call_expire(s3, call, is_doubtful ? SLUICE_EUNKNOWN : SLUICE_ECANCELED, why);
     }

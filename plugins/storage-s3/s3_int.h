@@ -84,7 +84,7 @@ struct s3_transfer {
     struct curl_slist *headers;
     struct s3_text url;
     size_t part, part_at;  /* what of the put went out */
-    bool is_sent;          /* the request may have left */
+    uint32_t sends;        /* so often the request may have left: curl sends again by itself */
     const char *complaint; /* why our own callback gave up; NULL: it did not */
     struct s3_text text;   /* answer: an error document, or a page of keys */
     sluice_buf *body;      /* answer: an object's bytes */
@@ -176,6 +176,7 @@ bool s3__page_deliver(struct s3_call *call, const struct s3_text *doc, sluice_st
 sluice_status s3__counts_declare(sluice_instance *s3);
 /* An attempt goes out, has ended (call->why says how), and the call has. */
 void s3__count_begin(const sluice_instance *s3, const struct s3_call *call);
+void s3__count_resent(const sluice_instance *s3, const struct s3_call *call, uint32_t times);
 void s3__count_attempt(const sluice_instance *s3, const struct s3_call *call,
                        enum s3_verdict verdict);
 void s3__count_end(const sluice_instance *s3, const struct s3_call *call, sluice_status status,

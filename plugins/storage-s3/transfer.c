@@ -2,8 +2,9 @@
  *
  * Where the body goes is decided by its first byte: a 2xx answer to a GET into a buffer of the
  * host, sized by Content-Length and never beyond what was asked for; anything else into a bounded
- * text. `is_sent` is set by curl's pre-request hook, which runs when a connection stands and
- * nothing was written yet: from then on a put without an answer is unknown. */
+ * text. `sends` is counted by curl's pre-request hook, which runs when a connection stands and
+ * nothing was written yet: from then on a put without an answer is unknown. It runs again when a
+ * kept connection broke without a byte of an answer, and curl sends the request on a new one. */
 #include "storage-s3/s3_int.h"
 
 #include <stdio.h>
@@ -60,7 +61,7 @@ before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
     (void)local_ip;
     (void)port;
     (void)local_port;
-    t->is_sent = true;
+    t->sends++;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -327,7 +328,7 @@ s3__transfer_begin(struct s3_transfer *t, struct s3_call *call)
 {
     t->call = call;
     t->part = t->part_at = 0;
-    t->is_sent = false;
+    t->sends = 0;
     t->complaint = NULL;
     t->error_text[0] = '\0';
     t->text.max = call->kind == S3_LIST ? S3_PAGE_MAX : S3_ERROR_MAX;
@@ -369,11 +370,11 @@ struct s3_answer
 s3__transfer_answer(struct s3_transfer *t, CURLcode code)
 {
     const struct s3_call *call = t->call;
-    struct s3_answer a = {.kind = s3__kind_now(call), .is_sent = t->is_sent};
+    struct s3_answer a = {.kind = s3__kind_now(call), .is_sent = t->sends > 0};
     uint32_t conditions = SLUICE_PUT_IF_ABSENT | SLUICE_PUT_IF_VERSION;
     a.is_conditional = call->kind == S3_PUT && (call->put.flags & conditions) != 0;
     a.curl_code = (int)object_finish(t, code);
-    a.is_cut_short = a.curl_code != CURLE_OK && t->is_sent && is_cut_short(t);
+    a.is_cut_short = a.curl_code != CURLE_OK && t->sends > 0 && is_cut_short(t);
     a.curl_text = t->complaint != NULL ? t->complaint : t->error_text;
     a.http = http_status(t);
     if (a.http >= 300) {

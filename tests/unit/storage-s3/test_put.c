@@ -165,6 +165,20 @@ put__connection_closed_without_an_answer__unknown(void **state)
     assert_int_equal(world_put(w, "x"), STORE_UNKNOWN);
 }
 
+/* A kept connection that breaks without a byte of an answer: curl sends the request again by itself.
+ * What became of the first time is not told by what the second is told. */
+static void
+put__sent_again_by_curl_then_refused__unknown(void **state)
+{
+    struct world *w = (struct world *)*state;
+    world_open(w, NULL, 0);
+    assert_int_equal(world_put(w, "x"), STORE_DONE);
+    SCRIPT(w, {.status = 0}, {.status = 403, .code = "AccessDenied"});
+    assert_int_equal(world_put(w, "x"), STORE_UNKNOWN);
+    assert_int_equal(world_seen(w), 2);
+    assert_non_null(strstr(w->c.call.why, "denied"));
+}
+
 static void
 put__no_answer_before_the_deadline__unknown(void **state)
 {
@@ -390,6 +404,7 @@ main(void)
         WORLD_TEST(put__slow_down_then_refused__unknown),
         WORLD_TEST(put__500__unknown_at_once),
         WORLD_TEST(put__connection_closed_without_an_answer__unknown),
+        WORLD_TEST(put__sent_again_by_curl_then_refused__unknown),
         WORLD_TEST(put__no_answer_before_the_deadline__unknown),
         WORLD_TEST(put__damaged_in_transit__is_sent_again),
         WORLD_TEST(put__store_hangs_up_while_we_send__asks_first_and_hears_the_answer),
