@@ -150,7 +150,9 @@ directory_defaults(const struct directory *d, const char *name, struct topic_opt
                                   .is_deleted = true,
                                   .retention_ms = INT64_C(604800000),
                                   .retention_bytes = -1,
-                                  .segment_bytes = INT64_C(1) << 30};
+                                  .segment_bytes = INT64_C(1) << 30,
+                                  .timestamp_before_max_ms = INT64_MAX,
+                                  .timestamp_after_max_ms = INT64_C(3600000)};
     if (d->defaults != NULL) {
         d->defaults(d->defaults_arg, name, ret);
     }

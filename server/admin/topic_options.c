@@ -98,8 +98,8 @@ static const struct topic_config_row table[] = {
          "Whether tiered data goes when tiering is switched off. Accepted for compatibility."),
     BOOL("remote.storage.enable", "false",
          "Kafka's tiered storage. Accepted for compatibility; everything is in the object store."),
-    LONG("retention.bytes", "-1", -1,
-         "Bytes that a partition keeps under the delete policy; -1 for no limit."),
+    LONG("retention.bytes", "-1", INT64_MIN,
+         "Bytes that a partition keeps under the delete policy; negative for no limit."),
     LONG("retention.ms", "604800000", -1,
          "Time that a record is kept under the delete policy, in milliseconds; -1 for no limit."),
     INT("segment.bytes", "1073741824", 1048576, INT32_MAX, "Size of a segment in bytes."),
@@ -114,6 +114,40 @@ static const struct topic_config_row table[] = {
 };
 enum { ROWS = sizeof(table) / sizeof(table[0]) };
 
+/* The broker's name of what applies to topics that say nothing; in the order of the table. */
+static const struct {
+    const char *topic, *broker;
+} broker_names[] = {
+    {"cleanup.policy", "log.cleanup.policy"},
+    {"compression.gzip.level", "compression.gzip.level"},
+    {"compression.lz4.level", "compression.lz4.level"},
+    {"compression.type", "compression.type"},
+    {"compression.zstd.level", "compression.zstd.level"},
+    {"delete.retention.ms", "log.cleaner.delete.retention.ms"},
+    {"file.delete.delay.ms", "log.segment.delete.delay.ms"},
+    {"flush.messages", "log.flush.interval.messages"},
+    {"flush.ms", "log.flush.interval.ms"},
+    {"index.interval.bytes", "log.index.interval.bytes"},
+    {"local.retention.bytes", "log.local.retention.bytes"},
+    {"local.retention.ms", "log.local.retention.ms"},
+    {"max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"},
+    {"max.message.bytes", "message.max.bytes"},
+    {"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms"},
+    {"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms"},
+    {"message.timestamp.type", "log.message.timestamp.type"},
+    {"min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio"},
+    {"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"},
+    {"min.insync.replicas", "min.insync.replicas"},
+    {"preallocate", "log.preallocate"},
+    {"retention.bytes", "log.retention.bytes"},
+    {"retention.ms", "log.retention.ms"},
+    {"segment.bytes", "log.segment.bytes"},
+    {"segment.index.bytes", "log.index.size.max.bytes"},
+    {"segment.jitter.ms", "log.roll.jitter.ms"},
+    {"segment.ms", "log.roll.ms"},
+    {"unclean.leader.election.enable", "unclean.leader.election.enable"},
+};
+
 const struct topic_config_row *
 topic_config_table(size_t *ret_count)
 {
@@ -127,6 +161,17 @@ topic_config_find(struct span name)
     for (size_t i = 0; i < ROWS; i++) {
         if (span_eq(span_cstr(table[i].name), name)) {
             return &table[i];
+        }
+    }
+    return NULL;
+}
+
+const char *
+topic_config_broker_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof(broker_names) / sizeof(broker_names[0]); i++) {
+        if (strcmp(broker_names[i].topic, name) == 0) {
+            return broker_names[i].broker;
         }
     }
     return NULL;
@@ -218,15 +263,38 @@ topic_config_trim(struct span value)
     return value;
 }
 
+/* "a, b" of "a|b". */
+static void
+list_words(const char *words, char *ret, size_t cap)
+{
+    size_t len = 0;
+    for (const char *at = words; *at != '\0' && len + 3 < cap; at++) {
+        if (*at == '|') {
+            ret[len++] = ',';
+            ret[len++] = ' ';
+        } else {
+            ret[len++] = *at;
+        }
+    }
+    ret[len] = '\0';
+}
+
 static enum sl_err
 check_words(const struct topic_config_row *row, const char *text, char *why, size_t cap)
 {
     bool is_list = row->type == TOPIC_CONFIG_LIST;
+    if (is_list && text[0] == '\0') {
+        return SL_OK; /* an empty list (KIP-1161) */
+    }
     for (const char *at = text; row->words != NULL;) {
         size_t n = is_list ? strcspn(at, ",") : strlen(at);
-        if (!is_word_of(row->words, topic_config_trim(span_of(at, n)))) {
-            (void)snprintf(why, cap, "Invalid value %s for configuration %s: Must be %s %s", text,
-                           row->name, is_list ? "a list of" : "one of", row->words);
+        struct span word = topic_config_trim(span_of(at, n));
+        if (!is_word_of(row->words, word)) {
+            char words[120];
+            list_words(row->words, words, sizeof(words));
+            (void)snprintf(
+                why, cap, "Invalid value %.*s for configuration %s: String must be one of: %s",
+                (int)(word.len < 60 ? word.len : 60), (const char *)word.ptr, row->name, words);
             return SL_EINVALID_CONFIG;
         }
         if (at[n] == '\0') {
@@ -235,6 +303,32 @@ check_words(const struct topic_config_row *row, const char *text, char *why, siz
         at += n + 1;
     }
     return SL_OK;
+}
+
+/* "*", or a list of partition:broker. */
+static enum sl_err
+check_replicas(const struct topic_config_row *row, const char *text, char *why, size_t cap)
+{
+    bool is_good = text[0] == '\0' || strcmp(text, "*") == 0;
+    for (const char *at = text; !is_good;) {
+        size_t a = strspn(at, "0123456789");
+        size_t b = a > 0 && at[a] == ':' ? strspn(at + a + 1, "0123456789") : 0;
+        if (b == 0) {
+            break;
+        }
+        at += a + 1 + b;
+        is_good = *at == '\0';
+        if (*at++ != ',') {
+            break;
+        }
+    }
+    if (!is_good) {
+        (void)snprintf(why, cap,
+                       "Invalid value for configuration %s: must be the literal '*' or a list of "
+                       "replicas in the following format: [partitionId]:[brokerId],...",
+                       row->name);
+    }
+    return is_good ? SL_OK : SL_EINVALID_CONFIG;
 }
 
 static enum sl_err
@@ -279,7 +373,41 @@ topic_config_check(struct span name, struct span value, char *why, size_t cap)
     case TOPIC_CONFIG_LIST:
         break;
     }
-    return check_words(row, text, why, cap);
+    return row->type == TOPIC_CONFIG_LIST && row->words == NULL
+               ? check_replicas(row, text, why, cap)
+               : check_words(row, text, why, cap);
+}
+
+/* What is a plain number. */
+static const struct {
+    const char *name;
+    size_t offset;
+} numbers[] = {
+    {"message.timestamp.after.max.ms", offsetof(struct topic_options, timestamp_after_max_ms)},
+    {"message.timestamp.before.max.ms", offsetof(struct topic_options, timestamp_before_max_ms)},
+    {"retention.bytes", offsetof(struct topic_options, retention_bytes)},
+    {"retention.ms", offsetof(struct topic_options, retention_ms)},
+    {"segment.bytes", offsetof(struct topic_options, segment_bytes)},
+};
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+static void
+set_option(struct topic_options *o, const char *name, const char *value)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (strcmp(name, numbers[i].name) == 0) {
+            *(int64_t *)(void *)((uint8_t *)o + numbers[i].offset) = strtoll(value, NULL, 10);
+            return;
+        }
+    }
+    if (strcmp(name, "max.message.bytes") == 0) {
+        o->max_message_bytes = (int32_t)strtol(value, NULL, 10);
+    } else if (strcmp(name, "message.timestamp.type") == 0) {
+        o->is_log_append_time = strcmp(value, "LogAppendTime") == 0;
+    } else if (strcmp(name, "cleanup.policy") == 0) {
+        o->is_compacted = strstr(value, "compact") != NULL;
+        o->is_deleted = strstr(value, "delete") != NULL;
+    }
 }
 
 void
@@ -288,15 +416,19 @@ topic_options_of(const struct topic_config *configs, size_t count,
 {
     *ret = *defaults;
     for (size_t i = 0; i < count; i++) {
-        const char *name = configs[i].name;
-        const char *value = configs[i].value;
-        if (strcmp(name, "max.message.bytes") == 0) {
-            ret->max_message_bytes = (int32_t)strtol(value, NULL, 10);
-        } else if (strcmp(name, "message.timestamp.type") == 0) {
-            ret->is_log_append_time = strcmp(value, "LogAppendTime") == 0;
-        } else if (strcmp(name, "cleanup.policy") == 0) {
-            ret->is_compacted = strstr(value, "compact") != NULL;
-            ret->is_deleted = strstr(value, "delete") != NULL;
-        }
+        set_option(ret, configs[i].name, configs[i].value);
     }
+}
+
+bool
+topic_options_eq(const struct topic_options *a, const struct topic_options *b)
+{
+    bool is_eq = a->max_message_bytes == b->max_message_bytes &&
+                 a->is_log_append_time == b->is_log_append_time &&
+                 a->is_compacted == b->is_compacted && a->is_deleted == b->is_deleted;
+    for (size_t i = 0; is_eq && i < NUMBERS; i++) {
+        is_eq = memcmp((const uint8_t *)a + numbers[i].offset,
+                       (const uint8_t *)b + numbers[i].offset, sizeof(int64_t)) == 0;
+    }
+    return is_eq;
 }

@@ -13,7 +13,9 @@ struct topic_options {
     int32_t max_message_bytes;
     bool is_log_append_time;
     bool is_compacted, is_deleted;                        /* cleanup.policy; both may be */
-    int64_t retention_ms, retention_bytes, segment_bytes; /* shown; carried out with segments */
+    int64_t retention_ms, retention_bytes, segment_bytes; /* carried out with segments */
+    /* a record's own time may lie that far before and after the broker's clock */
+    int64_t timestamp_before_max_ms, timestamp_after_max_ms;
 };
 
 enum topic_config_type {
@@ -36,6 +38,8 @@ struct topic_config_row {
 /* The whole table, sorted by name. */
 const struct topic_config_row *topic_config_table(size_t *ret_count);
 const struct topic_config_row *topic_config_find(struct span name);
+/* "log.retention.ms" for "retention.ms"; NULL when a broker has no such setting. */
+const char *topic_config_broker_name(const char *name);
 /* Kafka judges a value without the white space around it; it is stored that way, too. */
 struct span topic_config_trim(struct span value);
 /* SL_EINVALID_CONFIG and *ret_why, a sentence (static or in the caller's buffer of cap bytes). */
@@ -45,5 +49,6 @@ MUST_CHECK enum sl_err topic_config_check(struct span name, struct span value, c
 /* defaults, then the topic's own values (which were checked when they were set). */
 void topic_options_of(const struct topic_config *configs, size_t count,
                       const struct topic_options *defaults, struct topic_options *ret);
+bool topic_options_eq(const struct topic_options *a, const struct topic_options *b);
 
 #endif

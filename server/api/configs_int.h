@@ -12,10 +12,15 @@ struct config_value {
     enum config_source source;
 };
 
-/* configs: the topic's own values; options: what applies to it, or what would without own values;
- * it holds what the broker's configuration changed. Borrows both, and req's arena for texts. */
+/* cleanup.policy of a topic of this name that does not say. Static. */
+const char *api__cleanup_default(const struct request *req, struct span topic);
+/* What applies to topics that say nothing; defaults: directory_defaults of the topic's name.
+ * Borrows both, and req's arena for texts. */
+struct config_value api__topic_default(struct request *req, const struct topic_config_row *row,
+                                       const struct topic_options *defaults);
+/* The topic's own value, or else the default. */
 struct config_value api__topic_config(struct request *req, const struct topic_config_row *row,
                                       const struct topic_config *configs, size_t count,
-                                      const struct topic_options *options);
+                                      const struct topic_options *defaults);
 
 #endif

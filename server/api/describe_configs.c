@@ -25,9 +25,10 @@ struct describe_configs {
     struct describe_configs_request in;
     struct describe_configs_response resp;
     struct topics_refresh refresh;
-    /* the list of topics without own values, and the options it was made for */
+    struct topic_options defaults; /* of the topic at hand */
+    /* the list of topics without own values, and the defaults it was made for */
     struct describe_configs_response_resource shared;
-    struct topic_options shared_options;
+    struct topic_options shared_defaults;
 };
 
 static int8_t
@@ -64,21 +65,36 @@ is_asked_for(const struct describe_configs_request_resource *in, const char *nam
     return false;
 }
 
-/* What would apply without the topic's own value comes second. False at the arena's ceiling. */
+static void
+add_synonym(struct describe_configs_response_config *out, const char *name, struct config_value v)
+{
+    out->synonyms.items[out->synonyms.count++] =
+        (struct describe_configs_response_synonym){span_cstr(name), v.text, (int8_t)v.source};
+}
+
+/* In the order in which they apply: the topic's own value, the broker's, Kafka's default. False at
+ * the arena's ceiling. */
 static bool
 add_synonyms(struct describe_configs *d, const struct topic_config_row *row,
              const struct config_value *v, struct describe_configs_response_config *out)
 {
-    struct describe_configs_response_synonym *list =
-        (struct describe_configs_response_synonym *)arena_array(&d->req->arena, 2, sizeof(*list));
-    if (list == NULL) {
+    const char *broker_name = topic_config_broker_name(row->name);
+    struct config_value dflt = api__topic_default(d->req, row, &d->defaults);
+    out->synonyms.items = (struct describe_configs_response_synonym *)arena_array(
+        &d->req->arena, 3, sizeof(out->synonyms.items[0]));
+    if (out->synonyms.items == NULL) {
         return false;
     }
-    list[0] = (struct describe_configs_response_synonym){out->name, v->text, (int8_t)v->source};
-    list[1] = (struct describe_configs_response_synonym){out->name, span_cstr(row->dflt),
-                                                         CONFIG_SOURCE_DEFAULT};
-    out->synonyms.items = list;
-    out->synonyms.count = v->source == CONFIG_SOURCE_DEFAULT ? 1 : 2;
+    if (v->source == CONFIG_SOURCE_TOPIC) {
+        add_synonym(out, row->name, *v);
+    }
+    if (broker_name != NULL && dflt.source == CONFIG_SOURCE_BROKER) {
+        add_synonym(out, broker_name, dflt);
+    }
+    if (broker_name != NULL) {
+        add_synonym(out, broker_name,
+                    (struct config_value){span_cstr(row->dflt), CONFIG_SOURCE_DEFAULT});
+    }
     return true;
 }
 
@@ -89,7 +105,7 @@ fill_row(struct describe_configs *d, const struct topic *t, const struct topic_c
          struct describe_configs_response_config *out)
 {
     struct config_value v =
-        api__topic_config(d->req, row, t->configs, t->config_count, &t->options);
+        api__topic_config(d->req, row, t->configs, t->config_count, &d->defaults);
     describe_configs_response_config_init(out);
     out->name = span_cstr(row->name);
     out->value = v.text;
@@ -134,9 +150,7 @@ can_share(const struct describe_configs *d, const struct topic *t,
 {
     return d->shared.configs.items != NULL && t->config_count == 0 &&
            in->configuration_keys.items == NULL &&
-           d->shared_options.max_message_bytes == t->options.max_message_bytes &&
-           d->shared_options.is_log_append_time == t->options.is_log_append_time &&
-           d->shared_options.is_compacted == t->options.is_compacted;
+           topic_options_eq(&d->shared_defaults, &d->defaults);
 }
 
 static bool
@@ -144,6 +158,7 @@ fill_topic(struct describe_configs *d, const struct topic *t,
            const struct describe_configs_request_resource *in,
            struct describe_configs_response_resource *out)
 {
+    directory_defaults(d->req->broker->topics, (const char *)t->name.ptr, &d->defaults);
     if (can_share(d, t, in)) {
         out->configs.items = d->shared.configs.items;
         out->configs.count = d->shared.configs.count;
@@ -154,7 +169,7 @@ fill_topic(struct describe_configs *d, const struct topic *t,
     }
     if (t->config_count == 0 && in->configuration_keys.items == NULL) {
         d->shared = *out;
-        d->shared_options = t->options;
+        d->shared_defaults = d->defaults;
     }
     return true;
 }
@@ -230,9 +245,7 @@ value_timestamp_type(struct request *req)
 static struct span
 value_cleanup_policy(struct request *req)
 {
-    return span_cstr(!topic_defaults(req).is_compacted ? "delete"
-                     : topic_defaults(req).is_deleted  ? "compact,delete"
-                                                       : "compact");
+    return span_cstr(api__cleanup_default(req, span_cstr("")));
 }
 static struct span
 value_one(struct request *req)

@@ -63,6 +63,8 @@ void create_topics_handle(struct request *req, const struct request_header *h);
 void delete_topics_handle(struct request *req, const struct request_header *h);
 void create_partitions_handle(struct request *req, const struct request_header *h);
 void describe_cluster_handle(struct request *req, const struct request_header *h);
+void alter_configs_handle(struct request *req, const struct request_header *h);
+void incremental_alter_configs_handle(struct request *req, const struct request_header *h);
 void describe_configs_handle(struct request *req, const struct request_header *h);
 void describe_acls_handle(struct request *req, const struct request_header *h);
 void create_acls_handle(struct request *req, const struct request_header *h);

@@ -13,7 +13,8 @@ from suite_protocol import errors_in
 
 # What this suite exercises at every version; test_table.c and docs/protocol.md say the same.
 ADVERTISED = {"DeleteTopics": (1, 6), "DescribeAcls": (1, 3), "CreateAcls": (1, 3),
-              "DeleteAcls": (1, 3), "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
+              "DeleteAcls": (1, 3), "AlterConfigs": (0, 2), "IncrementalAlterConfigs": (0, 1),
+              "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
               "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0)}
 
 ANY_ACL = {"resource_type_filter": 1, "pattern_type_filter": 1, "operation": 1, "permission_type": 1}
@@ -102,6 +103,12 @@ def bodies(raw, topic):
         "DescribeAcls": lambda v: (ANY_ACL, {k.SECURITY_DISABLED}),
         "CreateAcls": lambda v: ({"creations": [ONE_ACL]}, {k.SECURITY_DISABLED}),
         "DeleteAcls": lambda v: ({"filters": [ANY_ACL]}, {k.SECURITY_DISABLED}),
+        "AlterConfigs": lambda v: ({"resources": [{"resource_type": 2, "resource_name": topic,
+                                                  "configs": [{"name": "retention.ms",
+                                                               "value": str(v)}]}]}, {0}),
+        "IncrementalAlterConfigs": lambda v: (
+            {"resources": [{"resource_type": 2, "resource_name": topic, "configs": [
+                {"name": "retention.ms", "config_operation": 1}]}]}, {0}),
         "DescribeLogDirs": lambda v: ({"topics": None}, {0}),
         "DeleteTopics": delete_topics,
         "DeleteRecords": lambda v: ({"topics": [{"name": topic, "partitions": [
@@ -329,3 +336,88 @@ def d05_deletion_is_cut_short(env):
         expect(errors_in(reply), [0] * 20, "deleting all")
     eventually(lambda: raw.call("DescribeLogDirs", 4, {})["results"][0]["topics"] == [], 20,
                "no partition is left")
+
+
+# --- configurations ---
+
+@test(timeout=180)
+def d06_configs_java(env):
+    tool, topic = Tool(env), env.topic()
+    entity = ("--entity-type", "topics", "--entity-name", topic)
+    tool.ok("configs", "--alter", *entity, "--add-config", "retention.ms=1000,cleanup.policy=[compact,delete]")
+    text = tool.ok("configs", "--describe", *entity)
+    expect_text(text, "retention.ms=1000", "kafka-configs --describe")
+    expect_text(text, "cleanup.policy=compact,delete", "kafka-configs --describe")
+    expect_text(text, "DYNAMIC_TOPIC_CONFIG:retention.ms=1000", "its synonyms")
+    tool.ok("configs", "--alter", *entity, "--delete-config", "retention.ms")
+    text = tool.ok("configs", "--describe", *entity, "--all")
+    expect_text(text, "retention.ms=" + ("-1" if env.is_kafka else "604800000"), "the default again")
+    expect_text(text, "max.message.bytes=1048588", "all of them")
+    for config, why in (("foo.bar=1", "Unknown topic config name: foo.bar"),
+                        ("retention.ms=-7", "Value must be at least -1"),
+                        ("compression.type=foo", "String must be one of")):
+        status, text = tool.run("configs", "--alter", *entity, "--add-config", config)
+        expect_true(status != 0, f"{config} is taken")
+        expect_text(text, why, config)
+    status, text = tool.run("configs", "--alter", "--entity-type", "brokers", "--entity-name", "1",
+                            "--add-config", "node.id=5")
+    expect_true(status != 0, f"a broker's configuration is changed: {text}")
+    expect_text(text, "Cannot update these configs dynamically: [node.id]", "a broker's")
+
+
+@test()
+def d06_configs_confluent(env):
+    admin, topic = Admin(env, "confluent_admin.py"), env.topic()
+    expect(admin.call("alter", topic=topic, edits=[["retention.ms", "SET", "77"],
+                                                   ["cleanup.policy", "APPEND", "compact"]]), "ok", "set")
+    names = ["retention.ms", "cleanup.policy", "max.message.bytes"]
+    expect(admin.call("describe", topic=topic, names=names), {
+        "retention.ms": ["77", "DYNAMIC_TOPIC_CONFIG"],
+        "cleanup.policy": ["delete,compact", "DYNAMIC_TOPIC_CONFIG"],
+        "max.message.bytes": ["1048588", "DEFAULT_CONFIG"]}, "after SET and APPEND")
+    expect(admin.call("alter", topic=topic, edits=[["cleanup.policy", "SUBTRACT", "delete"],
+                                                   ["retention.ms", "DELETE", None]]), "ok", "take away")
+    got = admin.call("describe", topic=topic, names=names)
+    expect(got["cleanup.policy"], ["compact", "DYNAMIC_TOPIC_CONFIG"], "after SUBTRACT")
+    expect(got["retention.ms"][1] == "DYNAMIC_TOPIC_CONFIG", False, "after DELETE")
+    expect(admin.call("alter", topic=topic, validate=True, edits=[["retention.ms", "SET", "99"]]), "ok",
+           "validate")
+    expect(admin.call("describe", topic=topic, names=names), got, "validate_only changes nothing")
+    expect_text(admin.call("alter", topic=topic, edits=[["retention.ms", "SET", "x"]]),
+                "INVALID_CONFIG", "a bad value")
+    expect(admin.call("replace", topic=topic, values={"retention.ms": "5"}), "ok", "replace")
+    got = admin.call("describe", topic=topic, names=names)
+    expect(got["retention.ms"], ["5", "DYNAMIC_TOPIC_CONFIG"], "after replacing")
+    expect(got["cleanup.policy"][0], "delete", "after replacing")
+
+
+@test(brokers=("sluice",))
+def d06_configs_outlive_kill_9(env):
+    broker = env.own()
+    raw, topic = env.client(broker), None
+    topic = env.topic(client=raw)
+    body = {"resources": [{"resource_type": 2, "resource_name": topic, "configs": [
+        {"name": "max.message.bytes", "value": "200"}]}]}
+    expect(errors_in(raw.call("IncrementalAlterConfigs", 1, body)), [0], "alter")
+    large = k.make_batch([b"x" * 300])
+    expect(raw.produce(topic, 0, large)["error"], k.MESSAGE_TOO_LARGE, "at once")
+    broker.kill()
+    broker.start()
+    raw = env.client(broker)
+    raw.wait_ready(topic)
+    expect(raw.produce_until_ok(topic, 0, k.make_batch([b"x"]))["error"], 0, "a small one")
+    expect(raw.produce(topic, 0, large)["error"], k.MESSAGE_TOO_LARGE, "after kill -9")
+
+
+@test()
+def d06_configs_kafka_python(env):
+    admin, raw, topic = Admin(env, "kafka_python_admin.py"), env.client(), env.topic()
+    answer = admin.call("alter", topic=topic, values={"retention.ms": "99"})
+    expect_true(isinstance(answer, str), f"alter: {answer}")
+    reply = raw.call("DescribeConfigs", 4, {"resources": [
+        {"resource_type": 2, "resource_name": topic, "configuration_keys": ["retention.ms"]}]})
+    row = reply["results"][0]["configs"][0]
+    expect((row["value"], row["config_source"]), ("99", 1), "DescribeConfigs")
+    expect_text(str(admin.call("describe", topic=topic)), "'99'", "describe")
+    answer = admin.call("alter", topic=topic, values={"retention.ms": "x"})
+    expect_text(str(answer), "Not a number of type LONG", "a bad value")

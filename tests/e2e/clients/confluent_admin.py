@@ -3,7 +3,8 @@
 import sys
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
+                                   ConfigSource, NewTopic)
 
 from admin_proto import serve
 
@@ -29,7 +30,30 @@ def one(futures):
     return outcome(next(iter(futures.values())), lambda r: "ok" if r is None else r)
 
 
-serve({"delete_records": delete_records,
+def resource(topic, **kwargs):
+    return ConfigResource(ConfigResource.Type.TOPIC, topic, **kwargs)
+
+
+def alter(topic, edits, validate=False):
+    """edits: [[name, operation, value]]"""
+    entries = [ConfigEntry(n, v, incremental_operation=AlterConfigOpType[o]) for n, o, v in edits]
+    return one(admin.incremental_alter_configs([resource(topic, incremental_configs=entries)],
+                                               validate_only=validate))
+
+
+def replace(topic, values):
+    return one(admin.alter_configs([resource(topic, set_config=values)]))
+
+
+def describe(topic, names):
+    """{name: [value, source]}"""
+    rows = one(admin.describe_configs([resource(topic)]))
+    if isinstance(rows, str):
+        return rows
+    return {n: [rows[n].value, ConfigSource(rows[n].source).name] for n in names}
+
+
+serve({"alter": alter, "replace": replace, "describe": describe, "delete_records": delete_records,
        "create_topic": lambda topic, partitions: one(admin.create_topics(
            [NewTopic(topic, partitions, 1)])),
        "delete_topic": lambda topic: one(admin.delete_topics([topic]))})

@@ -2,7 +2,7 @@
 """kafka-python's KafkaAdminClient as a test client."""
 import sys
 
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from admin_proto import serve
 
@@ -24,4 +24,12 @@ def create_topic(topic, partitions):
     return "ok"
 
 
-serve({"log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})
+def alter(topic, values):
+    return repr(admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, values)]))
+
+
+def describe(topic):
+    return repr(admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
+
+
+serve({"alter": alter, "describe": describe, "log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})
