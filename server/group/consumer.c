@@ -35,6 +35,10 @@ lose(struct cmember *m, const char *why)
     struct consumer *c = m->group;
     struct group *g = c->g;
     static struct diag_limit limit;
+    if (g->is_cold && journal_has_company(shard_journal(g->table->o.shard))) {
+        group__forget(g, KAFKA_NOT_COORDINATOR); /* another broker's members, more likely */
+        return;
+    }
     if (diag_limit_ok(&limit, 5)) {
         SL_INFO(NULL, "group.member_lost", KV_SPAN("group", g->id), KV_SPAN("member", m->id),
                 KV_STR("why", why));

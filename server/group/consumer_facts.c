@@ -9,7 +9,11 @@
  *
  * When an op fails, or its outcome is unknown, the group in memory is dropped, who waits gets an
  * error that clients retry, and the next request begins from S again. That is always right: nobody
- * was told of what was dropped. */
+ * was told of what was dropped.
+ *
+ * Another broker may believe that it coordinates, too, and its memory may be old. What it tells
+ * from memory are epochs only, and the assignment goes with a change, hence with an op, which S
+ * refuses to who does not stand on its last version: so an old coordinator hands nothing out. */
 #include "group/consumer_int.h"
 
 enum { STORE_TIMEOUT_S = 30, PARTITION_MAX = 1 << 20 };
@@ -341,8 +345,16 @@ consumer__answer(struct consumer *c, struct group_call *call, struct cmember *m)
 bool
 consumer__is_own_change(struct group *g, const struct group_state *gs)
 {
-    const struct consumer *c = consumer_of(g);
-    return c->op != NULL && group_op_version(bytes_span(&c->op->op.payload)) == gs->version;
+    struct consumer *c = consumer_of(g);
+    uint64_t version = gs == NULL ? 0 : gs->version;
+    if (version == c->base) {
+        return true;
+    }
+    bool is_own = c->op != NULL && gs != NULL && gs->facts != NULL &&
+                  version == group_op_version(bytes_span(&c->op->op.payload)) &&
+                  gs->facts->coordinator_epoch == c->coordinator_epoch;
+    c->base = is_own ? version : c->base;
+    return is_own;
 }
 
 /* --- from S --- */

@@ -272,6 +272,9 @@ tell(struct cmember *m, struct consumer_heartbeat *h, bool is_assignment_changed
     h->ret_epoch = m->epoch;
     h->ret_interval_ms = (int32_t)c->g->table->o.consumer_heartbeat_interval_ms;
     h->has_assignment = is_assignment_changed || is_full_request(h);
+    if (h->has_assignment && m->seq <= c->verified_seq) {
+        (void)consumer__changed(c, m); /* it is told again: only by who still coordinates */
+    }
     if (h->has_assignment && !consumer__assigned(&h->call.mem, m, &h->ret_assignment)) {
         refuse(h, KAFKA_COORDINATOR_NOT_AVAILABLE, NULL);
         return;
