@@ -18,12 +18,24 @@ struct broker_listener {
     uint16_t port;
 };
 
+/* One of a plugin's own counters; a histogram when is_spread. */
+struct fact_counter {
+    const char *name, *labels, *unit; /* labels: "a=b,c=d" or "" */
+    bool is_spread;
+    int64_t value;                                /* of a histogram: the sum */
+    uint64_t count, half_below, nearly_all_below; /* of a histogram; the last: 99 % */
+};
+typedef void (*fact_counter_fn)(void *to, const struct fact_counter *c);
+
 /* For whoever asks how the broker is (status.c). */
 struct broker_facts {
     const struct store *store; /* borrowed; NULL: nothing is told of it */
     const char *store_name;
     int64_t started_ns;          /* CLOCK_BOOTTIME */
     double price_put, price_get; /* dollars for 1000 requests */
+    /* [any thread] Tells each of the storage plugin's counters; NULL: it has none. */
+    void (*plugin_counters)(void *arg, fact_counter_fn each, void *to);
+    void *plugin_counters_arg;
 };
 
 struct broker {

@@ -7,7 +7,9 @@
  *              oldest_put_ms puts_in_flight failing_permille}
  *   rates     {put get head delete list is_billed}      requests per second in the last minute
  *   price     {put_per_1000 get_per_1000 per_month}     dollars
- *   counters  {name: value}                             when asked for
+ *   counters  {name: value}                             when asked for, and
+ *   plugin_counters [{name labels unit value}, of histograms {name labels unit count sum half_below
+ *              nearly_all_below}]                       the storage plugin's own
  *
  * Fields are added and never change their meaning. What a journal knows of itself is asked on its
  * own loop: one message there and one back, for each. No store is asked for anything, so the answer
@@ -156,6 +158,32 @@ counters_json(void)
     return c;
 }
 
+static void
+put_plugin_counter(void *to, const struct fact_counter *c)
+{
+    json_t *o = json_object();
+    put_text(o, "name", c->name);
+    put_text(o, "labels", c->labels);
+    put_text(o, "unit", c->unit);
+    put_int(o, c->is_spread ? "sum" : "value", c->value);
+    if (c->is_spread) {
+        put_int(o, "count", (int64_t)c->count);
+        put_int(o, "half_below", (int64_t)c->half_below);
+        put_int(o, "nearly_all_below", (int64_t)c->nearly_all_below);
+    }
+    json_array_append_new((json_t *)to, o);
+}
+
+static json_t *
+plugin_counters_json(const struct broker_facts *facts)
+{
+    json_t *list = json_array();
+    if (facts->plugin_counters != NULL) {
+        facts->plugin_counters(facts->plugin_counters_arg, put_plugin_counter, list);
+    }
+    return list;
+}
+
 static json_t *
 report_json(const struct status *st)
 {
@@ -177,6 +205,7 @@ report_json(const struct status *st)
     }
     if (st->wants_counters) {
         json_object_set_new(root, "counters", counters_json());
+        json_object_set_new(root, "plugin_counters", plugin_counters_json(&br->facts));
     }
     return root;
 }

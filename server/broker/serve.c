@@ -7,6 +7,7 @@
 #include "api/pressure.h"
 #include "base/counters.h"
 #include "broker/groups_int.h"
+#include "plugin/instance.h"
 
 #include <malloc.h>
 #include <sched.h>
@@ -45,12 +46,43 @@ price_of(const struct process *p, double configured, double on_object_stores)
     return (p->bucket.capabilities & SLUICE_STORE_LOCAL) != 0 ? 0 : on_object_stores;
 }
 
+struct telling {
+    fact_counter_fn each;
+    void *to;
+};
+
+static void
+tell_reading(void *arg, const struct plugin_reading *r)
+{
+    const struct telling *t = (const struct telling *)arg;
+    bool is_spread = r->what->kind == SLUICE_COUNTER_HISTOGRAM;
+    const struct fact_counter c = {
+        .name = r->what->name,
+        .labels = r->what->labels != NULL ? r->what->labels : "",
+        .unit = r->what->unit,
+        .is_spread = is_spread,
+        .value = r->value,
+        .count = r->observed,
+        .half_below = is_spread && r->observed > 0 ? plugin_reading_below(r, 500) : 0,
+        .nearly_all_below = is_spread && r->observed > 0 ? plugin_reading_below(r, 990) : 0};
+    t->each(t->to, &c);
+}
+
+static void
+tell_plugin_counters(void *arg, fact_counter_fn each, void *to)
+{
+    struct telling t = {each, to};
+    plugin_instance_counters((const struct plugin_instance *)arg, tell_reading, &t);
+}
+
 static struct broker_facts
 facts_of(const struct process *p)
 {
     struct timespec ts = {0};
     (void)clock_gettime(CLOCK_BOOTTIME, &ts);
     return (struct broker_facts){.store = p->bucket.store,
+                                 .plugin_counters = tell_plugin_counters,
+                                 .plugin_counters_arg = p->bucket.plugin,
                                  .store_name = p->bucket.name,
                                  .started_ns = ts.tv_sec * SCHED_S + ts.tv_nsec,
                                  .price_put = price_of(p, p->cfg->storage.price_put, 0.005),

@@ -106,6 +106,24 @@ print_journal(const json_t *j)
 }
 
 static void
+print_plugin_counter(const json_t *c)
+{
+    const char *labels = text_of(c, "labels");
+    (void)printf("%s%s%s%s ", text_of(c, "name"), labels[0] != '\0' ? "{" : "", labels,
+                 labels[0] != '\0' ? "}" : "");
+    if (json_object_get(c, "count") == NULL) {
+        (void)printf("%" PRId64 "\n", int_of(c, "value"));
+        return;
+    }
+    (void)printf("%" PRId64, int_of(c, "count"));
+    if (int_of(c, "count") > 0) {
+        (void)printf(", half below %" PRId64 ", 99 %% below %" PRId64 " %s",
+                     int_of(c, "half_below"), int_of(c, "nearly_all_below"), text_of(c, "unit"));
+    }
+    (void)printf("\n");
+}
+
+static void
 print_report(const json_t *report)
 {
     const json_t *journals = json_object_get(report, "journals");
@@ -128,6 +146,10 @@ print_report(const json_t *report)
     json_object_foreach(json_object_get(report, "counters"), name, value)
     {
         (void)printf("%s %" PRId64 "\n", name, (int64_t)json_integer_value(value));
+    }
+    json_array_foreach(json_object_get(report, "plugin_counters"), i, value)
+    {
+        print_plugin_counter(value);
     }
 }
 

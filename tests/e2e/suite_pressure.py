@@ -6,7 +6,10 @@ fault proxy. Nothing here asserts how fast something is; a client that waits for
 come fails by its time-out, which is far shorter than what a request would wait for the store.
 """
 import contextlib
+import json
 import pathlib
+import struct
+import subprocess
 import threading
 
 import rawkafka as k
@@ -21,6 +24,11 @@ REFUSED = 19           # NOT_ENOUGH_REPLICAS: nothing was written, try again
 UNKNOWN_MEMBER = 25
 PROMPT_S = 8           # what "at once" is waited for; a produce waits for the store for 10 s and more
 FULL_THROTTLE_MS = 1000
+
+
+# Version 0: group "g", generation 0, member "m".
+HEARTBEAT = (lambda body: struct.pack(">i", len(body)) + body)(
+    struct.pack(">hhih", 12, 0, 1, -1) + struct.pack(">h1sih1s", 1, b"g", 0, 1, b"m"))
 
 
 class Disk:
@@ -126,9 +134,8 @@ def expect_served(env, broker, topic, wanted):
     got = [v.rstrip(b".") for b in parse_batches(row["records"]) for *_, v, _ in b.records()]
     expect((row["error"], got), (0, wanted), "a consumer of recent records")
     if 12 in versions:
-        expect_in(raw.call("Heartbeat", 0, {"group_id": "nobody", "generation_id": 0,
-                                            "member_id": "x"})["error"],
-                  (UNKNOWN_MEMBER, 16), "a heartbeat")
+        raw.send_raw(HEARTBEAT)
+        expect(raw.receive_frame(), struct.pack(">ih", 1, UNKNOWN_MEMBER), "a heartbeat")
 
 
 @on_every_store(timeout=120)
@@ -157,6 +164,9 @@ def s60_a_store_that_hangs(env, store):
     expect(refused.throttles[refused.answers.index(REFUSED)], FULL_THROTTLE_MS,
            "throttle time of a refusal")
     expect_served(env, broker, topic, [b"before"])
+    told = status(broker)
+    expect_in("refusing", [j["pressure"] for j in told["broker"]["journals"]], "what status tells")
+    expect_true(told["broker"]["store"]["health"] != "healthy", f"health: {told['broker']['store']}")
     everybody = [first, *others]
     expect([w.value for w in everybody if 0 in w.answers], [], "acknowledged while the store hung")
     store.well()
@@ -172,6 +182,14 @@ def s60_a_store_that_hangs(env, store):
     expect_true(is_unsure or len(values) == len(set(values)), f"records twice: {values}")
     eventually(lambda: throttle_of(env, broker, topic) == 0, 30, "no throttle any more")
     expect_true("level=refusing" in broker.log_text(), "the log tells of it")
+
+
+def status(broker, *options):
+    """What `sluice status --json` tells."""
+    done = subprocess.run([str(BUILD / "sluice"), "status", "--address", broker.address, "--json",
+                           *options], capture_output=True, text=True, timeout=PROMPT_S, check=False)
+    expect((done.returncode, done.stderr), (0, ""), "sluice status")
+    return json.loads(done.stdout)
 
 
 def throttle_of(env, broker, topic):
@@ -232,3 +250,25 @@ def s63_an_idempotent_producer_does_not_notice(env, store):
         producer.wait_more(1000)
         producer.finish()
         check(env.client(broker), [producer])
+
+
+@on_every_store(timeout=60)
+def s64_status_tells_what_requests_cost(env, store):
+    """On a local store nothing; on S3 what its price list says of the rate; counters when asked for."""
+    broker = store.broker
+    topic = env.topic(client=env.client(broker))
+    for _ in range(3):
+        throttle_of(env, broker, topic)
+    told = status(broker, "--counters")
+    expect([t["name"] for t in told["topics"]], [topic], "topics")
+    report = told["broker"]
+    expect((report["node_id"], report["store"]["health"]), (1, "healthy"), "node and health")
+    expect({j["mode"] for j in report["journals"]}, {"live"}, "modes of the journals")
+    expect_true(report["rates"]["put"] > 0 and report["store"]["latency_ms"]["put"] > 0, f"{report}")
+    expect_true(report["counters"]["store_puts"] > 0, "the counter store_puts")
+    price = report["price"]
+    is_s3 = isinstance(store, Relay)
+    expect((price["put_per_1000"], price["get_per_1000"]), (0.005, 0.0004) if is_s3 else (0, 0),
+           "prices")
+    expect(price["per_month"] > 0, is_s3, "a price for the month")
+    expect(report["plugin_counters"] != [], is_s3, "counters of the plugin")

@@ -98,6 +98,41 @@ status__price__of_what_is_billed(void **unused)
 }
 
 static void
+plugin_counters(void *arg, fact_counter_fn each, void *to)
+{
+    const struct fact_counter plain = {
+        .name = "s3_requests", .labels = "kind=put", .unit = "requests", .value = 5};
+    const struct fact_counter spread = {.name = "s3_ms",
+                                        .labels = "",
+                                        .unit = "ms",
+                                        .is_spread = true,
+                                        .value = 30,
+                                        .count = 3,
+                                        .half_below = 16,
+                                        .nearly_all_below = 32};
+    assert_ptr_equal(arg, &w);
+    each(to, &plain);
+    each(to, &spread);
+}
+
+static void
+status__plugin_counts__tells_it(void **unused)
+{
+    (void)unused;
+    w.broker.facts.plugin_counters = plugin_counters;
+    w.broker.facts.plugin_counters_arg = &w;
+    json_t *root = status(true);
+    const json_t *list = json_object_get(root, "plugin_counters");
+    assert_int_equal(json_array_size(list), 2);
+    assert_text(json_array_get(list, 0), "labels", "kind=put");
+    assert_int_equal(int_at(json_array_get(list, 0), "value"), 5);
+    assert_null(json_object_get(json_array_get(list, 0), "count"));
+    assert_int_equal(int_at(json_array_get(list, 1), "count"), 3);
+    assert_int_equal(int_at(json_array_get(list, 1), "half_below"), 16);
+    json_decref(root);
+}
+
+static void
 status__counters__when_asked_for(void **unused)
 {
     (void)unused;
@@ -157,6 +192,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         STATUS_TEST(status__without_a_store__tells_node_and_journals),
         STATUS_TEST(status__price__of_what_is_billed),
+        STATUS_TEST(status__plugin_counts__tells_it),
         STATUS_TEST(status__counters__when_asked_for),
         STATUS_TEST(status__a_journal_under_pressure__says_so),
         STATUS_TEST(status__api__is_not_advertised),

@@ -312,7 +312,9 @@ status__a_sluice_answers__prints_how_it_is(void **state)
         "s3\","
         "\"health\":\"degraded\",\"why\":\"503\",\"since_ms\":5100.0,\"latency_ms\":{\"put\":51.25,"
         "\"get\":0}},\"rates\":{\"put\":12.0,\"get\":3.1,\"list\":0.2},\"price\":{\"put_per_1000\":"
-        "0.005,\"get_per_1000\":0.0004,\"per_month\":158.7},\"counters\":{\"x_y\":5}}";
+        "0.005,\"get_per_1000\":0.0004,\"per_month\":158.7},\"counters\":{\"x_y\":5},\"plugin_"
+        "counters\":[{\"name\":\"s3_ms\",\"labels\":\"kind=put\",\"unit\":\"ms\",\"count\":3,"
+        "\"half_below\":64,\"nearly_all_below\":128},{\"name\":\"s3_n\",\"value\":4}]}";
     static const char *const wants[] = {
         "node 7, sluice 9.9, up 1 h 2 min\n",
         "store: store s3, degraded for 5 s: 503; PUT 51.2 ms\n",
@@ -321,6 +323,8 @@ status__a_sluice_answers__prints_how_it_is(void **state)
         "producers, "
         "acknowledgements take 0.7 s\n",
         "x_y 5\n",
+        "s3_ms{kind=put} 3, half below 64, 99 % below 128 ms\n",
+        "s3_n 4\n",
         "broker 7: host.example:9092\ncluster cluster-x, controller 7\n"};
     struct canned c;
     struct bytes b;
