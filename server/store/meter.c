@@ -119,34 +119,59 @@ is_unavailable(const struct store_meter *m, int64_t now)
     return now - m->last_good_ns > SILENT_NS && (is_stuck || is_failing);
 }
 
+/* What speaks against the store right now. */
+struct trouble {
+    bool is_out, is_failing, is_slow;
+    bool is_told; /* the last failure is fresh enough to be the reason */
+    int64_t waits_ns;
+};
+
+static struct trouble
+trouble_of(const struct store_meter *m, int64_t now)
+{
+    bool was_well = m->state == STORE_HEALTHY;
+    int64_t bad_ago = now - m->last_bad_ns;
+    return (struct trouble){
+        .is_out = is_unavailable(m, now),
+        .is_failing =
+            m->trouble > (was_well ? TROUBLE_MANY : TROUBLE_FEW) &&
+            bad_ago<(was_well ? FORGET_NS : SILENT_NS), .is_slow = m->latency_ns[STORE_PUT]>(
+                was_well ? SLOW_NS : QUICK_NS) &&
+            now - m->last_put_ns < FORGET_NS,
+        .is_told = bad_ago < FORGET_NS,
+        .waits_ns = age_of_first(&m->puts, now),
+    };
+}
+
+static void
+explain(const struct store_meter *m, const struct trouble *t, int64_t now,
+        char why[STORE_HEALTH_WHY_MAX])
+{
+    why[0] = '\0';
+    if (t->is_failing || (t->is_out && t->is_told)) {
+        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "%s", m->bad_why);
+    } else if (t->is_out) {
+        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "it has answered nothing for %" PRId64 " s",
+                       (now - m->last_good_ns) / SCHED_S);
+    } else if (t->waits_ns > WAITS_NS) {
+        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "a PUT waits for its answer for %" PRId64 " s",
+                       t->waits_ns / SCHED_S);
+    } else if (t->is_slow) {
+        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "a PUT takes %" PRId64 " ms",
+                       m->latency_ns[STORE_PUT] / SCHED_MS);
+    }
+}
+
 /* Gives the state, and why it is not a better one. */
 static enum store_health_state
 judge(const struct store_meter *m, int64_t now, char why[STORE_HEALTH_WHY_MAX])
 {
-    bool was_well = m->state == STORE_HEALTHY;
-    bool is_failing = m->trouble > (was_well ? TROUBLE_MANY : TROUBLE_FEW) &&
-                      now - m->last_bad_ns < (was_well ? FORGET_NS : SILENT_NS);
-    int64_t waits = age_of_first(&m->puts, now);
-    bool is_slow = m->latency_ns[STORE_PUT] > (was_well ? SLOW_NS : QUICK_NS) &&
-                   now - m->last_put_ns < FORGET_NS;
-    bool is_out = is_unavailable(m, now);
-    why[0] = '\0';
-    if (is_failing || (is_out && now - m->last_bad_ns < FORGET_NS)) {
-        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "%s", m->bad_why);
-    } else if (is_out) {
-        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "it has answered nothing for %" PRId64 " s",
-                       (now - m->last_good_ns) / SCHED_S);
-    } else if (waits > WAITS_NS) {
-        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "a PUT waits for its answer for %" PRId64 " s",
-                       waits / SCHED_S);
-    } else if (is_slow) {
-        (void)snprintf(why, STORE_HEALTH_WHY_MAX, "a PUT takes %" PRId64 " ms",
-                       m->latency_ns[STORE_PUT] / SCHED_MS);
-    }
-    if (is_out) {
+    const struct trouble t = trouble_of(m, now);
+    explain(m, &t, now, why);
+    if (t.is_out) {
         return STORE_UNAVAILABLE;
     }
-    return is_failing || waits > WAITS_NS || is_slow ? STORE_DEGRADED : STORE_HEALTHY;
+    return t.is_failing || t.waits_ns > WAITS_NS || t.is_slow ? STORE_DEGRADED : STORE_HEALTHY;
 }
 
 /* Holds the lock and gives it back; says so when the state is another one. */

@@ -54,8 +54,9 @@ static void
 probe_fail(struct store_probe *p, const struct store_call *call)
 {
     enum sl_err rc = call->rc == SL_OK ? SL_EIO : call->rc;
-    probe_end(p, sl_error_set(&p->err, rc, "%s: start-up probe: %s", p->name,
-                              call->why[0] != '\0' ? call->why : "a request failed without a reason"));
+    probe_end(p,
+              sl_error_set(&p->err, rc, "%s: start-up probe: %s", p->name,
+                           call->why[0] != '\0' ? call->why : "a request failed without a reason"));
 }
 
 /* Once more from that stage, unless it was often enough; call says why. */

@@ -213,6 +213,17 @@ def s45_a_store_where_two_can_win_is_refused(env, bucket):
     expect_true("two brokers could both win" in said, f"re-signed: {said[-600:]}")
 
 
+@on_each_store(timeout=120, all_only=True)
+def s45_a_start_lives_with_lost_answers(env, bucket):
+    """A third of all answers is lost: the probe reads back what became of its puts."""
+    proxy = env.proxy(bucket)
+    proxy.faults = Faults(lost_response=.3)
+    raw = env.client(s3_broker(env, bucket, proxy=proxy))
+    expect_true(proxy.counts["lost_response"] > 10, f"faults were met: {dict(proxy.counts)}")
+    proxy.faults = Faults()
+    expect(raw.produce(env.topic(client=raw), 0, make_batch([b"after"]))["error"], 0, "produce")
+
+
 @on_each_store(timeout=180, all_only=True)
 def s46_what_cannot_work_is_said_in_one_line(env, bucket):
     store = bucket.store

@@ -165,8 +165,8 @@ put__connection_closed_without_an_answer__unknown(void **state)
     assert_int_equal(world_put(w, "x"), STORE_UNKNOWN);
 }
 
-/* A kept connection that breaks without a byte of an answer: curl sends the request again by itself.
- * What became of the first time is not told by what the second is told. */
+/* A kept connection that breaks without a byte of an answer: curl sends the request again by
+ * itself. What became of the first time is not told by what the second is told. */
 static void
 put__sent_again_by_curl_then_refused__unknown(void **state)
 {
