@@ -1,7 +1,7 @@
 #include "broker/bucket.h"
 
 #include "base/diag.h"
-#include "broker/gate.h"
+#include "base/gate.h"
 #include "plugin/crash.h"
 #include "plugin/instance.h"
 #include "storage-fs/storage_fs.h"

@@ -6,7 +6,7 @@
 
 #include "api/broker.h"
 #include "broker/bucket.h"
-#include "broker/gate.h"
+#include "base/gate.h"
 #include "net/loop.h"
 #include "net/server.h"
 #include "store/cache.h"

@@ -68,7 +68,7 @@ snapshot_start(struct journal *jn)
 void
 journal__checkpoint_maybe(struct journal *jn)
 {
-    if (jn->is_snapshotting || jn->mode != JOURNAL_LIVE || jn->is_closing) {
+    if (jn->is_snapshotting || jn->mode != JOURNAL_LIVE || jn->is_closing || jn->o.is_reader) {
         return;
     }
     if (jn->safe <= jn->manifest.snapshot_n) {
@@ -152,7 +152,8 @@ manifest_put(struct jcall *c)
 void
 journal__collect_later(struct journal *jn, uint64_t boundary)
 {
-    if (boundary <= jn->deletable && jn->manifest.version <= jn->doomed_version + 1) {
+    if (jn->o.is_reader ||
+        (boundary <= jn->deletable && jn->manifest.version <= jn->doomed_version + 1)) {
         return;
     }
     if (jn->collect_timer.heap_pos != 0 || jn->is_collecting) {

@@ -280,6 +280,9 @@ refusal(const struct journal *jn, const struct journal_item *item)
     if (jn->mode == JOURNAL_CLOSED || jn->is_closing) {
         return SL_ESHUTDOWN;
     }
+    if (jn->o.is_reader) {
+        return SL_ENOTSUP;
+    }
     if (jn->queued_bytes > 0 && jn->queued_bytes + item->data_bytes > jn->o.queue_max_bytes) {
         return SL_EAGAIN;
     }

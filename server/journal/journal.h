@@ -92,6 +92,8 @@ struct journal_options {
     int64_t linger_ns;
     size_t entry_max_bytes;
     bool is_paranoid;             /* check before every acknowledgement */
+    bool is_reader;               /* follows, and writes nothing: no snapshot, no collection; what
+                                     is proposed ends with SL_ENOTSUP */
     int64_t safe_window_ns;       /* T_safe, 20 s */
     int64_t check_interval_ns;    /* 7 s */
     int64_t grace_ns;             /* G, 1 h */

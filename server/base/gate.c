@@ -1,4 +1,4 @@
-#include "broker/gate.h"
+#include "base/gate.h"
 
 #include <time.h>
 

@@ -1,9 +1,9 @@
-/* Lets the main thread wait for something that happens on loops. Used while starting and stopping
- * only; loops themselves never wait.
+/* Lets the main thread wait for something that happens on loops: while a broker starts and stops,
+ * and in the tools. Loops themselves never wait.
  *
  * Threads: any. */
-#ifndef SLUICE_BROKER_GATE_H
-#define SLUICE_BROKER_GATE_H
+#ifndef SLUICE_BASE_GATE_H
+#define SLUICE_BASE_GATE_H
 
 #include "base/sched.h"
 
