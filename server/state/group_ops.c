@@ -254,13 +254,47 @@ check_commit(const struct group_facts *f, bool is_known, const struct offsets_he
     return f->type == GROUP_CLASSIC ? check_classic(f, h) : check_consumer(f, h);
 }
 
+static struct group_offset
+take_commit(struct cursor *c, int64_t time_ms)
+{
+    struct group_offset o = {.topic_id = cursor_uuid(c), .commit_ms = time_ms};
+    o.partition = cursor_i32(c);
+    o.offset = cursor_i64(c);
+    o.leader_epoch = cursor_i32(c);
+    o.metadata = state__take_text(c);
+    c->is_bad = c->is_bad || o.metadata.len > OFFSET_METADATA_MAX;
+    return o;
+}
+
+static uint32_t
+take_count(struct cursor *c, size_t least)
+{
+    uint32_t count = cursor_count(c, least);
+    c->is_bad = c->is_bad || count > OFFSETS_PER_OP_MAX;
+    return c->is_bad ? 0 : count;
+}
+
+enum { COMMIT_BYTES_MIN = 34, REMOVAL_BYTES = 20 };
+
+/* Whatever passes the check must be applied: a journal that meets what it cannot apply is lost. */
+static bool
+are_lists_sound(struct cursor c)
+{
+    for (uint32_t i = take_count(&c, COMMIT_BYTES_MIN); i > 0; i--) {
+        (void)take_commit(&c, 0);
+    }
+    uint32_t removals = take_count(&c, REMOVAL_BYTES);
+    (void)cursor_take(&c, (size_t)removals * REMOVAL_BYTES);
+    return cursor_is_done(&c);
+}
+
 enum sl_err
 state_check_offsets(struct state *st, struct span op)
 {
     struct offsets_head h;
     struct cursor c = cursor_of(op);
     decode_offsets_head(&c, &h);
-    if (c.is_bad) {
+    if (c.is_bad || !are_lists_sound(c)) {
         return SL_EINVAL;
     }
     const struct group_state *g = state__group_find(st, h.group_id);
@@ -276,16 +310,10 @@ state_check_offsets(struct state *st, struct span op)
 static void
 apply_commits(struct state *st, struct span group_id, int64_t time_ms, struct cursor *c)
 {
-    uint32_t count = cursor_count(c, 34);
-    c->is_bad = c->is_bad || count > OFFSETS_PER_OP_MAX;
-    struct group_state *g = count == 0 || c->is_bad ? NULL : state__group_get(st, group_id);
+    uint32_t count = take_count(c, COMMIT_BYTES_MIN);
+    struct group_state *g = count == 0 ? NULL : state__group_get(st, group_id);
     for (uint32_t i = 0; i < count && !c->is_bad; i++) {
-        struct group_offset o = {.topic_id = cursor_uuid(c), .commit_ms = time_ms};
-        o.partition = cursor_i32(c);
-        o.offset = cursor_i64(c);
-        o.leader_epoch = cursor_i32(c);
-        o.metadata = state__take_text(c);
-        c->is_bad = c->is_bad || o.metadata.len > OFFSET_METADATA_MAX;
+        struct group_offset o = take_commit(c, time_ms);
         if (!c->is_bad) {
             state__group_exists(st, g, time_ms);
             state__offset_put(g, &o);
@@ -296,7 +324,7 @@ apply_commits(struct state *st, struct span group_id, int64_t time_ms, struct cu
 static void
 apply_removals(struct state *st, const struct offsets_head *h, struct cursor *c)
 {
-    uint32_t count = cursor_count(c, 20);
+    uint32_t count = take_count(c, REMOVAL_BYTES);
     struct group_state *g = state_find_group(st, h->group_id);
     for (uint32_t i = 0; i < count && !c->is_bad; i++) {
         struct uuid topic_id = cursor_uuid(c);

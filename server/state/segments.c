@@ -11,9 +11,9 @@
  *
  * REGISTER and REPLACE are checked where they are staged, against S plus what is in flight. Of a
  * partition two things are speculated: how far its segments reach, and that a replace is on its
- * way. Runs are moved only when the op is applied. A segment must end where a run ends; readers
- * switch from one to the other at batch boundaries, and two rollers that cut differently still
- * agree on what is covered.
+ * way; of a topic, its directory. Runs are moved only when the op is applied. A segment must end
+ * where a run ends; readers switch from one to the other at batch boundaries, and two rollers that
+ * cut differently still agree on what is covered.
  *
  * Garbage gets ids in the order in which it is made. The order must not depend on a hash table:
  * partitions of a retired topic are taken by their index. */
@@ -47,15 +47,29 @@ dir_find(const struct state *st, const struct uuid *id)
 }
 
 static struct topic_dir *
+dir_new(struct state *st, const struct uuid *id, struct span name)
+{
+    struct topic_dir *d = (struct topic_dir *)sl_alloc(sizeof(*d) + name.len + 1);
+    d->topic_id = *id;
+    memcpy(d->name, name.ptr, name.len);
+    list_init(&d->spec_node);
+    map_add(&st->dirs, dir_hash(id), d);
+    return d;
+}
+
+static void
+dir_free(struct state *st, struct topic_dir *d)
+{
+    (void)map_remove(&st->dirs, dir_hash(&d->topic_id), dir_eq, &d->topic_id);
+    list_remove(&d->spec_node);
+    sl_free(d);
+}
+
+static struct topic_dir *
 dir_ref(struct state *st, const struct uuid *id, struct span name)
 {
     struct topic_dir *d = dir_find(st, id);
-    if (d == NULL) {
-        d = (struct topic_dir *)sl_alloc(sizeof(*d) + name.len + 1);
-        d->topic_id = *id;
-        memcpy(d->name, name.ptr, name.len);
-        map_add(&st->dirs, dir_hash(id), d);
-    }
+    d = d == NULL ? dir_new(st, id, name) : d;
     d->refs++;
     return d;
 }
@@ -66,8 +80,37 @@ dir_unref(struct state *st, struct topic_dir **pd)
     struct topic_dir *d = *pd;
     *pd = NULL;
     if (d != NULL && --d->refs == 0) {
-        (void)map_remove(&st->dirs, dir_hash(&d->topic_id), dir_eq, &d->topic_id);
-        sl_free(d);
+        dir_free(st, d);
+    }
+}
+
+/* The first segment of a topic is in flight: the next one must name the same directory. Gives what
+ * was made for it, or NULL. */
+static struct topic_dir *
+dir_speculate(struct state *st, const struct uuid *id, struct span name)
+{
+    if (dir_find(st, id) != NULL) {
+        return NULL;
+    }
+    struct topic_dir *d = dir_new(st, id, name);
+    list_append(&st->spec_dirs, &d->spec_node);
+    return d;
+}
+
+void
+state__segments_init(struct state *st)
+{
+    list_init(&st->spec_dirs);
+}
+
+void
+state__segments_rollback(struct state *st)
+{
+    for (struct list *node; (node = list_pop(&st->spec_dirs)) != NULL;) {
+        struct topic_dir *d = SL_CONTAINER_OF(node, struct topic_dir, spec_node);
+        if (d->refs == 0) {
+            dir_free(st, d);
+        }
     }
 }
 
@@ -251,6 +294,7 @@ state__segments_clear(struct state *st)
     }
     sl_free(g->items);
     *g = (struct garbage_list){0};
+    state__segments_rollback(st);
     SL_ASSERT(st->dirs.count == 0);
     map_fini(&st->dirs);
 }
@@ -413,6 +457,7 @@ struct spec_undo {
     struct part_state *p;
     uint64_t generation;
     int64_t registered;
+    struct topic_dir *dir; /* made for it, or NULL */
 };
 
 static enum sl_err
@@ -430,7 +475,8 @@ speculate_register(struct state *st, struct cursor *c, struct spec_undo *undo)
     }
     enum sl_err rc = check_register(st, p, &it, spec_registered(st, p));
     if (rc == SL_OK) {
-        *undo = (struct spec_undo){p, p->spec_register_generation, p->spec_registered};
+        *undo = (struct spec_undo){p, p->spec_register_generation, p->spec_registered,
+                                   dir_speculate(st, &it.topic_id, it.dir)};
         p->spec_register_generation = st->spec_generation;
         p->spec_registered = it.s.last + 1;
     }
@@ -459,6 +505,9 @@ state_check_register(struct state *st, struct span op)
         done--;
         undo[done].p->spec_register_generation = undo[done].generation;
         undo[done].p->spec_registered = undo[done].registered;
+        if (undo[done].dir != NULL) {
+            dir_free(st, undo[done].dir);
+        }
     }
     sl_free(undo);
     return rc;

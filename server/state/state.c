@@ -58,6 +58,7 @@ state_new(void)
     st->spec_generation = 1;
     state__groups_init(st);
     state__topics_init(st);
+    state__segments_init(st);
     return st;
 }
 
@@ -138,6 +139,7 @@ state_rollback(struct state *st)
 {
     st->spec_generation++;
     state__groups_rollback(st);
+    state__segments_rollback(st);
 }
 
 struct part_state *

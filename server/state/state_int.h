@@ -30,7 +30,8 @@ struct producer_state {
 
 /* The directory of a topic's segments, shared by its partitions and by garbage. */
 struct topic_dir {
-    uint32_t refs;
+    uint32_t refs;         /* 0: known from an op in flight only */
+    struct list spec_node; /* in spec_dirs, if it was */
     struct uuid topic_id;
     char name[];
 };
@@ -66,6 +67,7 @@ struct state {
     struct list spec_groups; /* those with facts in flight */
     /* segments.c */
     struct map dirs; /* of struct topic_dir, by topic id */
+    struct list spec_dirs;
     struct garbage_list garbage;
     const struct state_events *events;
     void *events_arg;
@@ -150,6 +152,8 @@ void state__quotas_restore(struct state *st, struct cursor *c);
 void state__quotas_announce(struct state *st);
 
 /* --- segments.c */
+void state__segments_init(struct state *st);
+void state__segments_rollback(struct state *st);
 void state__segments_clear(struct state *st); /* garbage; segments go with their partitions */
 /* Frees p's list and reference to its directory. */
 void state__segments_free(struct state *st, struct part_state *p);

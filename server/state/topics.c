@@ -330,7 +330,9 @@ state__past_restore(struct state *st, struct cursor *c)
     for (uint32_t i = 0; i < count && !c->is_bad; i++) {
         struct span name = state__take_text(c);
         uint32_t incarnation = cursor_u32(c);
-        if (c->is_bad || !topic_name_is_valid(name) || past_find(st, name) != NULL) {
+        const struct topic_state *t = state_find_topic(st, name);
+        if (c->is_bad || !topic_name_is_valid(name) || past_find(st, name) != NULL ||
+            (t != NULL && t->incarnation <= incarnation)) {
             c->is_bad = true;
             return;
         }

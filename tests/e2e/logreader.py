@@ -68,21 +68,36 @@ class Journal:
             content += c.bytes(size)
             require(crc32c(c.data[c.at - size:c.at]) == crc, f"{snapshot}: chunk before byte {c.at}")
         c = Cursor(content, snapshot)
-        require(len(content) == total and c.take("4sHHq")[:2] == (b"SLST", 1), f"{snapshot}: content")
-        c.list(lambda: (self.topic(c), c.take("iq")))
-        c.list(lambda: self.partition(c))
+        magic, version, _, _ = c.take("4sHHq")
+        require((len(content), magic) == (total, b"SLST") and version in (1, 2), f"{snapshot}: content")
+        c.list(lambda: self.restored_topic(c, version))
+        c.list(lambda: self.partition(c, version))
         return acked
+
+    def restored_topic(self, c, version):
+        ident, _ = self.topic(c), c.take("iq")
+        if version > 1 and c.take("Bq")[0]:
+            del self.topics[ident]  # is being deleted
 
     def topic(self, c):
         ident, length = c.take("16sH")
         name, _ = c.bytes(length).decode(), c.take("I")  # and the incarnation
         self.topics[ident] = (name, c.list(lambda: c.take("I")))
         c.list(lambda: (c.bytes(c.take("H")), c.bytes(c.take("I"))))
+        return ident
 
-    def partition(self, c):
+    def segment(self, c):
+        base, last, size, _, gen, _, _ = c.take("qqQqIII")
+        c.list(lambda: c.take("IIq"))
+        return base, last, size, gen
+
+    def partition(self, c, version):
         ident, index, start, end, _ = c.take("16siqqB")
+        directory = c.bytes(c.take("H")).decode() if version > 1 else ""
+        segments = c.list(lambda: (self.segment(c), c.take("q"))[0]) if version > 1 else []
         runs = [(n, base, *rest) for n, base, _, *rest in c.list(lambda: c.take("QqqiIII"))]
-        self.parts[ident, index] = SimpleNamespace(start=start, end=end, runs=runs)
+        self.parts[ident, index] = SimpleNamespace(start=start, end=end, runs=runs, dir=directory,
+                                                        segments=segments)
         c.list(lambda: (c.take("qhq"), [c.take("iiq") for _ in range(c.take("B"))]))
 
     def apply(self, n, key):
@@ -113,22 +128,39 @@ class Journal:
             self.topics[c.take("16si")[0]][1].extend(c.list(lambda: c.take("I")))
         elif kind == 32:
             while c.at < c.end:
-                ident, new = c.bytes(16), lambda: SimpleNamespace(start=0, end=0, runs=[])
+                ident, new = c.bytes(16), lambda: SimpleNamespace(start=0, end=0, runs=[], dir="", segments=[])
                 c.list(lambda: self.parts.setdefault((ident, c.take("i")), new()))
+        elif kind == 19:
+            c.list(lambda: self.topics.pop(c.bytes(16), None))
         elif kind == 33:
-            ident = c.bytes(16)
-            self.parts = {k: p for k, p in self.parts.items() if k[0] != ident}
+            while c.at < c.end:
+                ident = c.bytes(16)
+                self.parts = {k: p for k, p in self.parts.items() if k[0] != ident}
         elif kind == 34:
             p, start = self.parts.get(c.take("16si")), c.take("q")
             if p is not None and start > p.start:
                 p.start = min(start, p.end)
                 p.runs = [r for r in p.runs if r[1] + r[2] > p.start]
-        else:  # how many are open, producer ids, forgotten producers
-            require(kind in (17, 21, 35), f"{c.name}: item kind {kind} is unknown")
+                p.segments = [s for s in p.segments if s[1] >= p.start]
+        elif kind == 36:
+            c.list(lambda: self.register(c, self.parts[c.take("16si")], c.bytes(c.take("H")).decode()))
+        elif kind == 37:
+            p, sources, new = self.parts[c.take("16si")], c.list(lambda: c.take("qI")), self.segment(c)
+            p.segments = sorted([s for s in p.segments if (s[0], s[3]) not in sources] + [new])
+        else:  # how many are open, topics gone, producer ids, configs, quotas, producers, garbage, groups
+            require(kind in (17, 20, 21, 22, 23, 35, 38, 48, 49, 50), f"{c.name}: item kind {kind} is unknown")
             c.at = c.end
 
+    def register(self, c, p, directory):
+        new = self.segment(c)
+        covered = [r for r in p.runs if r[1] <= new[1]]
+        require(covered and (covered[0][1], sum(covered[-1][1:3])) == (new[0], new[1] + 1),
+                f"{c.name}: the segment at {new[0]} does not fit")
+        p.runs, p.dir, p.segments = p.runs[len(covered):], directory, p.segments + [new]
+
     def batches(self, p):
-        """Yields batch and number of records, every checksum compared."""
+        """Yields batch and number of records, every checksum compared. Does not read segments yet."""
+        require(not p.segments, f"{p.dir}: has segments")
         for n, base, count, position, length, crc in p.runs:
             key, offset = self.entry(n), base
             run = self.objects.get(key, b"")[position:position + length]

@@ -228,6 +228,42 @@ register__in_flight__the_next_follows_it(void **unused)
     assert_int_equal(put_one(40, 59), SL_OK);
 }
 
+/* Found by fuzz_state_ops: both were accepted, and the second could not be applied. */
+static void
+register__first_of_a_topic_in_flight__the_next_keeps_its_directory(void **unused)
+{
+    (void)unused;
+    struct bytes first;
+    struct register_op op = segment_of(0, 19);
+    assert_int_equal(stage_register(&first, &op, 1), SL_OK);
+    assert_null(part_dir(p));
+    op = segment_of(20, 39);
+    op.dir = span_cstr("t~2");
+    assert_int_equal(put_register(&op, 1), SL_EINVAL);
+    apply_ok(st, ITEM_REGISTER, &first);
+    assert_int_equal(put_register(&op, 1), SL_EINVAL);
+    trim_to(100);
+    assert_string_equal(part_dir(p), "t~1");
+    state_rollback(st);
+    assert_string_equal(part_dir(p), "t~1");
+}
+
+static void
+register__refused_or_rolled_back__its_directory_is_forgotten(void **unused)
+{
+    (void)unused;
+    struct bytes b;
+    struct register_op ops[2] = {segment_of(0, 9), segment_of(30, 39)};
+    assert_int_equal(put_register(ops, 2), SL_EEXIST);
+    ops[0].dir = span_cstr("t~2");
+    assert_int_equal(stage_register(&b, ops, 1), SL_OK);
+    bytes_fini(&b);
+    state_rollback(st);
+    ops[0].dir = span_cstr("t~3");
+    assert_int_equal(put_register(ops, 1), SL_OK);
+    assert_string_equal(part_dir(p), "t~3");
+}
+
 static void
 apply__a_segment_that_does_not_follow__contradicts(void **unused)
 {
@@ -485,6 +521,8 @@ main(void)
         T(register__senseless__refused),
         T(register__several_in_one_op__all_or_none),
         T(register__in_flight__the_next_follows_it),
+        T(register__first_of_a_topic_in_flight__the_next_keeps_its_directory),
+        T(register__refused_or_rolled_back__its_directory_is_forgotten),
         T(apply__a_segment_that_does_not_follow__contradicts),
         T(trim__whole_segments_become_garbage),
         T(trim__check__never_back_never_beyond),
