@@ -6,18 +6,15 @@
  * the reply says how long to wait. */
 #include "wire/messages/produce.h"
 
-#include "api/api_int.h"
+#include "api/judge_records_int.h"
 #include "api/pressure.h"
 #include "base/counters.h"
-#include "wire/records.h"
 
-#include <stdio.h>
 
 enum {
     TIMEOUT_MIN_MS = 100,
     TIMEOUT_MAX_MS = 600000,
     REPLY_MAX = 32 << 20,
-    SCRATCH_MAX = 128 << 20,
     GROUP_OVERHEAD = 1024 /* what a request holds besides its batches, about */
 };
 
@@ -213,41 +210,18 @@ is_admitted(struct produce *p, uint32_t journal)
     return !g->is_refused;
 }
 
-/* A record without a key would stand in the way of compaction for ever. The only look inside a
- * batch that a produce takes, and only for such topics. */
-static enum sl_err
-check_keys(struct span batch, const char **ret_why)
-{
-    struct bytes scratch;
-    struct record_iter it;
-    struct record rec;
-    bytes_init(&scratch, SCRATCH_MAX);
-    enum sl_err rc = records_open(batch, &scratch, &it);
-    *ret_why = "the batch cannot be decompressed";
-    while (rc == SL_OK && record_next(&it, &rec)) {
-        if (rec.key.ptr == NULL) {
-            *ret_why = "a compacted topic takes no record without a key";
-            rc = SL_EINVALID_RECORD;
-        }
-    }
-    if (rc == SL_OK) {
-        rc = it.rc;
-    }
-    bytes_fini(&scratch);
-    return rc == SL_OK ? SL_OK : SL_EINVALID_RECORD;
-}
-
 static enum sl_err
 check_part(struct produce *p, const struct topic *t, const struct produce_request_partition *in,
-           struct append *a, const char **ret_why)
+           struct produce_part *part, const char **ret_why)
 {
     const struct batch_limits limits = {.max_batch_bytes = (uint32_t)t->options.max_message_bytes,
                                         .is_zstd_allowed = p->h->api_version >= 7};
     if (in->index < 0 || in->index >= t->partition_count) {
         return SL_EUNKNOWN_PARTITION;
     }
-    enum sl_err rc = batch_check(in->records, &limits, &a->info, ret_why);
-    return rc == SL_OK && t->options.is_compacted ? check_keys(in->records, ret_why) : rc;
+    struct batch_info *info = &part->append.info;
+    enum sl_err rc = batch_check(in->records, &limits, info, ret_why);
+    return rc == SL_OK ? api__judge_records(p->req, t, in, info, part->resp, ret_why) : rc;
 }
 
 static void
@@ -256,7 +230,7 @@ prepare_part(struct produce *p, const struct topic *t, const struct produce_requ
 {
     struct append *a = &part->append;
     const char *why = NULL;
-    enum sl_err rc = check_part(p, t, in, a, &why);
+    enum sl_err rc = check_part(p, t, in, part, &why);
     if (rc != SL_OK) {
         refuse(p, part->resp, rc, why);
         return;

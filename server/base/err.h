@@ -37,6 +37,7 @@
     X(SL_EINVALID_PARTITIONS, "invalid number of partitions")                                      \
     X(SL_EINVALID_REPLICATION, "invalid replication factor")                                       \
     X(SL_EINVALID_CONFIG, "invalid configuration value")                                           \
+    X(SL_EINVALID_TIMESTAMP, "record timestamp is out of range")                                   \
     X(SL_EINVALID_RECORD, "invalid record batch")                                                  \
     X(SL_ECORRUPT_BATCH, "record batch checksum mismatch")                                         \
     X(SL_ETOO_LARGE, "record batch too large")                                                     \

@@ -6,7 +6,7 @@ import time
 
 import rawkafka as k
 from brokers import KafkaBroker
-from clients import need, python_program
+from clients import Row, need, python_program
 from harness import eventually, expect, expect_true, short, test
 from kschema import MESSAGES, ZERO_UUID, SchemaError
 from suite_protocol import errors_in
@@ -421,3 +421,46 @@ def d06_configs_kafka_python(env):
     expect_text(str(admin.call("describe", topic=topic)), "'99'", "describe")
     answer = admin.call("alter", topic=topic, values={"retention.ms": "x"})
     expect_text(str(answer), "Not a number of type LONG", "a bad value")
+
+
+# --- what configurations demand of a produce ---
+
+@test()
+def d07_compacted_topics_want_keys(env):
+    raw = env.client()
+    topic = env.topic(configs=[("cleanup.policy", "compact")])
+    for codec in ("none", "gzip", "zstd", "snappy", "lz4"):
+        row = raw.produce(topic, 0, k.make_batch([(b"k", b"1"), b"2", (b"", b"3"), (None, None)], codec))
+        expect(row["error"], k.INVALID_RECORD, f"{codec}: error")
+        expect([e["batch_index"] for e in row["record_errors"]], [1, 3], f"{codec}: records at fault")
+        expect_text(row["record_errors"][0]["message"], "Compacted topic cannot accept message without "
+                    f"key in topic partition {topic}-0", codec)
+        expect(raw.produce(topic, 0, k.make_batch([(b"k", None)], codec))["error"], 0, "a tombstone")
+    for kind in ("java-4", "confluent-kafka", "kafka-python"):
+        client = env.program(kind)
+        client.produce_ok(topic, [Row(b"v", key=b"k")])
+        acked, refused = client.produce(topic, [Row(b"v")])
+        expect((acked, list(refused)), ({}, [0]), f"{kind}: a record without a key")
+
+
+@test()
+def d07_timestamps_within_bounds(env):
+    raw, now = env.client(), int(time.time() * 1000)
+    topic = env.topic(configs=[("message.timestamp.before.max.ms", "1000000"),
+                               ("message.timestamp.after.max.ms", "500000")])
+    for codec in ("none", "gzip"):
+        for offset, wanted in ((0, 0), (-900000, 0), (400000, 0), (-1100000, k.INVALID_TIMESTAMP),
+                               (600000, k.INVALID_TIMESTAMP)):
+            batch = k.make_batch([(b"k", b"v", (), now), (b"k", b"v", (), now + offset)], codec)
+            row = raw.produce(topic, 0, batch)
+            expect(row["error"], wanted, f"{codec}: {offset} ms from now")
+            if wanted:
+                expect([e["batch_index"] for e in row["record_errors"]], [1], "records at fault")
+                expect_text(row["record_errors"][0]["message"], "of message with offset 1 is out of range",
+                            "its message")
+    acked, refused = env.program("java-4").produce(topic, [Row(b"v", ts=now + 700000)])
+    expect((acked, list(refused)), ({}, [0]), "java: a record from the future")
+    plain = env.topic()
+    row = raw.produce(plain, 0, k.make_batch([(b"k", b"v", (), now + 3700000)]))
+    expect(row["error"], k.INVALID_TIMESTAMP, "an hour ahead is the default")
+    expect(raw.produce(plain, 0, k.make_batch([(b"k", b"v", (), 5)]))["error"], 0, "an old record")
