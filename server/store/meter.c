@@ -174,8 +174,8 @@ judge(const struct store_meter *m, int64_t now, char why[STORE_HEALTH_WHY_MAX])
     return t.is_failing || t.waits_ns > WAITS_NS || t.is_slow ? STORE_DEGRADED : STORE_HEALTHY;
 }
 
-/* Holds the lock and gives it back; says so when the state is another one. */
-static void
+/* Holds the lock and gives it back; says so when the state is another one. Gives the state. */
+static enum store_health_state
 evaluate_unlock(struct store_meter *m, int64_t now)
 {
     char why[STORE_HEALTH_WHY_MAX];
@@ -183,9 +183,9 @@ evaluate_unlock(struct store_meter *m, int64_t now)
     enum store_health_state next = judge(m, now, why);
     if (was == STORE_DEGRADED && next == STORE_HEALTHY && now - m->since_ns < DWELL_NS) {
         pthread_mutex_unlock(&m->lock);
-        return;
+        return was;
     }
-    memcpy(m->why, why, sizeof(why));
+    memcpy(m->why, why, strlen(why) + 1);
     m->state = next;
     if (next != was) {
         m->since_ns = now;
@@ -196,6 +196,7 @@ evaluate_unlock(struct store_meter *m, int64_t now)
                KV_STR("store", m->name), KV_STR("state", store_health_name(next)),
                KV_STR("was", store_health_name(was)), KV_STR("why", why));
     }
+    return next;
 }
 
 /* ---- what happens ---- */
@@ -264,7 +265,7 @@ store_meter_end(struct store_meter *m, struct store_meter_call *c,
             trouble_note(m, is_bad, span_cstr(answered->why), now);
         }
     }
-    evaluate_unlock(m, now);
+    (void)evaluate_unlock(m, now);
 }
 
 void
@@ -278,7 +279,7 @@ store_meter_attempt(struct store_meter *m, enum store_kind kind, bool is_bad, st
     }
     rate_ring_add(&m->rates, kind, now);
     trouble_note(m, is_bad, why, now);
-    evaluate_unlock(m, now);
+    (void)evaluate_unlock(m, now);
 }
 
 /* ---- readers ---- */
@@ -287,7 +288,7 @@ void
 store_meter_health(struct store_meter *m, int64_t now, struct store_health *ret)
 {
     pthread_mutex_lock(&m->lock);
-    evaluate_unlock(m, now);
+    (void)evaluate_unlock(m, now);
     pthread_mutex_lock(&m->lock);
     *ret = (struct store_health){.state = m->state,
                                  .since_ns = m->since_ns,
@@ -303,11 +304,7 @@ enum store_health_state
 store_meter_state(struct store_meter *m, int64_t now)
 {
     pthread_mutex_lock(&m->lock);
-    evaluate_unlock(m, now);
-    pthread_mutex_lock(&m->lock);
-    enum store_health_state state = m->state;
-    pthread_mutex_unlock(&m->lock);
-    return state;
+    return evaluate_unlock(m, now);
 }
 
 void
