@@ -6,8 +6,6 @@
  * missing. */
 #include "state/state_int.h"
 
-#include <stdlib.h>
-
 typedef enum sl_err (*apply_fn)(struct state *st, const struct state_item *item, struct cursor *c,
                                 struct sl_error *err);
 
@@ -177,50 +175,6 @@ apply_open(struct state *st, const struct state_item *item, struct cursor *c, st
     return SL_OK;
 }
 
-/* Everything below depends on the order, and that must not be a hash table's. */
-static int
-by_index(const void *a, const void *b)
-{
-    int32_t x = (*(struct part_state *const *)a)->index;
-    int32_t y = (*(struct part_state *const *)b)->index;
-    return (x > y) - (x < y);
-}
-
-static void
-retire(struct state *st, const struct state_item *item, const struct uuid *id)
-{
-    size_t found = 0;
-    size_t pos = 0;
-    struct part_state **doomed =
-        (struct part_state **)sl_alloc((st->parts.count + 1) * sizeof(struct part_state *));
-    for (struct part_state *p; (p = state_next_part(st, &pos));) {
-        if (uuid_eq(&p->topic_id, id)) {
-            doomed[found++] = p;
-        }
-    }
-    qsort(doomed, found, sizeof(struct part_state *), by_index);
-    for (size_t i = 0; i < found; i++) {
-        state__segments_retire(st, doomed[i], item->time_ms);
-        state__part_drop(st, doomed[i]);
-    }
-    sl_free(doomed);
-    state__offsets_retire(st, id);
-}
-
-static enum sl_err
-apply_retire(struct state *st, const struct state_item *item, struct cursor *c,
-             struct sl_error *err)
-{
-    (void)err;
-    do {
-        struct uuid id = cursor_uuid(c);
-        if (!c->is_bad) {
-            retire(st, item, &id);
-        }
-    } while (!c->is_bad && cursor_left(c) > 0);
-    return SL_OK;
-}
-
 static enum sl_err
 apply_trim(struct state *st, const struct state_item *item, struct cursor *c, struct sl_error *err)
 {
@@ -279,7 +233,7 @@ static const struct op_row {
     {ITEM_TOPIC_CONFIG, 1, state__apply_topic_config},
     {ITEM_QUOTA, 1, state__apply_quota},
     {ITEM_OPEN, 1, apply_open},
-    {ITEM_RETIRE, 1, apply_retire},
+    {ITEM_RETIRE, 1, state__apply_retire},
     {ITEM_TRIM, 1, apply_trim},
     {ITEM_PRODUCERS_EXPIRE, 1, apply_producers_expire},
     {ITEM_REGISTER, 1, state__apply_register},

@@ -155,15 +155,13 @@ state__offset_remove(struct group_state *g, const struct uuid *topic_id, int32_t
     return true;
 }
 
-/* True when something was dropped. */
-static bool
-drop_topic(struct group_state *g, const struct uuid *topic_id)
+static void
+drop_retired(struct group_state *g, const struct retired_set *set)
 {
     struct map kept = {0};
-    size_t before = g->offsets.count;
     size_t pos = 0;
     for (struct group_offset *o; (o = (struct group_offset *)map_next(&g->offsets, &pos));) {
-        if (uuid_eq(&o->topic_id, topic_id)) {
+        if (state__retired_find(set, &o->topic_id) != NULL) {
             offset_free(o);
         } else {
             map_add(&kept, offset_hash(&o->topic_id, o->partition), o);
@@ -171,15 +169,14 @@ drop_topic(struct group_state *g, const struct uuid *topic_id)
     }
     map_fini(&g->offsets);
     g->offsets = kept;
-    return kept.count < before;
 }
 
 static bool
-has_topic(const struct group_state *g, const struct uuid *topic_id)
+has_retired(const struct group_state *g, const struct retired_set *set)
 {
     size_t pos = 0;
     for (const struct group_offset *o; (o = group_next_offset(g, &pos));) {
-        if (uuid_eq(&o->topic_id, topic_id)) {
+        if (state__retired_find(set, &o->topic_id) != NULL) {
             return true;
         }
     }
@@ -195,19 +192,19 @@ tell_offsets(struct state *st, struct group_state *g)
 }
 
 void
-state__offsets_retire(struct state *st, const struct uuid *topic_id)
+state__offsets_retire(struct state *st, const struct retired_set *set)
 {
     size_t found = 0;
     size_t pos = 0;
     struct group_state **touched =
         (struct group_state **)sl_alloc((st->group_count + 1) * sizeof(struct group_state *));
     for (struct group_state *g; (g = state_next_group(st, &pos));) {
-        if (has_topic(g, topic_id)) {
+        if (has_retired(g, set)) {
             touched[found++] = g;
         }
     }
     for (size_t i = 0; i < found; i++) {
-        (void)drop_topic(touched[i], topic_id);
+        drop_retired(touched[i], set);
         tell_offsets(st, touched[i]);
         state__group_fade(st, touched[i]);
     }

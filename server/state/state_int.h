@@ -96,6 +96,7 @@ enum sl_err state__contradiction(struct sl_error *err, const char *what, const s
 #define STATE_APPLY(name)                                                                          \
     enum sl_err name(struct state *st, const struct state_item *item, struct cursor *c,            \
                      struct sl_error *err)
+STATE_APPLY(state__apply_retire);
 STATE_APPLY(state__apply_group);
 STATE_APPLY(state__apply_offsets);
 STATE_APPLY(state__apply_group_delete);
@@ -106,6 +107,18 @@ STATE_APPLY(state__apply_quota);
 STATE_APPLY(state__apply_register);
 STATE_APPLY(state__apply_replace);
 STATE_APPLY(state__apply_garbage_done);
+
+/* --- retire.c: the topics of one op, in the order of their ids */
+struct retired_id {
+    struct uuid id;
+    size_t order; /* in the op */
+};
+struct retired_set {
+    struct retired_id *ids;
+    size_t count;
+};
+/* NULL: it is not among them. */
+const struct retired_id *state__retired_find(const struct retired_set *set, const struct uuid *id);
 
 /* --- groups.c */
 void state__groups_init(struct state *st);
@@ -128,8 +141,8 @@ void state__group_drop(struct state *st, struct group_state *g);
 void state__offset_put(struct group_state *g, const struct group_offset *o);
 bool state__offset_remove(struct group_state *g, const struct uuid *topic_id, int32_t partition,
                           int64_t before_ms);
-/* A topic is retired: nobody's offsets of it are kept. */
-void state__offsets_retire(struct state *st, const struct uuid *topic_id);
+/* Topics are retired: nobody's offsets of them are kept. */
+void state__offsets_retire(struct state *st, const struct retired_set *set);
 /* A group that nobody joined lives as long as it has offsets. */
 void state__group_fade(struct state *st, struct group_state *g);
 void state__groups_check(const struct state *st);

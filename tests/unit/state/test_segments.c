@@ -363,6 +363,38 @@ retire__segments_become_garbage__in_the_order_of_partitions(void **unused)
     }
 }
 
+static void
+retire__several_topics__in_the_order_of_the_op(void **unused)
+{
+    (void)unused;
+    struct bytes b;
+    int64_t base = 0;
+    static const uint8_t tags[5] = {7, 1, 9, 7, 3};
+    static const uint8_t want[4] = {7, 1, 9, 3};
+    assert_int_equal(put_one(0, 9), SL_OK);
+    for (uint8_t tag = 2; tag < 12; tag++) {
+        (void)open_part(st, tag, 0);
+        assert_int_equal(commit_run(st, 20, 50, plain_run(tag, 0, 10), &base), SL_OK);
+        struct register_op op = segment_of(0, 9);
+        op.topic_id = id_of(tag);
+        assert_int_equal(put_register(&op, 1), SL_OK);
+    }
+    bytes_init(&b, 256);
+    for (int i = 0; i < 5; i++) {
+        struct uuid id = id_of(tags[i]);
+        op_encode_retire(&b, &id);
+    }
+    apply_ok(st, ITEM_RETIRE, &b);
+    assert_int_equal(state_garbage_count(st), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(state_garbage(st, i)->topic_id.b[15], want[i]);
+        struct uuid id = id_of(want[i]);
+        assert_null(state_find_part(st, &id, 0));
+    }
+    struct uuid kept = id_of(8);
+    assert_non_null(state_find_part(st, &kept, 0));
+}
+
 /* --- replace --- */
 
 static void
@@ -528,6 +560,7 @@ main(void)
         T(trim__check__never_back_never_beyond),
         T(garbage__done__once_and_by_name),
         T(retire__segments_become_garbage__in_the_order_of_partitions),
+        T(retire__several_topics__in_the_order_of_the_op),
         T(replace__neighbours_by_one__sources_become_garbage),
         T(replace__sources_are_not_as_named__refused),
         T(replace__one_in_flight__the_next_waits),
