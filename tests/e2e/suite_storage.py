@@ -215,8 +215,9 @@ def s04_two_brokers_one_directory(env):
     threads = [threading.Thread(target=write, args=(i, b)) for i, b in enumerate((one, two))]
     for t in threads:
         t.start()
-    goal = 300 if env.shared.store == "file" else 80
-    end = time.monotonic() + 60
+    # On S3 whoever lost an entry reads it first, and the other one is ahead again meanwhile.
+    goal, limit_s = (300, 60) if env.shared.store == "file" else (10, 120)
+    end = time.monotonic() + limit_s
     while min(len(a) for a in acked) < goal and time.monotonic() < end and not problems:
         time.sleep(0.05)
     stop.set()
@@ -305,9 +306,15 @@ def s04_two_brokers_two_producers_and_kills(env):
     two_with_kills(env, 6)
 
 
-@test(brokers=("sluice",), timeout=900, all_only=True, stores=BOTH)
+@test(brokers=("sluice",), timeout=900, all_only=True)
 def s04_two_brokers_two_producers_and_fifty_kills(env):
     two_with_kills(env, 50)
+
+
+@test(brokers=("sluice",), timeout=450, all_only=True, stores=("s3",))
+def s04_two_brokers_two_producers_and_twenty_kills(env):
+    """Each start reads the journals through the weather."""
+    two_with_kills(env, 20)
 
 
 # --- damage ---
