@@ -158,7 +158,8 @@ class Kind:
 
     lacks: `idempotence`, `timestamps` (cannot set them), `offsets` (does not report them),
     `null-headers`, `repeated-headers` (reads them grouped by name), `empty-values` (reads them as
-    null), `assign` (consumes only as a member of a group), `xerial` (cannot read Java's snappy).
+    null), `assign` (consumes only as a member of a group), `xerial` (cannot read Java's snappy),
+    `group` (its program has no such command), `static` (no group.instance.id), `cooperative`.
     """
 
     def __init__(self, name, program, codecs=ALL_CODECS, lacks=(), in_default=False):
@@ -266,6 +267,19 @@ class Program:
         self._write([f"consume topic={topic} partition={partition} from={start} at={at} "
                      f"count={count} timeout_ms={int(timeout * 1000)}"])
 
+    def group_begin(self, topic, group, count, timeout=20, instance="-", strategy="default"):
+        self._write([f"group topic={topic} group={group} count={count} instance={instance} "
+                     f"strategy={strategy} timeout_ms={int(timeout * 1000)}"])
+
+    def group_end(self, timeout=20):
+        """[(partition, offset, value)] that the member of a group read."""
+        return [(int(r[1]), int(r[2]), unpack(r[3]))
+                for r in self._answer(timeout + 30) if r[0] == "member"]
+
+    def group(self, topic, group, count, timeout=20, **options):
+        self.group_begin(topic, group, count, timeout, **options)
+        return self.group_end(timeout)
+
     def consume_end(self, timeout=15):
         out = []
         for row in self._answer(timeout + 30):
@@ -284,24 +298,25 @@ def kinds():
     old = ("kafka-python==2.0.2", "lz4", "python-snappy", "zstandard")
     rows = [
         Kind("kcat", kcat_program, in_default=True,
-             lacks=("timestamps", "offsets", "null-headers")),
+             lacks=("timestamps", "offsets", "null-headers", "group")),
         Kind("confluent-kafka", py("confluent_client.py"), in_default=True),
         Kind("kafka-python", py("kafka_python_client.py"), in_default=True,
-             lacks=("null-headers",)),
+             lacks=("null-headers", "cooperative")),
         Kind("java-4", lambda: java_program("4.4.0"), in_default=True),
         Kind("java-3.9", lambda: java_program("3.9.2")),
         Kind("java-2.8", lambda: java_program("2.8.2")),
         Kind("kafka-python-2.0.2", py("kafka_python_client.py", "venv-old", old),
-             lacks=("idempotence", "null-headers")),
-        Kind("aiokafka", py("aiokafka_client.py")),
-        Kind("kafkajs", lambda: node_program("kafkajs.js"), lacks=("null-headers", "repeated-headers", "assign")),
+             lacks=("idempotence", "null-headers", "static", "cooperative")),
+        Kind("aiokafka", py("aiokafka_client.py"), lacks=("cooperative",)),
+        Kind("kafkajs", lambda: node_program("kafkajs.js"), lacks=("null-headers", "repeated-headers", "assign", "static", "cooperative")),
         Kind("platformatic", lambda: node_program("platformatic.mjs"),
              codecs=("none", "gzip", "snappy", "lz4"),  # zstd needs a newer Node
-             lacks=("null-headers", "xerial")),
+             lacks=("null-headers", "xerial", "cooperative")),
         Kind("franz-go", lambda: go_program("franz")),
-        Kind("sarama", lambda: go_program("sarama")),
+        Kind("sarama", lambda: go_program("sarama"), lacks=("cooperative",)),
         Kind("kafka-go", lambda: go_program("kafkago"),
-             lacks=("idempotence", "offsets", "empty-values", "null-headers")),
+             lacks=("idempotence", "offsets", "empty-values", "null-headers", "static",
+                    "cooperative")),
     ]
     return {k.name: k for k in rows}
 

@@ -7,7 +7,7 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from proto import say, say_record, serve
+from proto import say, say_member, say_record, serve
 
 BOOT = sys.argv[1]
 
@@ -66,4 +66,24 @@ async def read_all(o):
         await consumer.stop()
 
 
-serve(lambda o, r: asyncio.run(send_all(o, r)), lambda o: asyncio.run(read_all(o)))
+async def read_group(o):
+    extra = {} if o.instance == "-" else {"group_instance_id": o.instance}
+    consumer = AIOKafkaConsumer(o.topic, bootstrap_servers=BOOT, group_id=o.group,
+                                enable_auto_commit=False, auto_offset_reset="earliest", **extra)
+    await consumer.start()
+    try:
+        got, end = 0, time.monotonic() + o.timeout_ms / 1000
+        while got < o.count and time.monotonic() < end:
+            batches = await consumer.getmany(timeout_ms=200, max_records=o.count - got)
+            for rows in batches.values():
+                for r in rows:
+                    say_member(r.partition, r.offset, r.value)
+                    got += 1
+        if got:
+            await consumer.commit()
+    finally:
+        await consumer.stop()
+
+
+serve(lambda o, r: asyncio.run(send_all(o, r)), lambda o: asyncio.run(read_all(o)),
+      lambda o: asyncio.run(read_group(o)))

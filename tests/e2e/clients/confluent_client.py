@@ -5,7 +5,7 @@ import time
 
 import confluent_kafka as ck
 
-from proto import say, say_record, serve
+from proto import say, say_member, say_record, serve
 
 BOOT = sys.argv[1]
 WHERE = {"beginning": ck.OFFSET_BEGINNING, "end": ck.OFFSET_END}
@@ -56,4 +56,27 @@ def consume(o):
     consumer.close()
 
 
-serve(produce, consume)
+def group(o):
+    config = {"bootstrap.servers": BOOT, "group.id": o.group, "enable.auto.commit": False,
+              "auto.offset.reset": "earliest", "session.timeout.ms": 10000}
+    if o.instance != "-":
+        config["group.instance.id"] = o.instance
+    if o.strategy == "cooperative":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+    consumer = ck.Consumer(config)
+    consumer.subscribe([o.topic])
+    got, end = 0, time.monotonic() + o.timeout_ms / 1000
+    while got < o.count and time.monotonic() < end:
+        msg = consumer.poll(0.2)
+        if msg is None:
+            continue
+        if msg.error():
+            raise ck.KafkaException(msg.error())
+        say_member(msg.partition(), msg.offset(), msg.value())
+        got += 1
+    if got:
+        consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+serve(produce, consume, group)

@@ -6,7 +6,7 @@ import time
 import kafka
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from proto import say, say_record, serve
+from proto import say, say_member, say_record, serve
 
 BOOT = sys.argv[1]
 OLD = kafka.__version__.startswith("2.0")
@@ -62,4 +62,20 @@ def consume(o):
     consumer.close()
 
 
-serve(produce, consume)
+def group(o):
+    extra = {} if o.instance == "-" else {"group_instance_id": o.instance}
+    consumer = KafkaConsumer(o.topic, bootstrap_servers=BOOT, group_id=o.group,
+                             enable_auto_commit=False, auto_offset_reset="earliest",
+                             session_timeout_ms=10000, **extra)
+    got, end = 0, time.monotonic() + o.timeout_ms / 1000
+    while got < o.count and time.monotonic() < end:
+        for rows in consumer.poll(200, max_records=o.count - got).values():
+            for r in rows:
+                say_member(r.partition, r.offset, r.value)
+                got += 1
+    if got:
+        consumer.commit()
+    consumer.close()
+
+
+serve(produce, consume, group)

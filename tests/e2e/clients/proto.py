@@ -41,7 +41,11 @@ class Options(dict):
         return int(value) if value.lstrip("-").isdigit() else value
 
 
-def serve(produce, consume):
+def say_member(partition, offset, value):
+    say("member", partition, offset, pack(value))
+
+
+def serve(produce, consume, group=None):
     """Answers commands until end of input. A command that fails says so and the next one is taken."""
     for line in sys.stdin:
         words = line.split()
@@ -52,6 +56,8 @@ def serve(produce, consume):
                 produce(options, records)
             elif words[0] == "consume":
                 consume(options)
+            elif words[0] == "group":
+                group(options)
         except Exception as e:  # pylint: disable=broad-except
             traceback.print_exc()
             say("failed", type(e).__name__ + " " + " ".join(str(e).split()))

@@ -6,7 +6,7 @@ const fzstd = require('fzstd')
 const lz4 = require('lz4js')
 const snappy = require('snappyjs')
 const { ZstdCodec } = require('zstd-codec')
-const { serve, say, sayRecord } = require('./proto.cjs')
+const { serve, say, sayMember, sayRecord } = require('./proto.cjs')
 
 const XERIAL = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0])
 
@@ -131,4 +131,28 @@ async function consume(o) {
   await consumer.disconnect()
 }
 
-serve(produce, consume)
+async function group(o) {
+  const consumer = kafka.consumer({ groupId: o.group, sessionTimeout: 10000 })
+  await consumer.connect()
+  await consumer.subscribe({ topic: o.topic, fromBeginning: true })
+  let got = 0
+  await new Promise((resolve, reject) => {
+    setTimeout(resolve, o.timeout_ms)
+    consumer.on(consumer.events.CRASH, e => reject(e.payload.error))
+    consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ topic, partition, message: m }) => {
+        if (got < o.count) {
+          sayMember(partition, m.offset, m.value)
+          await consumer.commitOffsets([{ topic, partition, offset: String(Number(m.offset) + 1) }])
+          if (++got === o.count) {
+            resolve()
+          }
+        }
+      }
+    })
+  })
+  await consumer.disconnect()
+}
+
+serve(produce, consume, group)

@@ -3,7 +3,7 @@
 import { Consumer, Producer } from '@platformatic/kafka'
 import proto from './proto.cjs'
 
-const { serve, say, sayRecord } = proto
+const { serve, say, sayMember, sayRecord } = proto
 const options = { clientId: 'e2e', bootstrapBrokers: [process.argv[2]], retries: 5, retryDelay: 100 }
 
 const EMPTY = Buffer.alloc(0)
@@ -81,4 +81,29 @@ async function consume(o) {
   }
 }
 
-serve(produce, consume)
+async function group(o) {
+  const consumer = new Consumer({
+    ...options, groupId: o.group, ...(o.instance === '-' ? {} : { groupInstanceId: o.instance }),
+    sessionTimeout: 10000, heartbeatInterval: 1000
+  })
+  let got = 0
+  try {
+    const stream = await consumer.consume({
+      topics: [o.topic], mode: 'committed', fallbackMode: 'earliest', autocommit: false,
+      maxWaitTime: 300
+    })
+    const timer = setTimeout(() => stream.close().catch(() => {}), o.timeout_ms)
+    for await (const m of stream) {
+      sayMember(m.partition, m.offset, m.value)
+      await m.commit()
+      if (++got === o.count) {
+        break
+      }
+    }
+    clearTimeout(timer)
+  } finally {
+    await consumer.close(true)
+  }
+}
+
+serve(produce, consume, group)

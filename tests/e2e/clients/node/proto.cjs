@@ -25,7 +25,11 @@ function sayRecord(offset, ts, key, value, headers) {
   say('record', offset, ts, pack(key), pack(value), packed === '' ? '-' : packed)
 }
 
-async function serve(produce, consume) {
+function sayMember(partition, offset, value) {
+  say('member', partition, offset, pack(value))
+}
+
+async function serve(produce, consume, group) {
   const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()
   for (let next = await lines.next(); !next.done; next = await lines.next()) {
     const [command, ...words] = next.value.split(' ')
@@ -41,6 +45,8 @@ async function serve(produce, consume) {
           records.push(parseRecord((await lines.next()).value))
         }
         await produce(o, records)
+      } else if (command === 'group') {
+        await group(o)
       } else {
         await consume(o)
       }
@@ -53,4 +59,4 @@ async function serve(produce, consume) {
   process.exit(0)
 }
 
-module.exports = { serve, say, sayRecord }
+module.exports = { serve, say, sayMember, sayRecord }

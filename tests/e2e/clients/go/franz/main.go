@@ -96,4 +96,40 @@ func consume(o proto.Options) error {
 	return nil
 }
 
-func main() { proto.Serve(produce, consume) }
+func group(o proto.Options) error {
+	opts := []kgo.Opt{kgo.SeedBrokers(os.Args[1]), kgo.FetchMaxWait(300 * time.Millisecond),
+		kgo.ConsumerGroup(o.Group), kgo.ConsumeTopics(o.Topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}
+	if o.Instance != "-" {
+		opts = append(opts, kgo.InstanceID(o.Instance))
+	}
+	if o.Strategy == "default" {
+		opts = append(opts, kgo.Balancers(kgo.RangeBalancer()))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), o.Deadline())
+	defer cancel()
+	got := int64(0)
+	for got < o.Count && ctx.Err() == nil {
+		fetches := client.PollRecords(ctx, int(o.Count-got))
+		for _, e := range fetches.Errors() {
+			if ctx.Err() == nil {
+				return e.Err
+			}
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			proto.Member(r.Partition, r.Offset, r.Value)
+			got++
+		})
+	}
+	if got == 0 {
+		return nil
+	}
+	return client.CommitUncommittedOffsets(context.Background())
+}
+
+func main() { proto.Serve(produce, consume, group) }

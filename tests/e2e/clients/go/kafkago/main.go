@@ -86,4 +86,27 @@ func consume(o proto.Options) error {
 	return err
 }
 
-func main() { proto.Serve(produce, consume) }
+func group(o proto.Options) error {
+	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{os.Args[1]}, Topic: o.Topic,
+		GroupID: o.Group, StartOffset: kafka.FirstOffset, MinBytes: 1, MaxBytes: 10 << 20,
+		MaxWait: 300 * time.Millisecond, SessionTimeout: 10 * time.Second})
+	defer r.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), o.Deadline())
+	defer cancel()
+	for got := int64(0); got < o.Count; got++ {
+		m, err := r.FetchMessage(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		proto.Member(int32(m.Partition), m.Offset, m.Value)
+		if err := r.CommitMessages(context.Background(), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func main() { proto.Serve(produce, consume, group) }

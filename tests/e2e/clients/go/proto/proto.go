@@ -29,6 +29,7 @@ type Options struct {
 	Topic, Codec, Acks, From        string
 	Partition, Count, At, TimeoutMs int64
 	Idempotent                      bool
+	Group, Instance, Strategy       string
 }
 
 func (o Options) Deadline() time.Time {
@@ -79,7 +80,7 @@ func parseOptions(words []string) Options {
 	}
 	n := func(k string) int64 { v, _ := strconv.ParseInt(m[k], 10, 64); return v }
 	return Options{m["topic"], m["codec"], m["acks"], m["from"], n("partition"), n("count"), n("at"),
-		n("timeout_ms"), m["idempotent"] == "1"}
+		n("timeout_ms"), m["idempotent"] == "1", m["group"], m["instance"], m["strategy"]}
 }
 
 var out = bufio.NewWriter(os.Stdout)
@@ -103,8 +104,13 @@ func Say(offset int64, t time.Time, key, value []byte, headers []Header) {
 	fmt.Fprintf(out, "record\t%d\t%d\t%s\t%s\t%s\n", offset, t.UnixMilli(), pack(key), pack(value), text)
 }
 
+// Member prints a record that a member of a group consumed.
+func Member(partition int32, offset int64, value []byte) {
+	fmt.Fprintf(out, "member\t%d\t%d\t%s\n", partition, offset, pack(value))
+}
+
 // Serve answers commands until the end of input.
-func Serve(produce func(Options, []Record) error, consume func(Options) error) {
+func Serve(produce func(Options, []Record) error, consume, group func(Options) error) {
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
 		line, err := in.ReadString('\n')
@@ -120,6 +126,8 @@ func Serve(produce func(Options, []Record) error, consume func(Options) error) {
 				records = append(records, parseRecord(strings.TrimRight(text, "\n")))
 			}
 			err = produce(o, records)
+		} else if words[0] == "group" {
+			err = group(o)
 		} else {
 			err = consume(o)
 		}

@@ -4,7 +4,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -125,4 +127,66 @@ func consume(o proto.Options) error {
 	return nil
 }
 
-func main() { proto.Serve(produce, consume) }
+type member struct {
+	count int64
+	got   int64
+	mu    sync.Mutex
+	full  context.CancelFunc
+}
+
+func (m *member) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (m *member) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	for {
+		select {
+		case r, ok := <-c.Messages():
+			if !ok || !m.take(s, r) {
+				return nil
+			}
+		case <-s.Context().Done():
+			return nil
+		}
+	}
+}
+
+func (m *member) take(s sarama.ConsumerGroupSession, r *sarama.ConsumerMessage) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.got == m.count {
+		return false
+	}
+	proto.Member(r.Partition, r.Offset, r.Value)
+	s.MarkMessage(r, "")
+	if m.got++; m.got == m.count {
+		s.Commit()
+		m.full()
+	}
+	return true
+}
+
+func group(o proto.Options) error {
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0
+	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	c.Consumer.MaxWaitTime = 300 * time.Millisecond
+	if o.Instance != "-" {
+		c.Consumer.Group.InstanceId = o.Instance
+	}
+	g, err := sarama.NewConsumerGroup([]string{os.Args[1]}, o.Group, c)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), o.Deadline())
+	defer cancel()
+	m := &member{count: o.Count, full: cancel}
+	for ctx.Err() == nil {
+		if err := g.Consume(ctx, []string{o.Topic}, m); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func main() { proto.Serve(produce, consume, group) }

@@ -48,6 +48,8 @@ public final class JavaClient {
             try {
                 if (words[0].equals("produce")) {
                     produce(options, out);
+                } else if (words[0].equals("group")) {
+                    group(options, out);
                 } else {
                     consume(options, out);
                 }
@@ -160,6 +162,39 @@ public final class JavaClient {
                         append(out, r);
                     }
                 }
+            }
+        }
+    }
+
+    private void group(Map<String, String> o, StringBuilder out) {
+        Properties p = new Properties();
+        p.put("bootstrap.servers", bootstrap);
+        p.put("group.id", o.get("group"));
+        p.put("auto.offset.reset", "earliest");
+        p.put("enable.auto.commit", "false");
+        p.put("session.timeout.ms", "10000");
+        p.put("max.poll.records", "50");
+        p.put("partition.assignment.strategy", o.get("strategy").equals("cooperative")
+                  ? "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+                  : "org.apache.kafka.clients.consumer.RangeAssignor");
+        if (!o.get("instance").equals("-")) {
+            p.put("group.instance.id", o.get("instance"));
+        }
+        int count = Integer.parseInt(o.get("count"));
+        long end = System.nanoTime() + Long.parseLong(o.get("timeout_ms")) * 1_000_000L;
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                 new KafkaConsumer<>(p, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.subscribe(List.of(o.get("topic")));
+            int got = 0;
+            while (got < count && System.nanoTime() < end) {
+                for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(200))) {
+                    out.append("member\t" + r.partition() + "\t" + r.offset() + "\t"
+                               + pack(r.value()) + "\n");
+                    got++;
+                }
+            }
+            if (got > 0) {
+                consumer.commitSync();
             }
         }
     }
