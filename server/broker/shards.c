@@ -86,6 +86,7 @@ broker__shards_new(struct process *p)
         const struct shard_options o = {
             .journal = journal_options_of(p, j),
             .cache = p->cache,
+            .segment_namespace = p->cfg->storage.ns,
             .producer_expiration_ms = p->cfg->server.producer_id_expiration_ms,
             .tail_cache_bytes = (size_t)p->cfg->journal.tail_cache_bytes / b->shard_count,
             .events = &shard_events,

@@ -100,6 +100,19 @@ is_plain_name(const char *name)
 }
 
 void
+config__check_storage(struct config__sections *all, struct config__report *rep)
+{
+    const struct config__section *sec = config__section_get(all, config__kind_find("storage"), "");
+    const struct config_storage *st = (const struct config_storage *)sec->values;
+    if (!is_plain_name(st->ns)) {
+        rep->where = where_of(sec, "namespace", NULL);
+        config__problem(rep, "[storage] namespace = %s: it is made of letters, digits, - and _",
+                        st->ns);
+        rep->where = NULL;
+    }
+}
+
+void
 config__check_plugins(struct config__sections *all, struct config__report *rep)
 {
     const struct config__kind *kind = config__kind_find("plugin");

@@ -107,6 +107,7 @@ void config__set_apply(struct config__sections *all, const char *set, struct con
 /* Rules that look at more than one option. */
 void config__check_listeners(struct config__sections *all, struct config__report *rep);
 void config__check_journal(struct config__sections *all, struct config__report *rep);
+void config__check_storage(struct config__sections *all, struct config__report *rep);
 void config__check_plugins(struct config__sections *all, struct config__report *rep);
 
 /* Copies into the arena; aborts never: NULL only when the arena is full. */

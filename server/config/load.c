@@ -127,6 +127,7 @@ config_load(const struct config_args *args, struct config **ret, struct sl_error
     if (rep.count == 0) { /* rules between options make sense only when each one is right */
         config__check_listeners(all, &rep);
         config__check_journal(all, &rep);
+        config__check_storage(all, &rep);
         config__check_plugins(all, &rep);
     }
     enum sl_err rc = config__report_end(&rep);

@@ -117,6 +117,9 @@
       "system has it, which survives a crash of the broker but not one of the machine.")           \
     X(STR, prefix, "prefix", "_sluice", 1, 128, "", 0,                                             \
       "Objects of the journals begin with this.")                                                  \
+    X(STR, ns, "namespace", "default", 1, 48, "", 0,                                               \
+      "Segments of topics begin with this: NAMESPACE/TOPIC/PARTITION/segment-*.kfs. Letters, "     \
+      "digits, - and _; the same on every broker of a bucket, and never changed.")                 \
     X(INT, threads, "threads", "8", 1, 256, "", 0,                                                 \
       "Threads that make the blocking calls of the storage plugin.")                               \
     X(SIZE, cache_bytes, "cache.bytes", "64MiB", 0, 1024 * CONFIG_GIB, "", 0,                      \

@@ -8,6 +8,7 @@
  *
  * What nobody comes to fetch was read in vain: at most one answer of a consumer that went away. The
  * cache bounds the sum and gives way to reads that somebody waits for. */
+#include "partition/extent.h"
 #include "partition/shard_int.h"
 #include "store/cache.h"
 
@@ -27,11 +28,10 @@ ahead_done(struct cache_read *read)
 
 /* False when the cache takes no more. */
 static bool
-ahead_block(struct shard *sh, uint64_t n, uint64_t block)
+ahead_block(struct shard *sh, const char *key, uint64_t block)
 {
-    const struct journal_options *jo = &sh->o.journal;
     struct ahead *a = (struct ahead *)sl_alloc(sizeof(*a));
-    entry_key(a->block.key, sizeof(a->block.key), jo->prefix, jo->index, n);
+    memcpy(a->block.key, key, strlen(key) + 1);
     a->block.block = block;
     a->block.home = shard_sched(sh);
     a->block.done = ahead_done;
@@ -45,26 +45,40 @@ ahead_block(struct shard *sh, uint64_t n, uint64_t block)
     return verdict != CACHE_AHEAD_FULL;
 }
 
-void
-shard__read_ahead(struct shard *sh, const struct run_ref *runs, size_t count)
+static bool
+is_same_object(const struct extent *a, const struct extent *b)
 {
-    uint64_t last_n = 0; /* no entry has this number */
+    return a->is_segment == b->is_segment &&
+           (a->is_segment ? a->base == b->base && a->gen == b->gen : a->n == b->n);
+}
+
+void
+shard__read_ahead(struct shard *sh, const struct plan *plan, size_t from, size_t max_bytes)
+{
+    const struct extent *last = NULL;
     uint64_t last_block = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t block = runs[i].position / CACHE_BLOCK;
-        uint64_t end = ((uint64_t)runs[i].position + runs[i].length - 1) / CACHE_BLOCK;
-        if (tail_cache_find(&sh->tail, runs[i].n) != NULL) {
-            return; /* and so are those behind it */
+    size_t total = 0;
+    char key[STORE_KEY_MAX];
+    for (size_t i = from; i < plan->count; i++) {
+        const struct extent *x = &plan->extents[i];
+        uint64_t block = x->position / CACHE_BLOCK;
+        size_t wanted =
+            x->is_segment && x->length > max_bytes - total ? max_bytes - total : x->length;
+        uint64_t end = ((uint64_t)x->position + wanted - 1) / CACHE_BLOCK;
+        if (total >= max_bytes || (!x->is_segment && tail_cache_find(&sh->tail, x->n) != NULL) ||
+            !shard__extent_key(sh, plan, x, key)) {
+            return; /* in the tail cache, so are those behind it */
         }
-        if (runs[i].n == last_n && block <= last_block) {
+        if (last != NULL && is_same_object(last, x) && block <= last_block) {
             block = last_block + 1;
         }
         for (; block <= end; block++) {
-            if (!ahead_block(sh, runs[i].n, block)) {
+            if (!ahead_block(sh, key, block)) {
                 return;
             }
-            last_n = runs[i].n;
             last_block = block;
         }
+        last = x;
+        total += wanted;
     }
 }

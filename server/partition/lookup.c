@@ -1,12 +1,14 @@
 /* Searching a partition by time.
  *
- * S holds the largest timestamp of every run, as the header of its batch told it. The first run
- * whose largest timestamp reaches the target is read, and the record is looked for inside, which
- * may mean to decompress it. The header is the producer's word, and may be wrong: then the search
- * goes on behind the run, but only so often; after that the run's own offset is the answer, which
+ * S holds the largest timestamp of every live run, and of every slice of a segment (up to 64 of
+ * them), as the headers of their batches told it. The first of these stretches whose largest
+ * timestamp reaches the target is read, and the record is looked for inside, which may mean to
+ * decompress it. The header is the producer's word, and may be wrong: then the search
+ * goes on behind the stretch, but only so often; after that its own offset is the answer, which
  * is early, never late. The same if the batch cannot be looked into. */
 #include "partition/lookup.h"
 
+#include "partition/extent.h"
 #include "partition/shard_int.h"
 #include "wire/records.h"
 
@@ -58,35 +60,6 @@ refresh(struct part_lookup *l)
     l->waiter.ready = refreshed;
     journal_refresh(l->shard->journal, &l->waiter);
     return true;
-}
-
-static const struct run_ref *
-run_at_or_after(const struct part_state *p, int64_t from, int64_t time_ms)
-{
-    const struct run_ref *first = from > p->start ? part_find_run(p, from) : NULL;
-    size_t i = first == NULL ? 0 : (size_t)(first - part_run(p, 0));
-    if (from >= p->end) {
-        return NULL;
-    }
-    for (; i < p->run_count; i++) {
-        if (part_run(p, i)->max_timestamp >= time_ms) {
-            return part_run(p, i);
-        }
-    }
-    return NULL;
-}
-
-static const struct run_ref *
-run_of_max_time(const struct part_state *p)
-{
-    const struct run_ref *best = NULL;
-    for (size_t i = 0; i < p->run_count; i++) {
-        const struct run_ref *run = part_run(p, i);
-        if (best == NULL || run->max_timestamp > best->max_timestamp) {
-            best = run;
-        }
-    }
-    return best;
 }
 
 /* --- inside a run --- */
@@ -192,18 +165,18 @@ read_done(struct part_read *r)
 }
 
 static void
-read_run(struct part_lookup *l, const struct run_ref *run, const struct part_state *p)
+read_stretch(struct part_lookup *l, const struct stretch *at, const struct part_state *p)
 {
-    int64_t offset = run->base_offset < p->start ? p->start : run->base_offset;
+    int64_t offset = at->first_offset < p->start ? p->start : at->first_offset;
     if (++l->reads > READS_MAX) {
-        finish(l, SL_OK, offset, run->max_timestamp);
+        finish(l, SL_OK, offset, at->max_timestamp);
         return;
     }
-    l->from = run->base_offset + run->offset_count;
+    l->from = at->next_offset;
     l->read = (struct part_read){.topic_id = l->topic_id,
                                  .partition = l->partition,
                                  .offset = offset,
-                                 .max_bytes = 1,
+                                 .max_bytes = at->bytes,
                                  .is_at_least_one = true,
                                  .is_tail_ok = true,
                                  .done = read_done,
@@ -216,24 +189,15 @@ read_run(struct part_lookup *l, const struct run_ref *run, const struct part_sta
 static void
 look_time(struct part_lookup *l, const struct part_state *p)
 {
-    const struct run_ref *run = l->kind == PART_LOOKUP_MAX_TIME
-                                    ? run_of_max_time(p)
-                                    : run_at_or_after(p, l->from, l->time_ms);
-    if (run != NULL) {
-        read_run(l, run, p);
+    struct stretch at;
+    bool is_found = l->kind == PART_LOOKUP_MAX_TIME
+                        ? shard__stretch_of_max_time(p, &at)
+                        : shard__stretch_at_time(p, l->from, l->time_ms, &at);
+    if (is_found) {
+        read_stretch(l, &at, p);
     } else if (!refresh(l)) {
         finish(l, SL_OK, -1, -1);
     }
-}
-
-static int64_t
-size_of(const struct part_state *p)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < p->run_count; i++) {
-        total += part_run(p, i)->length;
-    }
-    return total;
 }
 
 static void
@@ -256,7 +220,7 @@ look(struct part_lookup *l)
     } else if (l->kind == PART_LOOKUP_END) {
         finish(l, SL_OK, p->end, -1);
     } else if (l->kind == PART_LOOKUP_SIZE) {
-        finish(l, SL_OK, size_of(p), -1);
+        finish(l, SL_OK, shard__part_bytes(p), -1);
     } else {
         look_time(l, p);
     }

@@ -1,35 +1,43 @@
-/* Reading a partition: plan, then load.
+/* Reading a partition: plan (plan.c), then load.
  *
- * The plan is a list of runs, copied out of S, because S may change while a load waits for the
- * store. Runs that are still in the tail cache become pieces at once; the others are read from
- * their entry, block by block through the cache, and their checksum is compared before anything is
- * given out. Whole runs only, so a reader always gets whole batches; the first run is the one that
- * contains the offset.
+ * Runs that are still in the tail cache become pieces at once. Everything else is read from its
+ * object, block by block through the cache. A live run is taken whole, and its checksum compared
+ * before anything is given out. In a segment the batches that are wanted are looked for (scan.h);
+ * the blocks are held until it is known which bytes are given. Either way a reader gets whole
+ * batches, the first of which is the one that contains the offset.
  *
  * A load also has the cache read ahead (ahead.c): its own blocks side by side, and those of the
  * read that will follow.
  *
  * A load that fails ends the read: what was gathered before it is given, an empty hand gives the
- * error. */
+ * error. When S has moved on (the run was rolled, the segment compacted) it plans again. */
 #include "base/counters.h"
 #include "base/crc32c.h"
+#include "partition/extent.h"
+#include "partition/scan.h"
 #include "partition/shard_int.h"
 #include "store/cache.h"
 
-struct plan {
-    size_t count;
-    struct run_ref runs[READ_PIECES_MAX];
+enum { REPLANS_MAX = 3 };
+
+/* A block of the segment at hand, and where it lies in the object. */
+struct held {
+    struct buf *body;
+    uint64_t position;
 };
 
-/* A read that has to wait for the store: where it is in the plan, and within the run at hand. */
+/* A read that has to wait for the store: where it is in the plan, and within the extent at hand. */
 struct load {
     struct cache_read block;
     struct part_read *r;
     struct plan plan;
     size_t next;
-    uint32_t taken;                                  /* bytes of the run gathered so far */
-    uint32_t crc;                                    /* of them */
+    uint32_t taken;                                  /* bytes of the extent read so far */
+    uint32_t crc;                                    /* of them, when it is a run */
     size_t pieces_before, bytes_before, last_before; /* to take the run back */
+    struct scan scan;                                /* when it is a segment */
+    struct held *held;
+    size_t held_count;
     bool is_refreshed; /* S was read to the tail after an object was found missing */
     enum sl_err rc;
     const char *why; /* constant, or in block */
@@ -38,26 +46,7 @@ struct load {
 
 static void load_step(struct load *ld);
 static void load_failed(struct load *ld, enum sl_err rc, const char *why);
-
-/* --- plan --- */
-
-static void
-make_plan(const struct part_read *r, const struct part_state *p, struct plan *plan)
-{
-    const struct run_ref *first = part_find_run(p, r->offset);
-    size_t i = first == NULL ? p->run_count : (size_t)(first - part_run(p, 0));
-    size_t total = 0;
-    plan->count = 0;
-    for (; i < p->run_count && plan->count < READ_PIECES_MAX; i++) {
-        const struct run_ref *run = part_run(p, i);
-        bool is_exempt = plan->count == 0 && r->is_at_least_one;
-        if (!is_exempt && total + run->length > r->max_bytes) {
-            break;
-        }
-        plan->runs[plan->count++] = *run;
-        total += run->length;
-    }
-}
+static void read_now(struct part_read *r);
 
 /* --- pieces --- */
 
@@ -81,9 +70,9 @@ add_piece(struct part_read *r, struct buf *owner, struct span bytes)
 }
 
 static bool
-add_from_tail(struct part_read *r, const struct run_ref *run)
+add_from_tail(struct part_read *r, const struct extent *run)
 {
-    const struct tail_entry *e = tail_cache_find(&r->shard->tail, run->n);
+    const struct tail_entry *e = run->is_segment ? NULL : tail_cache_find(&r->shard->tail, run->n);
     if (e == NULL) {
         return false;
     }
@@ -118,16 +107,35 @@ static void
 ahead_of(const struct load *ld)
 {
     struct part_read *r = ld->r;
-    const struct run_ref *last = &ld->plan.runs[ld->plan.count - 1];
+    const struct extent *last = &ld->plan.extents[ld->plan.count - 1];
     const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
-    struct part_read then = {.offset = last->base_offset + last->offset_count,
+    struct part_read then = {.offset = last->is_segment && ld->scan.give_to > 0
+                                           ? ld->scan.next_offset
+                                           : last->next_offset,
                              .max_bytes = r->max_bytes,
                              .is_at_least_one = true};
     struct plan next;
     if (p != NULL && then.offset < p->end) {
-        make_plan(&then, p, &next);
-        shard__read_ahead(r->shard, next.runs, next.count);
+        shard__plan(&then, p, &next);
+        shard__read_ahead(r->shard, &next, 0, r->max_bytes);
     }
+}
+
+static void
+drop_held(struct load *ld)
+{
+    while (ld->held_count > 0) {
+        buf_unref(&ld->held[--ld->held_count].body);
+    }
+}
+
+static void
+load_free(struct load *ld)
+{
+    drop_held(ld);
+    sl_free(ld->held);
+    ld->r->shard->loads--;
+    sl_free(ld);
 }
 
 static void
@@ -137,8 +145,7 @@ load_end(struct load *ld, enum sl_err rc)
     if (rc == SL_OK && r->shard->mode != JOURNAL_CLOSED) {
         ahead_of(ld);
     }
-    sl_free(ld);
-    r->shard->loads--;
+    load_free(ld);
     finish(r, rc);
 }
 
@@ -147,6 +154,10 @@ static void
 drop_run(struct load *ld)
 {
     struct part_read *r = ld->r;
+    if (ld->plan.extents[ld->next].is_segment) {
+        drop_held(ld);
+        return;
+    }
     while (r->piece_count > ld->pieces_before) {
         buf_unref(&r->pieces[--r->piece_count].owner);
     }
@@ -156,18 +167,31 @@ drop_run(struct load *ld)
     r->total_bytes = ld->bytes_before;
 }
 
-/* SL_OK: S refers to the run. Otherwise it was trimmed, or its topic is gone. */
+static bool
+is_same_segment(const struct segment_ref *s, const struct extent *x)
+{
+    return s != NULL && x->is_segment && s->base == x->base && s->gen == x->gen;
+}
+
+/* SL_OK: S refers to the object still. SL_EAGAIN: what it holds is elsewhere by now. Otherwise it
+ * was trimmed, or its topic is gone. */
 static enum sl_err
-find_again(struct part_read *r, const struct run_ref *run)
+find_again(struct part_read *r, const struct extent *x)
 {
     const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
     if (p == NULL) {
         return SL_EUNKNOWN_PARTITION;
     }
-    const struct run_ref *now = part_find_run(p, run->base_offset);
     r->high_watermark = p->end;
     r->log_start = p->start;
-    return now != NULL && now->n == run->n ? SL_OK : SL_EOFFSET_RANGE;
+    int64_t at = x->next_offset - 1;
+    if (at < p->start) {
+        return SL_EOFFSET_RANGE;
+    }
+    const struct run_ref *run = part_find_run(p, at);
+    bool is_there = x->is_segment ? is_same_segment(part_find_segment(p, at), x)
+                                  : run != NULL && run->n == x->n;
+    return is_there ? SL_OK : SL_EAGAIN;
 }
 
 static void
@@ -182,55 +206,77 @@ load_refreshed(struct journal_waiter *w, enum sl_err rc)
     load_failed(ld, ld->rc, ld->why);
 }
 
-/* The store has no right bytes for a run. S may be old and the object collected since (R8): read to
- * the tail. If S still refers to it, data is gone: say so, loudly. */
+/* The offsets are in another object now: plan again from where this read is, unless it has
+ * something to give. */
+static void
+replan(struct load *ld)
+{
+    struct part_read *r = ld->r;
+    if (r->piece_count > 0 || ++r->replans > REPLANS_MAX) {
+        load_end(ld, SL_EAGAIN);
+        return;
+    }
+    load_free(ld);
+    read_now(r);
+}
+
+static void
+report_lost(const struct load *ld, const char *why)
+{
+    static struct diag_limit limit;
+    const struct part_read *r = ld->r;
+    const struct extent *x = &ld->plan.extents[ld->next];
+    char id[UUID_TEXT];
+    if (diag_limit_ok(&limit, 5)) {
+        uuid_text(&r->topic_id, id);
+        SL_ERROR(r->shard->o.journal.log, "partition.object_unreadable",
+                 KV_STR("object", ld->block.key), KV_U64("position", x->position + ld->taken),
+                 KV_STR("topic_id", id), KV_I64("partition", r->partition),
+                 KV_I64("offset", x->first_offset), KV_STR("why", why));
+    }
+}
+
+/* The store has no right bytes for an extent. S may be old and the object collected since (R8):
+ * read to the tail. If S still refers to it, data is gone: say so, loudly. */
 static void
 load_failed(struct load *ld, enum sl_err rc, const char *why)
 {
     struct part_read *r = ld->r;
-    const struct run_ref *run = &ld->plan.runs[ld->next];
-    char id[UUID_TEXT];
     drop_run(ld);
     if (rc != SL_ECORRUPT && rc != SL_ENOENT) {
         load_end(ld, rc); /* the store did not answer */
         return;
     }
     enum sl_err now = shard_ready(r->shard); /* while S is being read again it cannot be asked */
-    now = now == SL_OK ? find_again(r, run) : now;
-    if (now != SL_OK) {
+    now = now == SL_OK ? find_again(r, &ld->plan.extents[ld->next]) : now;
+    if (now == SL_EAGAIN) {
+        replan(ld);
+    } else if (now != SL_OK) {
         load_end(ld, now);
-        return;
-    }
-    if (!ld->is_refreshed) {
+    } else if (!ld->is_refreshed) {
         ld->rc = rc;
         ld->why = why;
         ld->waiter.ready = load_refreshed;
         journal_refresh(r->shard->journal, &ld->waiter);
-        return;
+    } else {
+        report_lost(ld, why);
+        load_end(ld, SL_EPARTITION_FAILED);
     }
-    static struct diag_limit limit;
-    if (diag_limit_ok(&limit, 5)) {
-        uuid_text(&r->topic_id, id);
-        SL_ERROR(r->shard->o.journal.log, "partition.object_unreadable",
-                 KV_STR("object", ld->block.key), KV_U64("position", run->position),
-                 KV_STR("topic_id", id), KV_I64("partition", r->partition),
-                 KV_I64("offset", run->base_offset), KV_STR("why", why));
-    }
-    load_end(ld, SL_EPARTITION_FAILED);
+}
+
+static void
+extent_done(struct load *ld)
+{
+    ld->next++;
+    ld->taken = 0;
 }
 
 /* Gathers what a block holds of the run at hand. False when the load ended. */
 static bool
-take_block(struct load *ld, struct buf *body)
+take_of_run(struct load *ld, struct buf *body, size_t skip)
 {
-    const struct run_ref *run = &ld->plan.runs[ld->next];
-    uint64_t at = (uint64_t)run->position + ld->taken;
-    size_t skip = (size_t)(at % CACHE_BLOCK);
+    const struct extent *run = &ld->plan.extents[ld->next];
     size_t left = run->length - ld->taken;
-    if (skip >= body->len) {
-        load_failed(ld, SL_ECORRUPT, "the object is shorter than the journal says");
-        return false;
-    }
     size_t n = body->len - skip < left ? body->len - skip : left;
     ld->crc = crc32c(ld->crc, body->data + skip, n);
     add_piece(ld->r, body, span_of(body->data + skip, n));
@@ -239,13 +285,85 @@ take_block(struct load *ld, struct buf *body)
         return true;
     }
     if (ld->crc != run->crc) {
-        cache_forget(ld->r->shard->o.cache, ld->block.key, at + n);
+        cache_forget(ld->r->shard->o.cache, ld->block.key, (uint64_t)run->position + run->length);
         load_failed(ld, SL_ECORRUPT, "the checksum of the run is wrong");
         return false;
     }
-    ld->next++;
-    ld->taken = 0;
+    extent_done(ld);
     return true;
+}
+
+/* Makes pieces of the bytes that the scan gives, which lie in the blocks held. */
+static void
+give_scanned(struct load *ld)
+{
+    const struct scan *s = &ld->scan;
+    for (size_t i = 0; i < ld->held_count; i++) {
+        const struct held *h = &ld->held[i];
+        uint64_t from = s->give_from > h->position ? s->give_from : h->position;
+        uint64_t to = h->position + h->body->len;
+        to = s->give_to < to ? s->give_to : to;
+        if (from < to) {
+            add_piece(ld->r, h->body,
+                      span_of(h->body->data + (from - h->position), (size_t)(to - from)));
+        }
+    }
+    drop_held(ld);
+}
+
+/* A batch that is left out because there is no more room ends the read. */
+static void
+segment_done(struct load *ld)
+{
+    bool is_through = ld->scan.position == ld->scan.end;
+    give_scanned(ld);
+    if (!is_through) {
+        ld->plan.count = ld->next + 1;
+    }
+    extent_done(ld);
+}
+
+static void
+hold(struct load *ld, struct buf *body)
+{
+    if (ld->held_count % 8 == 0) {
+        ld->held = (struct held *)sl_realloc(ld->held, (ld->held_count + 8) * sizeof(struct held));
+    }
+    ld->held[ld->held_count++] =
+        (struct held){buf_ref(body), ld->block.block * (uint64_t)CACHE_BLOCK};
+}
+
+static bool
+take_of_segment(struct load *ld, struct buf *body, size_t skip)
+{
+    const struct extent *x = &ld->plan.extents[ld->next];
+    size_t left = x->length - ld->taken;
+    size_t n = body->len - skip < left ? body->len - skip : left;
+    hold(ld, body);
+    enum sl_err rc = scan_feed(&ld->scan, span_of(body->data + skip, n));
+    ld->taken += (uint32_t)n;
+    if (rc != SL_OK) {
+        cache_forget(ld->r->shard->o.cache, ld->block.key, (uint64_t)x->position + x->length);
+        load_failed(ld, rc, ld->scan.why);
+        return false;
+    }
+    if (ld->scan.is_done) {
+        segment_done(ld);
+    }
+    return true;
+}
+
+/* False when the load ended. */
+static bool
+take_block(struct load *ld, struct buf *body)
+{
+    const struct extent *x = &ld->plan.extents[ld->next];
+    size_t skip = (size_t)(((uint64_t)x->position + ld->taken) % CACHE_BLOCK);
+    if (skip >= body->len) {
+        load_failed(ld, SL_ECORRUPT, "the object is shorter than the journal says");
+        return false;
+    }
+    return x->is_segment ? take_of_segment(ld, body, skip) : take_of_run(ld, body, skip);
 }
 
 static void
@@ -267,30 +385,54 @@ block_read(struct cache_read *read)
     }
 }
 
-/* Names the block that comes next; begins a run when the last one is through. */
+static void
+begin_run(struct load *ld)
+{
+    ld->crc = 0;
+    ld->pieces_before = ld->r->piece_count;
+    ld->bytes_before = ld->r->total_bytes;
+    ld->last_before = ld->pieces_before == 0 ? 0 : ld->r->pieces[ld->pieces_before - 1].bytes.len;
+}
+
+static void
+begin_segment(struct load *ld)
+{
+    const struct part_read *r = ld->r;
+    const struct extent *x = &ld->plan.extents[ld->next];
+    size_t room = r->max_bytes > r->total_bytes ? r->max_bytes - r->total_bytes : 0;
+    ld->scan = (struct scan){.want_offset = r->offset,
+                             .next_offset = x->first_offset,
+                             .end_offset = x->next_offset,
+                             .may_have_gaps = x->may_have_gaps,
+                             .max_bytes = room,
+                             .is_at_least_one = r->is_at_least_one && r->total_bytes == 0,
+                             .position = x->position,
+                             .end = (uint64_t)x->position + x->length};
+}
+
+/* Names the block that comes next; begins an extent when the last one is through. */
 static void
 aim(struct load *ld)
 {
-    const struct run_ref *run = &ld->plan.runs[ld->next];
-    const struct journal_options *jo = &ld->r->shard->o.journal;
-    if (ld->taken == 0) {
-        ld->crc = 0;
-        ld->pieces_before = ld->r->piece_count;
-        ld->bytes_before = ld->r->total_bytes;
-        ld->last_before =
-            ld->pieces_before == 0 ? 0 : ld->r->pieces[ld->pieces_before - 1].bytes.len;
+    const struct extent *x = &ld->plan.extents[ld->next];
+    if (ld->taken == 0 && x->is_segment) {
+        begin_segment(ld);
+    } else if (ld->taken == 0) {
+        begin_run(ld);
     }
-    entry_key(ld->block.key, sizeof(ld->block.key), jo->prefix, jo->index, run->n);
-    ld->block.block = ((uint64_t)run->position + ld->taken) / CACHE_BLOCK;
+    if (!shard__extent_key(ld->r->shard, &ld->plan, x, ld->block.key)) {
+        ld->block.key[0] = '\0'; /* no store has it: the read fails, and says so */
+    }
+    ld->block.block = ((uint64_t)x->position + ld->taken) / CACHE_BLOCK;
 }
 
-/* True when the run at hand needs no store, or no more of it. False when the load ended or waits.
- */
+/* True when the extent at hand needs no store, or no more of it. False when the load ended or
+ * waits. */
 static bool
 load_one(struct load *ld)
 {
     struct cache *cache = ld->r->shard->o.cache;
-    if (ld->taken == 0 && add_from_tail(ld->r, &ld->plan.runs[ld->next])) {
+    if (ld->taken == 0 && add_from_tail(ld->r, &ld->plan.extents[ld->next])) {
         ld->next++;
         return true;
     }
@@ -324,10 +466,9 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     struct load *ld = (struct load *)sl_alloc(sizeof(*ld));
     r->shard->loads++;
     ld->r = r;
-    ld->plan.count = plan->count;
-    memcpy(ld->plan.runs, plan->runs, plan->count * sizeof(plan->runs[0]));
+    ld->plan = *plan;
     ld->next = next;
-    shard__read_ahead(r->shard, plan->runs + next, plan->count - next);
+    shard__read_ahead(r->shard, plan, next, r->max_bytes);
     load_step(ld);
 }
 
@@ -337,17 +478,15 @@ static void
 read_data(struct part_read *r, const struct part_state *p)
 {
     struct plan plan;
-    make_plan(r, p, &plan);
+    shard__plan(r, p, &plan);
     for (size_t i = 0; i < plan.count; i++) {
-        if (!add_from_tail(r, &plan.runs[i])) {
+        if (!add_from_tail(r, &plan.extents[i])) {
             load_start(r, &plan, i);
             return;
         }
     }
     finish(r, SL_OK);
 }
-
-static void read_now(struct part_read *r);
 
 static void
 refreshed(struct journal_waiter *w, enum sl_err rc)
@@ -429,11 +568,12 @@ part_read_size(struct shard *sh, const struct part_read *r, size_t max_bytes)
     if (p == NULL || r->offset < p->start || r->offset >= p->end) {
         return 0;
     }
-    make_plan(&asked, p, &plan);
+    shard__plan(&asked, p, &plan);
     for (size_t i = 0; i < plan.count; i++) {
-        total += plan.runs[i].length;
+        total += plan.extents[i].length;
     }
-    return total;
+    bool is_bounded = plan.count > 0 && plan.extents[0].is_segment; /* a run is taken whole */
+    return is_bounded && total > max_bytes ? max_bytes : total;
 }
 
 void
@@ -447,5 +587,6 @@ part_read_submit(struct shard *sh, struct part_read *r)
     r->high_watermark = r->log_start = -1;
     r->late = (struct sched_timer){0};
     r->is_late = false;
+    r->replans = 0;
     read_now(r);
 }

@@ -11,6 +11,7 @@
 #define SLUICE_PARTITION_SHARD_H
 
 #include "journal/journal.h"
+#include "segment/keys.h"
 #include "state/state.h"
 #include "wire/batch.h"
 
@@ -36,9 +37,18 @@ struct shard_events {
     void (*part_rolled)(void *arg, struct shard *sh, struct part_state *p);
 };
 
+/* Where a segment's two objects are. */
+struct segment_place {
+    const char *dir; /* "{topic}" or "{topic}~{k}" */
+    int32_t partition;
+    int64_t base;
+    uint32_t gen;
+};
+
 struct shard_options {
     struct journal_options journal; /* app and app_arg are filled by shard_new */
     struct cache *cache;            /* borrowed: blocks of entries that left the tail cache */
+    const char *segment_namespace;  /* borrowed: the first part of segments' keys, "default" */
     size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
     int64_t producer_expiration_ms; /* idempotent producers silent for so long are forgotten; 0 =
                                        never */
@@ -58,6 +68,10 @@ struct sched *shard_sched(struct shard *sh);
 enum journal_mode shard_mode(const struct shard *sh);
 /* SL_OK when S is complete and may be served, SL_EPARTITION_FAILED, else SL_ENOT_OPEN. */
 enum sl_err shard_ready(const struct shard *sh);
+
+/* The key of a segment's object. False when it would be too long for one. */
+bool shard_segment_key(const struct shard *sh, const struct segment_place *at,
+                       enum segment_file file, char key[STORE_KEY_MAX]);
 
 /* --- append one batch --- */
 
@@ -145,6 +159,7 @@ struct part_read {
     struct journal_waiter waiter;
     struct sched_timer late;
     bool is_late;
+    int replans;
 };
 void part_read_submit(struct shard *sh, struct part_read *r);
 /* How many bytes a read from here would give now: whole batches within max_bytes, but at least one.

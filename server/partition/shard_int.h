@@ -33,8 +33,6 @@ struct shard {
 };
 
 void shard__wake(struct shard *sh);
-/* ahead.c: has the cache read what these runs lie in, as far as it likes to. */
-void shard__read_ahead(struct shard *sh, const struct run_ref *runs, size_t count);
 /* expiry.c */
 void shard__expiry_start(struct shard *sh);
 void shard__expiry_stop(struct shard *sh);

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/sched.h"
 
-enum { STORE_KEY_MAX = 320, STORE_PUT_PARTS = 4 };
+enum { STORE_KEY_MAX = 384, STORE_PUT_PARTS = 4 };
 
 enum store_kind { STORE_PUT, STORE_GET, STORE_HEAD, STORE_DEL, STORE_LIST };
 enum { STORE_KINDS = STORE_LIST + 1 };

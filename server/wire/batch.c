@@ -224,17 +224,26 @@ batch_check(struct span records, const struct batch_limits *limits, struct batch
 }
 
 enum sl_err
+batch_head_read(const uint8_t head[BATCH_HEADER_BYTES], struct batch_info *ret)
+{
+    uint32_t length = get_u32(head + AT_LENGTH);
+    if (head[AT_MAGIC] != 2 || length < BATCH_HEADER_BYTES - BATCH_LENGTH_START ||
+        length > INT32_MAX - BATCH_LENGTH_START) {
+        return SL_EMALFORMED;
+    }
+    header_get(head, ret);
+    return SL_OK;
+}
+
+enum sl_err
 batch_info_read(struct span bytes, struct batch_info *ret)
 {
-    if (bytes.len < BATCH_HEADER_BYTES || bytes.ptr[AT_MAGIC] != 2) {
+    struct batch_info info;
+    if (bytes.len < BATCH_HEADER_BYTES || batch_head_read(bytes.ptr, &info) != SL_OK ||
+        info.size_bytes > bytes.len) {
         return SL_EMALFORMED;
     }
-    uint32_t length = get_u32(bytes.ptr + AT_LENGTH);
-    if (length < BATCH_HEADER_BYTES - BATCH_LENGTH_START ||
-        length > bytes.len - BATCH_LENGTH_START || length > INT32_MAX) {
-        return SL_EMALFORMED;
-    }
-    header_get(bytes.ptr, ret);
+    *ret = info;
     return SL_OK;
 }
 

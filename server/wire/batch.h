@@ -83,6 +83,10 @@ MUST_CHECK enum sl_err batch_check(struct span records, const struct batch_limit
 /* Reads the header of the batch that starts at bytes.ptr, for bytes that were checked when they
  * were committed: only lengths and magic are verified. SL_EMALFORMED if the batch is not whole. */
 MUST_CHECK enum sl_err batch_info_read(struct span bytes, struct batch_info *ret);
+/* The same when only the first BATCH_HEADER_BYTES are here: that the rest is there is not checked.
+ */
+MUST_CHECK enum sl_err batch_head_read(const uint8_t head[BATCH_HEADER_BYTES],
+                                       struct batch_info *ret);
 /* Compares the stored CRC with the bytes. The batch must be whole. */
 bool batch_crc_is_right(struct span batch);
 
