@@ -368,6 +368,14 @@ state__groups_clear(struct state *st)
     st->group_version = st->spec_group_version = 0;
 }
 
+static void
+check_existing(const struct group_state *g)
+{
+    bool has_facts = g->facts != NULL;
+    SL_ASSERT(has_facts || g->offsets.count > 0);
+    SL_ASSERT(!has_facts || (g->facts->member_count == 0) == (g->empty_since_ms >= 0));
+}
+
 void
 state__groups_check(const struct state *st)
 {
@@ -375,12 +383,12 @@ state__groups_check(const struct state *st)
     size_t pos = 0;
     SL_ASSERT(st->spec_group_version >= st->group_version);
     for (struct group_state *g; (g = (struct group_state *)map_next(&st->groups, &pos));) {
-        existing += g->exists ? 1 : 0;
-        SL_ASSERT(g->exists || g->spec != NULL);
         SL_ASSERT((g->facts != NULL) == (g->version > 0) && g->version <= st->group_version);
-        SL_ASSERT(!g->exists || g->facts != NULL || g->offsets.count > 0);
-        SL_ASSERT(g->facts == NULL || (g->facts->member_count == 0) == (g->empty_since_ms >= 0));
-        SL_ASSERT(g->spec == NULL || g->spec_version > g->version);
+        SL_ASSERT(g->spec == NULL ? g->exists : g->spec_version > g->version);
+        if (g->exists) {
+            check_existing(g);
+            existing++;
+        }
     }
     SL_ASSERT(existing == st->group_count);
 }

@@ -44,6 +44,10 @@ struct past_topic {
 };
 enum { PAST_TOPICS_MAX = 10000 };
 
+struct garbage_entry {
+    struct garbage_ref r;
+    struct topic_dir *dir;
+};
 struct garbage_list {
     struct garbage_entry *items; /* ascending ids */
     size_t first, count, cap;
@@ -165,6 +169,25 @@ void state__quotas_restore(struct state *st, struct cursor *c);
 void state__quotas_announce(struct state *st);
 
 /* --- segments.c */
+struct topic_dir *state__dir_find(const struct state *st, const struct uuid *id);
+struct topic_dir *state__dir_ref(struct state *st, const struct uuid *id, struct span name);
+void state__dir_unref(struct state *st, struct topic_dir **d);
+/* The first segment of a topic is in flight: the next one must name the same directory. Gives what
+ * was made for it, or NULL. */
+struct topic_dir *state__dir_speculate(struct state *st, const struct uuid *id, struct span name);
+void state__dir_free(struct state *st, struct topic_dir *d);
+/* "{topic}" or "{topic}~{k}": what may stand in a key. */
+bool state__dir_is_sound(struct span dir);
+struct segment_ref *state__segment_at(const struct part_state *p, size_t i);
+/* The first segment that ends at or above offset; segment_count when none does. */
+size_t state__segment_seek(const struct part_state *p, int64_t offset);
+void state__segment_push(struct part_state *p, const struct segment_ref *s);
+void state__garbage_add(struct state *st, const struct part_state *p, const struct segment_ref *s,
+                        int64_t time_ms);
+/* segment_ops.c: one segment of an op or a snapshot. What is taken is the caller's, also when c is
+ * bad. */
+void state__put_segment(struct bytes *out, const struct segment_ref *s);
+struct segment_ref state__take_segment(struct cursor *c);
 void state__segments_init(struct state *st);
 void state__segments_rollback(struct state *st);
 void state__segments_clear(struct state *st); /* garbage; segments go with their partitions */
