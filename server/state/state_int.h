@@ -142,7 +142,7 @@ void state__group_put(struct state *st, struct group_state *g, uint64_t version,
                       struct group_facts *f);
 void state__group_exists(struct state *st, struct group_state *g, int64_t time_ms);
 void state__group_drop(struct state *st, struct group_state *g);
-void state__offset_put(struct group_state *g, const struct group_offset *o);
+void state__offset_put(struct group_state *g, const struct group_offset *from);
 bool state__offset_remove(struct group_state *g, const struct uuid *topic_id, int32_t partition,
                           int64_t before_ms);
 /* Topics are retired: nobody's offsets of them are kept. */
