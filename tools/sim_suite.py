@@ -39,8 +39,11 @@ def main():
         return 1
     # what, command, wanted status: 0 nothing found, 1 something found; 2 is a wrong command line
     tests = [(f"seeds 1..{seeds}", ["--seeds", f"1..{seeds}"], 0)]
-    tests += [(f"the mistake {m} is caught", ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"],
-               1) for m in mistakes]
+    tests += [(f"seeds 1..{seeds // 4} with members of groups",
+               ["--members", "--seeds", f"1..{seeds // 4}"], 0)]
+    tests += [(f"the mistake {m} is caught",
+               ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
+               (["--members"] if m.startswith("group_") else []), 1) for m in mistakes]
     passed = 0
     for what, words, wanted in tests:
         began = time.monotonic()

@@ -23,7 +23,9 @@
     X(first_sequence_any, "17 a non-zero first sequence is accepted from an unknown producer")     \
     X(commit_any_generation, "18 a commit of an older generation is accepted")                     \
     X(absent_is_tail, "19 a removed middle entry is taken as the tail")                            \
-    X(visible_before_durable, "20 the store shows what power loss takes back")
+    X(visible_before_durable, "20 the store shows what power loss takes back")                     \
+    X(group_sync_early, "21 an assignment is told before it is verified")                          \
+    X(group_other_ignored, "22 a coordinator goes on although another one moved the group")
 
 enum mistake {
     MISTAKE_NONE = 0,

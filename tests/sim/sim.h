@@ -12,6 +12,7 @@
  *     sim_truth.c   what was committed, judged from the objects alone; every check of what leaves
  *     sim_broker.c  brokers and what happens to them
  *     sim_group.c   coordinators and commits, and the judge of both
+ *     sim_member.c  members of live groups, and their judge
  *     sim_topic.c   topics made, deleted and made again
  *     sim_client.c  producers;  sim_reader.c  readers;  sim_batch.c  record batches
  *
@@ -20,6 +21,7 @@
 #define SLUICE_TESTS_SIM_H
 
 #include "base/counters.h"
+#include "group/group.h"
 #include "journal/mistakes.h"
 #include "partition/lookup.h"
 #include "store/cache.h"
@@ -139,6 +141,18 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(group_compared, "groups of a broker compared with the truth")                                \
     X(topic_deleted, "topic deleted")                                                              \
     X(topic_again, "topic made again under a name that was deleted")                               \
+    X(member_stable, "member told its assignment")                                                 \
+    X(member_commit, "commit of a member acknowledged")                                            \
+    X(member_fetch, "committed offset fetched")                                                    \
+    X(member_crashed, "member crashed")                                                            \
+    X(member_left, "member left")                                                                  \
+    X(member_slept, "member slept, and woke in the belief it had")                                 \
+    X(member_changed, "member changed its subscription")                                           \
+    X(member_unknown, "member told that it is unknown")                                            \
+    X(member_fenced, "static member fenced by its successor")                                      \
+    X(member_skipped, "static leader came back without a rebalance")                               \
+    X(member_moved, "member told to look for the coordinator again")                               \
+    X(member_loading, "member told that the coordinator is loading")                               \
     X(compared, "states of two brokers at one entry compared")
 
 enum sim_stat {
@@ -168,7 +182,8 @@ enum sim_stat {
     X(damage)                                                                                      \
     X(trim)                                                                                        \
     X(snap)                                                                                        \
-    X(retire) X(expire) X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel)
+    X(retire)                                                                                      \
+    X(expire) X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -349,6 +364,7 @@ struct sim_broker {
     struct sim_sched *sched;
     struct shard *shards[SIM_JOURNALS_MAX];
     enum journal_mode mode[SIM_JOURNALS_MAX];
+    struct group_table *tables[SIM_JOURNALS_MAX];
     struct cache *cache;
     struct shard_events events;
     struct diag log;
@@ -412,6 +428,17 @@ void topics_compare(const struct sim_broker *b);
 /* Groups of every broker that stands at the end of the truth are the truth's. */
 void groups_compare(void);
 
+/* --- members of live groups (sim_member.c) */
+void members_start(void);
+void members_broker_start(struct sim_broker *b, int journal);
+/* False: not of a live group. */
+bool members_truth_item(uint16_t kind, struct span payload);
+void members_truth_reset(uint32_t journal);
+bool members_are_done(void);
+bool members_are_settled(void);
+void members_explain(char *out, size_t cap);
+void members_compare(const struct sim_broker *b, int journal);
+
 struct sim_entry { /* by journal and n: the first object that bore the key */
     bool is_there, was_deleted;
     struct uuid id, prev;
@@ -464,7 +491,7 @@ struct world {
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
-    bool is_group_forced;
+    bool is_group_forced, is_member_forced;
     struct sim_result *result;
 };
 extern struct world sim;

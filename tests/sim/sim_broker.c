@@ -52,6 +52,27 @@ mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *wh
         check_failure(b, j, why);
     }
     b->mode[j] = mode;
+    if (b->tables[j] != NULL) {
+        group_table_mode_changed(b->tables[j]);
+    }
+}
+
+static void
+group_changed(void *arg, struct shard *sh, struct group_state *g)
+{
+    struct sim_broker *b = broker_of(arg);
+    if (b->tables[journal_of(b, sh)] != NULL) {
+        group_table_group_changed(b->tables[journal_of(b, sh)], g);
+    }
+}
+
+static void
+group_deleted(void *arg, struct shard *sh, struct group_state *g, enum group_gone why)
+{
+    struct sim_broker *b = broker_of(arg);
+    if (b->tables[journal_of(b, sh)] != NULL) {
+        group_table_group_deleted(b->tables[journal_of(b, sh)], g, why);
+    }
 }
 
 static struct shard *
@@ -89,6 +110,8 @@ broker_start(struct sim_broker *b)
     b->sched = sim_sched_new(b->id);
     b->sched->skew_ms = (int64_t)rng_below(&sim.r_fault, (uint64_t)(2 * skew + 1)) - skew;
     b->events.mode_changed = mode_changed;
+    b->events.group_changed = group_changed;
+    b->events.group_deleted = group_deleted;
     b->log_kv[0] = KV_I64("broker", b->id);
     b->log = (struct diag){.kv = b->log_kv, .count = 1};
     b->phase = BROKER_UP;
@@ -103,6 +126,7 @@ broker_start(struct sim_broker *b)
     for (int j = 0; j < sim.k.journals; j++) {
         b->mode[j] = JOURNAL_CLOSED;
         b->shards[j] = new_shard(b, (uint32_t)j);
+        members_broker_start(b, j);
         shard_open(b->shards[j]);
     }
     sim.here = NULL;
@@ -159,6 +183,7 @@ destroy(struct sim_broker *b)
     struct sim_sched *s = b->sched;
     sim.here = s;
     for (int j = 0; j < sim.k.journals; j++) {
+        group_table_destroy(&b->tables[j]);
         shard_destroy(&b->shards[j]);
     }
     cache_close(&b->cache);
@@ -216,6 +241,9 @@ on_close(void *arg)
 {
     struct sim_broker *b = arg;
     for (int j = 0; j < sim.k.journals; j++) {
+        if (b->tables[j] != NULL) {
+            group_table_stop(b->tables[j]);
+        }
         shard_close(b->shards[j], b->close_by);
     }
 }

@@ -348,6 +348,9 @@ truth_retire_op(uint32_t journal, struct span rest)
 void
 groups_truth_item(uint32_t journal, uint16_t kind, struct span payload)
 {
+    if (members_truth_item(kind, payload)) {
+        return;
+    }
     switch (kind) {
     case ITEM_GROUP:
         truth_group_op(journal, payload);
@@ -369,6 +372,7 @@ groups_truth_item(uint32_t journal, uint16_t kind, struct span payload)
 void
 groups_truth_reset(uint32_t journal)
 {
+    members_truth_reset(journal);
     for (int i = 0; i < GROUPS; i++) {
         if (gs.groups[i].journal == (int)journal) {
             gs.groups[i].truth = (struct truth_group){0};
@@ -459,6 +463,7 @@ compare_broker(const struct sim_broker *b, int journal)
     if (journal == 0) {
         topics_compare(b);
     }
+    members_compare(b, journal);
     for (int i = 0; i < GROUPS; i++) {
         if (gs.groups[i].journal == journal && gs.groups[i].id[0] != '\0') {
             compare_group(b, &gs.groups[i]);

@@ -4,6 +4,7 @@
  *     sim --seed N --trace                      one seed, every event on standard output
  *     sim --list-mistakes
  *     sim --groups ...                          consumer groups in every seed, not in some
+ *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
  *     sim --regressions FILE                    the seeds of a file: "number  what it found"
  *     --off late,crash,...                      without these faults (to narrow a seed down)
@@ -147,6 +148,9 @@ print_off(void)
 {
     if (sim.is_group_forced) {
         printf(" --groups");
+    }
+    if (sim.is_member_forced) {
+        printf(" --members");
     }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
@@ -331,6 +335,9 @@ print_summary(double seconds)
            sum.seeds, sum.failed, sum.steps, sum.virtual_s / 86400, seconds);
     printf("faults and rare paths:\n");
     for (int i = 0; i < ST_COUNT; i++) {
+        if (!sim.is_member_forced && strncmp(stat_names[i], "member_", 7) == 0) {
+            continue;
+        }
         printf("    %-18s %10" PRIu64 "  %s%s\n", stat_names[i], sum.stats[i], stat_texts[i],
                sum.stats[i] == 0 ? "   *** NEVER MET ***" : "");
     }
@@ -422,6 +429,7 @@ parse(int argc, char **argv)
                                           {"shrink", no_argument, NULL, 'k'},
                                           {"keep-going", no_argument, NULL, 'g'},
                                           {"groups", no_argument, NULL, 'G'},
+                                          {"members", no_argument, NULL, 'E'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     bool is_fine = true;
@@ -461,6 +469,9 @@ parse(int argc, char **argv)
             break;
         case 'G':
             sim.is_group_forced = true;
+            break;
+        case 'E':
+            sim.is_member_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

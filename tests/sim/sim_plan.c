@@ -305,6 +305,20 @@ groups(struct knobs *k)
     k->every[F_topicdel] = k->every[F_ops];
 }
 
+/* Members of live groups take minutes; what else befalls the run is spread over them. */
+static void
+members(struct knobs *k)
+{
+    int64_t storm = between(2, 8) * SIM_MIN;
+    for (int f = 0; f < F_COUNT; f++) {
+        if (k->every[f] > 0 && k->every[f] < storm / 25) {
+            k->every[f] = storm / between(8, 25);
+        }
+    }
+    k->every[F_member] = storm;
+    k->every[F_group] = k->every[F_commit] = 0; /* whose groups have members that nobody hears of */
+}
+
 void
 plan_make(struct knobs *k, uint64_t seed)
 {
@@ -320,5 +334,8 @@ plan_make(struct knobs *k, uint64_t seed)
     plans[seed % (sizeof(plans) / sizeof(plans[0]))](k);
     if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
         groups(k);
+    }
+    if (sim.is_member_forced) {
+        members(k);
     }
 }

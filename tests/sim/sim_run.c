@@ -66,7 +66,7 @@ boot(void)
 static bool
 is_produced(void)
 {
-    return sim.batches_left <= 0;
+    return sim.batches_left <= 0 && members_are_done();
 }
 
 static bool
@@ -77,20 +77,21 @@ is_settled(void)
             return false;
         }
     }
-    return clients_are_idle();
+    return clients_are_idle() && members_are_settled();
 }
 
 static void
 settle(void)
 {
-    char why[200];
+    char why[300];
     sim.is_quiet = true;
     TRACE("sim      storm is over");
     for (int i = 0; i < sim.k.brokers; i++) {
         broker_resume(&sim.brokers[i]);
     }
     if (!sim_run(is_settled, sim.now + settle_time())) {
-        clients_explain(why, sizeof(why));
+        clients_explain(why, 100);
+        members_explain(why + strlen(why), sizeof(why) - strlen(why));
         sim_violation("every run settles", "modes %d %d %d / %d %d %d; %s",
                       (int)broker_mode(&sim.brokers[0], 0), (int)broker_mode(&sim.brokers[1], 0),
                       (int)broker_mode(&sim.brokers[2], 0), (int)broker_mode(&sim.brokers[0], 1),
@@ -193,6 +194,7 @@ sim_seed_run(uint64_t seed)
     readers_start();
     ops_start();
     groups_start();
+    members_start();
     faults_start();
     if (!sim_run(is_produced, sim.now + 3000 * SIM_DAY)) {
         sim_violation("every run settles", "clients cannot make their batches");

@@ -177,6 +177,9 @@ bool
 sim_run(bool (*stop)(void), int64_t until)
 {
     uint64_t budget = SIM_STEPS_MAX;
+    if (sim.k.every[F_member] > 0) {
+        budget *= 10; /* heartbeats never end */
+    }
     while (!stop()) {
         if (sim.now > until) {
             return false;
