@@ -4,26 +4,31 @@
  *
  * What is measured, per journal:
  *
- *   delay    how long an acknowledgement takes: smoothed, or the time since the last one while
- *            something waits, whichever is longer. A queue by itself is no trouble (a fast store
- *            empties 64 MiB in a tenth of a second, and TCP holds back whoever sends faster); a
- *            queue that one has to wait in is, and the waiting is what clients feel.
- *   waiting  bytes of produce requests that are neither acknowledged nor refused.
- *   store    its health (store/health.h), which knows of failures too, and of other traffic.
+ *   delay    how long the journal acknowledges nothing although something waits: now, or
+ *            smoothed over the last seconds, whichever is longer
+ *   waiting  bytes of produce requests that are neither acknowledged nor refused
+ *   store    its health (store/health.h), which knows of failures too, and of other traffic
+ *
+ * The delay is not how long a request waits behind others: a store that is quick and has much to do
+ * is no trouble. It empties the queue as fast as it can be filled, and TCP holds back whoever sends
+ * faster; to throttle there only makes the queue run dry. Measured with the time from request to
+ * acknowledgement in its place: three flat-out librdkafka producers on a busy machine waited half a
+ * second each, and pauses made them see-saw.
  *
  *              delay > SOFT, or the store is degraded
  *      none  ------------------------------------------>  slowing
  *            <------------------------------------------
  *              delay < CALM, and the store is healthy
  *
- *              no acknowledgement for HARD, or waiting >= its share of the memory while delay >
- * SOFT, or the store is unavailable slowing  ------------------------------------------>  refusing
+ *              nothing acknowledged for HARD, or the store is unavailable,
+ *              or waiting >= the journal's share of memory while delay > SOFT
+ *   slowing  ------------------------------------------>  refusing
  *            <------------------------------------------
- *              an acknowledgement, waiting <= half of its share, and the store answers
+ *              an acknowledgement, waiting <= half of the share, and the store answers
  *
  * Slowing. The reply's throttle time grows with the delay beyond CALM, to PRESSURE_THROTTLE_MAX_MS:
- * a client that stays away for as long as others have to wait halves what it sends. More than a
- * second would not slow a producer further, only make it late when the store is back.
+ * a client that stays away for as long as the store needs for a write halves what it sends. More
+ * than a second would not slow a producer further, only make it late when the store is back.
  *
  * Refusing. The error is NOT_ENOUGH_REPLICAS (19). What the clients make of the candidates:
  *   - REQUEST_TIMED_OUT (7) means "perhaps written": librdkafka counts the messages as possibly
@@ -31,8 +36,8 @@
  *     here means "certainly not written", which 19 says (NOT_PERSISTED there).
  *   - NOT_LEADER_OR_FOLLOWER (6) and KAFKA_STORAGE_ERROR (56) are retried, too, but each makes the
  *     client ask for Metadata first, and again and again while nothing changes.
- *   - THROTTLING_QUOTA_EXCEEDED (89) is young: sarama, kafkajs and older librdkafka do not retry a
- *     produce for it.
+ *   - THROTTLING_QUOTA_EXCEEDED (89, KIP-599) is for topics and quotas; sarama, for one, does not
+ *     retry a produce for it.
  *   - 19 exists since 0.8.2, is retried by all of them after their back-off, without a look at
  *     Metadata, and keeps the sequence of an idempotent producer: the batches behind a refused one
  *     meet OUT_OF_ORDER_SEQUENCE or 19 and are sent again in their order, as they are with Kafka.
@@ -59,7 +64,8 @@
 #define SAMPLE_MAX_NS (2 * SCHED_S) /* longer than that counts as that: so that it is forgotten */
 #define HEALTH_AGE_NS (50 * SCHED_MS)
 #define HALVE_NS SCHED_S
-enum { DEGRADED_MS = 100, SMOOTH = 4, SHARE_MIN_BYTES = 4 << 20, HALVINGS_MAX = 30 };
+#define SMOOTH_NS (2 * SCHED_S)
+enum { DEGRADED_MS = 100, SHARE_MIN_BYTES = 4 << 20, HALVINGS_MAX = 30 };
 
 struct gauge {
     _Atomic int64_t waiting, waiting_bytes;
@@ -218,13 +224,15 @@ pressure_begin(struct pressure *p, uint32_t journal, int64_t bytes, int64_t now_
     }
 }
 
-/* A quarter of each new sample: an outage is over after a handful of acknowledgements. */
+/* A gap counts by the time since the last one: of acknowledgements that come together, the first.
+ */
 static void
-sample(struct gauge *g, int64_t took)
+sample(struct gauge *g, int64_t gap, int64_t since)
 {
     int64_t smooth = atomic_load(&g->delay_ns);
-    took = took < 0 ? 0 : took < SAMPLE_MAX_NS ? took : SAMPLE_MAX_NS;
-    atomic_store(&g->delay_ns, smooth + (took - smooth) / SMOOTH);
+    gap = gap < 0 ? 0 : gap < SAMPLE_MAX_NS ? gap : SAMPLE_MAX_NS;
+    since = since < 0 ? 0 : since < SAMPLE_MAX_NS ? since : SAMPLE_MAX_NS;
+    atomic_store(&g->delay_ns, smooth + (gap - smooth) * since / (since + SMOOTH_NS));
 }
 
 void
@@ -234,11 +242,11 @@ pressure_end(struct pressure *p, uint32_t journal, const struct pressure_wait *w
         return;
     }
     struct gauge *g = &p->gauges[journal];
+    int64_t ended = atomic_exchange(&g->idle_ns, now_ns);
     if (w->is_progress) {
-        atomic_store(&g->progress_ns, now_ns);
-        sample(g, now_ns - w->begun_ns);
+        int64_t last = atomic_exchange(&g->progress_ns, now_ns);
+        sample(g, now_ns - (w->begun_ns > last ? w->begun_ns : last), now_ns - ended);
     }
-    atomic_store(&g->idle_ns, now_ns);
     atomic_fetch_sub(&g->waiting_bytes, w->bytes);
     atomic_fetch_sub(&g->waiting, 1);
 }

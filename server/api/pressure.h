@@ -51,7 +51,8 @@ int32_t pressure_throttle_ms(struct pressure *p, uint32_t journal, int64_t now_n
 struct pressure_view {
     enum pressure_level level;
     int32_t throttle_ms;
-    int64_t waiting_bytes, waiting, delay_ns, bytes_max;
+    int64_t waiting_bytes, waiting, bytes_max;
+    int64_t delay_ns; /* how long nothing was acknowledged, now or smoothed */
 };
 void pressure_view(struct pressure *p, uint32_t journal, int64_t now_ns, struct pressure_view *ret);
 /* "none", "slowing", "refusing" */

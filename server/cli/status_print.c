@@ -99,7 +99,7 @@ print_journal(const json_t *j)
                  int_of(j, "index"), text_of(j, "mode"), int_of(j, "verified_through"),
                  int_of(j, "in_flight"), int_of(j, "queued_items"), int_of(j, "queued_bytes"));
     if (pressure[0] != '\0' && strcmp(pressure, "none") != 0) {
-        (void)printf("; %s producers, acknowledgements take %.1f s", pressure,
+        (void)printf("; %s producers, nothing acknowledged for %.1f s", pressure,
                      real_of(j, "delay_ms") / 1000);
     }
     (void)printf("%s%s\n", why[0] == '\0' ? "" : ": ", why);

@@ -79,6 +79,25 @@ policy__quick_acknowledgements__no_throttle_however_much_waits(void **unused)
     }
 }
 
+/* Each waits for three seconds, behind others. */
+static void
+policy__long_queue_that_moves__is_left_to_tcp(void **unused)
+{
+    (void)unused;
+    enum { DEEP = 60, EVERY_MS = 50 };
+    for (int i = 0; i < DEEP; i++) {
+        pressure_begin(p, 0, SHARE, now);
+    }
+    for (int i = 0; i < 200; i++) {
+        int64_t begun = now - DEEP * EVERY_MS * SCHED_MS;
+        pass_ms(EVERY_MS);
+        end(0, SHARE, begun, true);
+        assert_int_equal(pressure_throttle_ms(p, 0, now), 0);
+        assert_true(pressure_admits(p, 0, now));
+        pressure_begin(p, 0, SHARE, now);
+    }
+}
+
 static void
 policy__acknowledgements_grow_slow__throttle_grows_to_its_bound(void **unused)
 {
@@ -169,7 +188,8 @@ policy__refusing_and_nothing_waits__one_request_probes(void **unused)
     assert_false(pressure_admits(p, 0, now));
     end(0, 1000, begun, true); /* the probe came through */
     assert_true(pressure_admits(p, 0, now));
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 5; k++) {
+        pass_ms(PRESSURE_THROTTLE_MAX_MS); /* as it was told to */
         ack_after_ms(10);
     }
     assert_int_equal(pressure_throttle_ms(p, 0, now), 0);
@@ -448,6 +468,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         POLICY_TEST(policy__quick_acknowledgements__no_throttle_however_much_waits),
+        POLICY_TEST(policy__long_queue_that_moves__is_left_to_tcp),
         POLICY_TEST(policy__acknowledgements_grow_slow__throttle_grows_to_its_bound),
         POLICY_TEST(policy__between_the_two_limits__stays_what_it_was),
         POLICY_TEST(policy__store_stalls__slows_then_refuses_but_for_the_other_journal),

@@ -321,7 +321,7 @@ status__a_sluice_answers__prints_how_it_is(void **state)
         "requests: 12.0 PUT/s, 3.1 GET/s, 0.2 LIST/s; at this rate about $159 a month\n",
         "journal 0: live, verified through 12, 1 in flight, 2 queued (34 bytes); slowing "
         "producers, "
-        "acknowledgements take 0.7 s\n",
+        "nothing acknowledged for 0.7 s\n",
         "x_y 5\n",
         "s3_ms{kind=put} 3, half below 64, 99 % below 128 ms\n",
         "s3_n 4\n",
