@@ -36,7 +36,10 @@ class Steady:
         for line in self.process.stdout:
             words = line.split()
             if words[0] == "ack":
-                self.acked[int(words[1])] = (int(words[2]), int(words[3]))
+                # None: librdkafka concludes from a later success that a request it had given up on
+                # was written; it does not know where.
+                offset = None if words[3] == "None" else int(words[3])
+                self.acked[int(words[1])] = (int(words[2]), offset)
             elif words[0] == "done":
                 self.sent = int(words[1])
             else:
@@ -73,7 +76,12 @@ def check(raw, producers):
     logs = [log_of(raw, first.topic, p) for p in range(first.partitions)]
     total = 0
     for producer in producers:
+        names = [{v.split(b":.")[0].decode() for v in log} for log in logs]
         for index, (partition, offset) in producer.acked.items():
+            if offset is None:
+                expect_true(f"{producer.label}:{index}" in names[partition],
+                            f"{producer.label}:{index} was acknowledged and is not in {partition}")
+                continue
             expect_true(offset < len(logs[partition]),
                         f"{producer.label}:{index} was acknowledged at {partition}/{offset}, "
                         f"the log ends at {len(logs[partition])}")
