@@ -2,6 +2,7 @@
 #ifndef SLUICE_API_API_INT_H
 #define SLUICE_API_API_INT_H
 
+#include "admin/quotas.h"
 #include "api/handlers.h"
 
 /* The advertised address of the listener that the client came through; the broker's first when its
@@ -32,6 +33,8 @@ struct api_name {
 /* Calls refuse(arg, i) for every item i < count whose key another item has as well, each once. */
 void api__refuse_duplicates(const struct api_name *keys, size_t count,
                             void (*refuse)(void *arg, size_t i), void *arg);
+/* Whom quotas measure. Borrows from req. */
+struct quota_client api__quota_client(const struct request *req);
 /* A deadline from a timeout that a client asked for, kept within reason. */
 int64_t api__deadline(const struct request *req, int32_t timeout_ms);
 

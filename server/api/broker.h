@@ -7,6 +7,7 @@
 
 #include "admin/directory.h"
 #include "admin/producer_ids.h"
+#include "admin/quotas.h"
 #include "admin/topics.h"
 #include "base/diag.h"
 #include "group/consumer_topics.h"
@@ -49,6 +50,7 @@ struct broker {
     struct directory *topics;
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
+    struct quotas *quotas; /* NULL: none are measured */
     struct group_table **groups;         /* one per journal */
     struct consumer_topics group_topics; /* what they ask about topics */
     struct pressure *pressure;           /* back-pressure on producers; NULL: none */

@@ -143,3 +143,12 @@ api__refuse_duplicates(const struct api_name *keys, size_t count,
     sl_free(is_refused);
     map_fini(&seen);
 }
+
+struct quota_client
+api__quota_client(const struct request *req)
+{
+    static const char kind[] = "User:";
+    const char *principal = req->conn->principal;
+    size_t skip = strncmp(principal, kind, sizeof(kind) - 1) == 0 ? sizeof(kind) - 1 : 0;
+    return (struct quota_client){span_cstr(principal + skip), req->client_id};
+}

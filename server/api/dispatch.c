@@ -3,11 +3,13 @@
  * Key, version and correlation id come first: an ApiVersions request of a version that we do not
  * know is still answered (in the layout of version 0, KIP-511), everything else that we do not know
  * closes the connection, which is what clients probe for. */
-#include "api/handlers.h"
+#include "api/api_int.h"
 #include "base/counters.h"
 
 /* The largest structs per byte of request are a fetch's: 400 bytes for a partition that takes 16.
  */
+/* As in Kafka: a window. */
+enum { REQUEST_QUOTA_WAIT_MAX_MS = 1000 };
 enum { ARENA_SLACK = 64 << 10, ARENA_PER_BYTE = 32, ARENA_MAX = 64 << 20, REPLY_MAX = 64 << 20 };
 
 static const struct api_row table[] = {
@@ -44,6 +46,9 @@ static const struct api_row table[] = {
     {API_LIST_PARTITION_REASSIGNMENTS, 0, 0, 0, ACL_DESCRIBE, ACL_CLUSTER,
      list_partition_reassignments_handle},
     {API_OFFSET_DELETE, 0, 0, 0, ACL_DELETE, ACL_GROUP, offset_delete_handle},
+    {API_DESCRIBE_CLIENT_QUOTAS, 0, 1, 0, ACL_DESCRIBE_CONFIGS, ACL_CLUSTER,
+     describe_client_quotas_handle},
+    {API_ALTER_CLIENT_QUOTAS, 0, 1, 0, ACL_ALTER_CONFIGS, ACL_CLUSTER, alter_client_quotas_handle},
     {API_DESCRIBE_CLUSTER, 0, 1, 0, ACL_ANY, ACL_NONE, describe_cluster_handle},
     {API_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, ACL_READ, ACL_GROUP, consumer_group_heartbeat_handle},
     {API_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, ACL_DESCRIBE, ACL_GROUP, consumer_group_describe_handle},
@@ -167,6 +172,28 @@ run_handler(struct request *req, const struct request_header *h)
     row->handle(req, h);
 }
 
+/* The time that handlers take on the loop counts against request_percentage. What a client owes
+ * from before throttles this request; what this one takes is known when its handler has returned,
+ * and then the request may be gone. */
+static void
+meter_handler(struct request *req, const struct request_header *h)
+{
+    struct quotas *q = req->broker->quotas;
+    struct sched *loop = req->loop;
+    struct quota_client c = api__quota_client(req);
+    int64_t began = q == NULL ? 0 : sched_now(loop);
+    struct quota_bucket *b = quotas_hold(q, QUOTA_REQUEST, &c, began);
+    if (b == NULL) {
+        run_handler(req, h);
+        return;
+    }
+    int64_t ms = quotas_take(q, QUOTA_REQUEST, &c, 0, began);
+    request_throttle(req, ms < REQUEST_QUOTA_WAIT_MAX_MS ? ms : REQUEST_QUOTA_WAIT_MAX_MS);
+    run_handler(req, h);
+    int64_t ended = sched_now(loop);
+    quotas_release(q, &b, (double)(ended - began) / (double)SCHED_S, ended);
+}
+
 void
 api_dispatch(struct request *req)
 {
@@ -184,7 +211,7 @@ api_dispatch(struct request *req)
     req->correlation_id = h->correlation_id;
     req->client_id = h->client_id;
     req->conn->client_id = h->client_id;
-    run_handler(req, h);
+    meter_handler(req, h);
 }
 
 void

@@ -135,6 +135,22 @@ release(struct fetch *f)
     pool_give(f);
 }
 
+/* Counts what is sent against the client's quota. */
+static void
+charge(struct fetch *f)
+{
+    struct request *req = f->req;
+    struct quota_client c = api__quota_client(req);
+    size_t bytes = 0;
+    for (size_t i = 0; i < f->part_count; i++) {
+        bytes += f->parts[i].group == NULL ? 0 : f->parts[i].read.total_bytes;
+    }
+    if (bytes > 0) {
+        request_throttle(req, quotas_take(req->broker->quotas, QUOTA_FETCH, &c, (double)bytes,
+                                          sched_now(req->loop)));
+    }
+}
+
 static void
 reply(struct fetch *f)
 {
@@ -143,6 +159,7 @@ reply(struct fetch *f)
     struct fetch_splices splices = {0};
     sched_timer_stop(req->loop, &f->timer);
     bytes_init(&b, REPLY_MAX);
+    charge(f);
     f->resp.throttle_time_ms = req->throttle_ms;
     size_t start = response_begin(&b, f->h);
     enum sl_err rc = fetch_response_encode(&f->resp, f->h->api_version, &b, &req->arena, &splices);
@@ -582,9 +599,23 @@ allocate(struct fetch *f)
     return true;
 }
 
+/* Who owes bytes from before gets nothing, and is told how long (KIP-219); clients know an answer
+ * without any partition for what it is. True when that is so. */
+static bool
+is_in_debt(struct fetch *f)
+{
+    struct request *req = f->req;
+    struct quota_client c = api__quota_client(req);
+    int64_t ms = quotas_take(req->broker->quotas, QUOTA_FETCH, &c, 0, sched_now(req->loop));
+    request_throttle(req, ms);
+    return ms > 0;
+}
+
 static void
 set_limits(struct fetch *f)
 {
+    struct quota_client c = api__quota_client(f->req);
+    double quota = quotas_most(f->req->broker->quotas, QUOTA_FETCH, &c);
     int64_t most = f->req->broker->fetch_max_bytes;
     int64_t asked = 0;
     int64_t wait_ms = f->in.max_wait_ms < 0 ? 0 : f->in.max_wait_ms;
@@ -594,6 +625,7 @@ set_limits(struct fetch *f)
     }
     most = f->in.max_bytes < most ? f->in.max_bytes : most;
     most = asked < most ? asked : most;
+    most = quota < (double)most ? (int64_t)quota : most;
     f->most_bytes = most < 1 ? 1 : most;
     if (f->in.min_bytes > f->most_bytes) {
         f->in.min_bytes = (int32_t)f->most_bytes;
@@ -615,6 +647,10 @@ fetch_handle(struct request *req, const struct request_header *h)
     f->h = h;
     if (f->in.session_id != 0 && f->in.session_epoch > 0) {
         f->resp.error_code = kafka_error_of(SL_EFETCH_SESSION);
+        reply(f);
+        return;
+    }
+    if (is_in_debt(f)) {
         reply(f);
         return;
     }

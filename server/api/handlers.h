@@ -71,6 +71,8 @@ void create_acls_handle(struct request *req, const struct request_header *h);
 void delete_acls_handle(struct request *req, const struct request_header *h);
 void describe_log_dirs_handle(struct request *req, const struct request_header *h);
 void delete_records_handle(struct request *req, const struct request_header *h);
+void describe_client_quotas_handle(struct request *req, const struct request_header *h);
+void alter_client_quotas_handle(struct request *req, const struct request_header *h);
 void elect_leaders_handle(struct request *req, const struct request_header *h);
 void list_partition_reassignments_handle(struct request *req, const struct request_header *h);
 void describe_topic_partitions_handle(struct request *req, const struct request_header *h);

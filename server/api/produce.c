@@ -61,6 +61,9 @@ throttle(struct produce *p)
             request_throttle(p->req, pressure_throttle_ms(br->pressure, j, now));
         }
     }
+    struct quota_client c = api__quota_client(p->req);
+    request_throttle(p->req, quotas_take(br->quotas, QUOTA_PRODUCE, &c,
+                                         (double)p->req->body.len, now));
     counter_add(C_produce_throttled, p->req->throttle_ms > 0 ? 1 : 0);
 }
 

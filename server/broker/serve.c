@@ -110,6 +110,7 @@ broker_fill(struct process *p)
             (struct broker_listener){cfg->listeners[i].name, cfg->listeners[i].advertised.host,
                                      cfg->listeners[i].advertised.port};
     }
+    b->quotas = quotas_new();
     p->cache = cache_open(p->bucket.store, (size_t)cfg->storage.cache_bytes);
     broker__shards_new(p);
     broker__groups_new(p);
@@ -137,6 +138,7 @@ broker_drop(struct process *p)
     sl_free(b->listeners);
     sl_free(p->is_reported);
     directory_destroy(&b->topics);
+    quotas_destroy(&b->quotas);
     gate_fini(&p->opened);
 }
 

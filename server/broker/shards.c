@@ -22,6 +22,12 @@ on_topic_deleting(void *arg, struct topic_state *t)
 }
 
 static void
+on_quota_changed(void *arg, const struct quota_state *q, bool is_removed)
+{
+    quotas_changed(((struct process *)arg)->broker.quotas, q, is_removed);
+}
+
+static void
 on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
 {
     struct process *p = (struct process *)arg;
@@ -46,6 +52,7 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
 
 static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
                                                  .topic_deleting = on_topic_deleting,
+                                                 .quota_changed = on_quota_changed,
                                                  .mode_changed = on_mode_changed,
                                                  .group_changed = broker__group_changed,
                                                  .group_deleted = broker__group_deleted};

@@ -14,6 +14,7 @@ from suite_protocol import errors_in
 # What this suite exercises at every version; test_table.c and docs/protocol.md say the same.
 ADVERTISED = {"DeleteTopics": (1, 6), "DescribeAcls": (1, 3), "CreateAcls": (1, 3),
               "DeleteAcls": (1, 3), "AlterConfigs": (0, 2), "IncrementalAlterConfigs": (0, 1),
+              "DescribeClientQuotas": (0, 1), "AlterClientQuotas": (0, 1),
               "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
               "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0)}
 
@@ -91,6 +92,13 @@ def expect_text(text, part, what):
         raise AssertionError(f"{what}: {part!r} is not in {short(text)}")
 
 
+def quota(entity, **values):
+    """A request that sets values (None removes) of one entity: [(type, name or None)]."""
+    return {"entries": [{
+        "entity": [{"entity_type": t, "entity_name": n} for t, n in entity],
+        "ops": [{"key": key, "value": v or 0.0, "remove": v is None} for key, v in values.items()]}]}
+
+
 def bodies(raw, topic):
     """{API: function of a version: (request, the error codes that are right in the answer)}"""
     def delete_topics(version):
@@ -109,6 +117,8 @@ def bodies(raw, topic):
         "IncrementalAlterConfigs": lambda v: (
             {"resources": [{"resource_type": 2, "resource_name": topic, "configs": [
                 {"name": "retention.ms", "config_operation": 1}]}]}, {0}),
+        "DescribeClientQuotas": lambda v: ({"components": []}, {0}),
+        "AlterClientQuotas": lambda v: (quota([("client-id", "d01")], consumer_byte_rate=1e9 + v), {0}),
         "DescribeLogDirs": lambda v: ({"topics": None}, {0}),
         "DeleteTopics": delete_topics,
         "DeleteRecords": lambda v: ({"topics": [{"name": topic, "partitions": [
@@ -464,3 +474,93 @@ def d07_timestamps_within_bounds(env):
     row = raw.produce(plain, 0, k.make_batch([(b"k", b"v", (), now + 3700000)]))
     expect(row["error"], k.INVALID_TIMESTAMP, "an hour ahead is the default")
     expect(raw.produce(plain, 0, k.make_batch([(b"k", b"v", (), 5)]))["error"], 0, "an old record")
+
+
+# --- quotas ---
+
+def quotas_of(raw, *components, strict=False):
+    """{(parts of the entity, sorted): values}"""
+    reply = raw.call("DescribeClientQuotas", 1, {"strict": strict, "components": [
+        {"entity_type": t, "match_type": m, "match": n} for t, m, n in components]})
+    expect(reply["error"], 0, "DescribeClientQuotas")
+    return {tuple(sorted((p["entity_type"], p["entity_name"]) for p in e["entity"])):
+            {v["key"]: v["value"] for v in e["values"]} for e in reply["entries"]}
+
+
+@test(timeout=180)
+def d08_quotas_java(env):
+    tool, raw = Tool(env), env.client()
+    user, client = f"{env.name}-user", f"{env.name}-client"
+    named = ("--entity-type", "users", "--entity-name", user, "--entity-type", "clients",
+             "--entity-name", client)
+    tool.ok("configs", "--alter", *named, "--add-config",
+            "producer_byte_rate=1024,consumer_byte_rate=2048,request_percentage=12.5")
+    key = (("client-id", client), ("user", user))
+    values = {"producer_byte_rate": 1024.0, "consumer_byte_rate": 2048.0, "request_percentage": 12.5}
+    expect(quotas_of(raw, ("user", 0, user)), {key: values}, "what is kept")
+    text = tool.ok("configs", "--describe", *named)
+    expect_text(text, "consumer_byte_rate=2048.0", "kafka-configs --describe")
+    tool.ok("configs", "--alter", *named, "--delete-config", "producer_byte_rate,request_percentage")
+    expect(quotas_of(raw, ("user", 0, user)), {key: {"consumer_byte_rate": 2048.0}}, "after removing")
+    status, text = tool.run("configs", "--alter", *named, "--add-config", "producer_byte_rate=-5")
+    expect_true(status != 0, "a negative quota is taken")
+    expect_text(text, "Quota producer_byte_rate must be greater than 0", "a negative quota")
+    tool.ok("configs", "--alter", *named, "--delete-config", "consumer_byte_rate")
+    expect(quotas_of(raw, ("user", 0, user)), {}, "nothing is left")
+
+
+@test(timeout=180)
+def d08_quotas_throttle_produce_and_fetch(env):
+    """1.5 MB at 100 kB/s with a burst of ten seconds: about five seconds, and clients are told."""
+    raw, topic = env.client(), env.topic()
+    admin, python = Admin(env, "confluent_admin.py"), Admin(env, "kafka_python_admin.py")
+    slow = f"{env.name}-slow"
+    reply = raw.call("AlterClientQuotas", 1, quota(
+        [("client-id", slow)], producer_byte_rate=100000.0, consumer_byte_rate=100000.0))
+    expect(errors_in(reply), [0], "AlterClientQuotas")
+    got = admin.call("produce_throttled", topic=topic, client_id=slow, count=1500, size=1000)
+    expect(got.get("left"), 0, f"produce: {got}")
+    expect_true(got["throttled"] > 0.05 and got["seconds"] > 2, f"produce is not throttled: {got}")
+    got = admin.call("consume_throttled", topic=topic, client_id=slow, count=1500)
+    expect(got.get("got"), 1500, f"consume: {got}")
+    expect_true(got["throttled"] > 0.05 and got["seconds"] > 2, f"consume is not throttled: {got}")
+    got = admin.call("produce_throttled", topic=topic, client_id="other", count=1500, size=1000)
+    expect((got["left"], got["throttled"]), (0, 0), f"another client is throttled: {got}")
+    ms = python.call("produce_throttled", topic=topic, client_id=slow, count=1200, size=1000)
+    expect_true(isinstance(ms, float) and ms > 50, f"kafka-python's throttle-time-max: {ms}")
+    raw.call("AlterClientQuotas", 1, quota([("client-id", slow)], producer_byte_rate=None,
+                                           consumer_byte_rate=None))
+    got = admin.call("produce_throttled", topic=topic, client_id=slow, count=1500, size=1000)
+    expect((got["left"], got["throttled"]), (0, 0), f"throttled after the quota is gone: {got}")
+
+
+@test(brokers=("sluice",))
+def d08_quotas_of_requests(env):
+    """request_percentage: whoever keeps the event loop busy is told to wait, everybody else is not."""
+    raw, topic = env.client(), env.topic(partitions=200)
+    reply = raw.call("AlterClientQuotas", 1, quota([("client-id", "greedy")], request_percentage=0.01))
+    expect(errors_in(reply), [0], "AlterClientQuotas")
+    frame = k.request_frame("Metadata", 9, {"topics": [{"name": topic}]}, 1, "greedy")
+
+    def throttle():
+        raw.send_raw(frame)
+        return raw.receive("Metadata", 9, 1)["throttle_time_ms"]
+    eventually(lambda: throttle() > 0, 60, "a throttle time for the greedy client", every=0)
+    expect(env.client().metadata([topic], version=9)["throttle_time_ms"], 0, "another client")
+    env.client().call("AlterClientQuotas", 1, quota([("client-id", "greedy")], request_percentage=None))
+
+
+@test(brokers=("sluice",))
+def d08_quotas_outlive_kill_9(env):
+    broker = env.own()
+    raw = env.client(broker)
+    expect(errors_in(raw.call("AlterClientQuotas", 1, quota([("user", None)], producer_byte_rate=5.0))),
+           [0], "AlterClientQuotas")
+    broker.kill()
+    broker.start()
+    raw = env.client(broker)
+    expect(quotas_of(raw), {(("user", None),): {"producer_byte_rate": 5.0}}, "after kill -9")
+    raw.create("t")
+    raw.wait_ready("t")
+    reply = raw.call("Produce", 9, raw.produce_body("t", 0, k.make_batch([b"x" * 1000])))
+    expect_true(reply["throttle_time_ms"] > 10000, f"it is carried out: {reply['throttle_time_ms']}")

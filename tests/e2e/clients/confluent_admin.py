@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """confluent-kafka's AdminClient (librdkafka) as a test client."""
 import sys
+import time
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
                                    ConfigSource, NewTopic)
 
@@ -53,7 +54,39 @@ def describe(topic, names):
     return {n: [rows[n].value, ConfigSource(rows[n].source).name] for n in names}
 
 
-serve({"alter": alter, "replace": replace, "describe": describe, "delete_records": delete_records,
+def throttles(client_id):
+    """A list that fills with the throttle times a client is told, and its configuration."""
+    told = []
+    return told, {"bootstrap.servers": sys.argv[1], "client.id": client_id,
+                  "throttle_cb": lambda e: told.append(e.throttle_time)}
+
+
+def produce_throttled(topic, client_id, count, size):
+    told, conf = throttles(client_id)
+    producer = Producer({**conf, "batch.size": 16000, "linger.ms": 5, "max.in.flight": 1})
+    began = time.monotonic()
+    for _ in range(count):
+        producer.produce(topic, bytes(size), partition=0)
+        producer.poll(0)
+    left = producer.flush(60)
+    return {"left": left, "seconds": time.monotonic() - began, "throttled": max(told, default=0)}
+
+
+def consume_throttled(topic, client_id, count):
+    told, conf = throttles(client_id)
+    consumer = Consumer({**conf, "group.id": "unused", "enable.auto.commit": False,
+                         "fetch.message.max.bytes": 100000})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    began, got = time.monotonic(), 0
+    while got < count and time.monotonic() < began + 60:
+        message = consumer.poll(0.2)
+        got += message is not None and message.error() is None
+    answer = {"got": got, "seconds": time.monotonic() - began, "throttled": max(told, default=0)}
+    consumer.close()
+    return answer
+
+
+serve({"produce_throttled": produce_throttled, "consume_throttled": consume_throttled, "alter": alter, "replace": replace, "describe": describe, "delete_records": delete_records,
        "create_topic": lambda topic, partitions: one(admin.create_topics(
            [NewTopic(topic, partitions, 1)])),
        "delete_topic": lambda topic: one(admin.delete_topics([topic]))})

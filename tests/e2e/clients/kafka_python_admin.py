@@ -2,6 +2,7 @@
 """kafka-python's KafkaAdminClient as a test client."""
 import sys
 
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from admin_proto import serve
@@ -32,4 +33,16 @@ def describe(topic):
     return repr(admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
 
 
-serve({"alter": alter, "describe": describe, "log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})
+def produce_throttled(topic, client_id, count, size):
+    """Milliseconds of the longest throttle time, by the producer's own metric."""
+    producer = KafkaProducer(bootstrap_servers=sys.argv[1], client_id=client_id, batch_size=100000,
+                             linger_ms=5)
+    for _ in range(count):
+        producer.send(topic, bytes(size), partition=0)
+    producer.flush(60)
+    groups = producer.metrics()
+    producer.close()
+    return max(v for g in groups.values() for n, v in g.items() if n == "throttle-time-max")
+
+
+serve({"produce_throttled": produce_throttled, "alter": alter, "describe": describe, "log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})

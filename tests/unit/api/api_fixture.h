@@ -47,6 +47,13 @@ world_topic_deleting(void *arg, struct topic_state *t)
 }
 
 static inline void
+world_quota_changed(void *arg, const struct quota_state *q, bool is_removed)
+{
+    (void)arg;
+    quotas_changed(w.broker.quotas, q, is_removed);
+}
+
+static inline void
 world_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *why)
 {
     (void)arg;
@@ -72,6 +79,7 @@ world_open_shards(void)
 {
     static const struct shard_events events = {.topic_changed = world_topic_changed,
                                                .topic_deleting = world_topic_deleting,
+                                               .quota_changed = world_quota_changed,
                                                .mode_changed = world_mode_changed};
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
         const struct shard_options o = {.journal = {.sched = &w.loop.pub,
@@ -147,6 +155,7 @@ world_setup(void **unused)
                                .fetch_max_bytes = 1 << 20};
     uuid_text(&w.broker.cluster, w.broker.cluster_text);
     w.broker.topics = directory_new(NULL, NULL);
+    w.broker.quotas = quotas_new();
     bytes_init(&w.reply, WORLD_FRAME_MAX);
     arena_init(&w.arena, 256 << 20);
     world_open_shards();
@@ -159,6 +168,7 @@ world_teardown(void **unused)
     (void)unused;
     world_close_shards();
     directory_destroy(&w.broker.topics);
+    quotas_destroy(&w.broker.quotas);
     cache_close(&w.cache);
     memory_fini(&w.store);
     bytes_fini(&w.reply);
