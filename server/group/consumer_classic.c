@@ -106,8 +106,16 @@ find_static(struct consumer *c, struct group_join *j, int16_t *ret_error)
     return m;
 }
 
+/* What a join brings, read. */
+struct wish {
+    struct csubscription sub;
+    struct group_part_list owned;
+};
+
+/* An id that is not known may be one that was just given out; but who owns something has been lost,
+ * and must hear of it, because what it owns may be another's by now. */
 static struct cmember *
-find_member(struct consumer *c, struct group_join *j, int16_t *ret_error)
+find_member(struct consumer *c, struct group_join *j, const struct wish *wish, int16_t *ret_error)
 {
     struct cmember *m = NULL;
     *ret_error = KAFKA_NONE;
@@ -115,7 +123,7 @@ find_member(struct consumer *c, struct group_join *j, int16_t *ret_error)
         m = find_static(c, j, ret_error);
     } else {
         m = consumer__member(c, j->ret_member_id);
-        m = m == NULL ? add_member(c, j, ret_error) : m;
+        m = m == NULL && wish->owned.count == 0 ? add_member(c, j, ret_error) : m;
     }
     if (m == NULL && *ret_error == KAFKA_NONE) {
         *ret_error = KAFKA_UNKNOWN_MEMBER_ID;
@@ -154,18 +162,12 @@ update(struct cmember *m, struct group_join *j, const struct csubscription *sub,
 }
 
 static int16_t
-joined(struct cmember *m, struct group_join *j, struct arena *mem)
+joined(struct cmember *m, struct group_join *j, const struct wish *wish)
 {
     struct consumer *c = m->group;
-    struct csubscription sub;
-    struct group_part_list owned;
     int32_t epoch = c->group_epoch;
     bool is_subscription_changed = false;
-    if (!consumer__subscription_parse(j->protocols[0].metadata, mem, &sub) ||
-        !consumer__parts_parse(c, sub.owned, mem, &owned)) {
-        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    }
-    int16_t error = update(m, j, &sub, &is_subscription_changed);
+    int16_t error = update(m, j, &wish->sub, &is_subscription_changed);
     if (error != KAFKA_NONE) {
         return error;
     }
@@ -179,7 +181,7 @@ joined(struct cmember *m, struct group_join *j, struct arena *mem)
     }
     consumer__target_maybe(c);
     consumer__patience_start(m);
-    (void)consumer__reconcile(m, &owned);
+    (void)consumer__reconcile(m, &wish->owned);
     consumer__patience_limit(m); /* until it asks for its part */
     j->ret_generation = m->epoch;
     j->ret_protocol_type = group__span_answer(&j->call, span_cstr("consumer"));
@@ -190,36 +192,42 @@ joined(struct cmember *m, struct group_join *j, struct arena *mem)
     return KAFKA_NONE;
 }
 
-static void
-join(struct consumer *c, struct group_join *j)
+static int16_t
+join_with(struct consumer *c, struct group_join *j, const struct wish *wish)
 {
     int16_t error = KAFKA_NONE;
-    struct arena mem;
     uint32_t members = c->member_count;
     uint64_t seq = c->seq;
-    j->ret_member_id = j->member_id.len > 0 ? arena_copy(&j->call.mem, j->member_id) : new_id(c, j);
-    if (j->ret_member_id.ptr == NULL) {
-        refuse_join(j, KAFKA_COORDINATOR_NOT_AVAILABLE);
-        return;
-    }
-    if (j->member_id.len == 0 && j->instance_id.ptr == NULL && j->needs_member_id) {
-        refuse_join(j, KAFKA_MEMBER_ID_REQUIRED);
-        return;
-    }
-    struct cmember *m = find_member(c, j, &error);
+    struct cmember *m = find_member(c, j, wish, &error);
     if (error == KAFKA_NONE) {
-        arena_init(&mem, SCRATCH_MAX);
-        error = joined(m, j, &mem);
-        arena_fini(&mem);
+        error = joined(m, j, wish);
     }
-    if (error == KAFKA_NONE) {
-        return;
-    }
-    if (c->member_count > members) {
+    if (error != KAFKA_NONE && c->member_count > members) {
         consumer__member_remove(m);
         c->seq = seq;
     }
-    refuse_join(j, error);
+    return error;
+}
+
+static int16_t
+join(struct consumer *c, struct group_join *j)
+{
+    struct wish wish;
+    struct arena mem;
+    j->ret_member_id = j->member_id.len > 0 ? arena_copy(&j->call.mem, j->member_id) : new_id(c, j);
+    if (j->ret_member_id.ptr == NULL) {
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    }
+    if (j->member_id.len == 0 && j->instance_id.ptr == NULL && j->needs_member_id) {
+        return KAFKA_MEMBER_ID_REQUIRED;
+    }
+    arena_init(&mem, SCRATCH_MAX);
+    bool is_readable = consumer__subscription_parse(j->protocols[0].metadata, &mem, &wish.sub) &&
+                       consumer__parts_parse(c, wish.sub.owned, &mem, &wish.owned);
+    int16_t error =
+        is_readable ? join_with(c, j, &wish) : (int16_t)KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    arena_fini(&mem);
+    return error;
 }
 
 void
@@ -240,7 +248,10 @@ consumer__classic_join(struct group *g, struct group_join *j)
         refuse_join(j, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
         return;
     }
-    join(c, j);
+    int16_t error = join(c, j);
+    if (error != KAFKA_NONE) {
+        refuse_join(j, error);
+    }
     consumer__store(c);
 }
 

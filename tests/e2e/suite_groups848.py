@@ -265,7 +265,9 @@ for _name, _program in (("librdkafka", librdkafka), ("java", java)):
         if (_case, _name) == (restart, "java"):
             continue
         register(f"g8_{_case.__name__}_{_name}", lambda env, c=_case, p=_program: c(env, p),
-                 timeout=180, all_only=_case is migrate and _name == "librdkafka")
+                 timeout=180, all_only=_case is migrate and _name == "librdkafka",
+                 # Kafka's page cache does not survive kill -9 as our acknowledgements do
+                 brokers=("sluice",) if _case is restart else ("sluice", "kafka"))
 
 
 @test(timeout=120)

@@ -7,8 +7,11 @@
 #define SLUICE_TESTS_CONSUMER_MIXED_H
 
 #include "consumer_world.h"
+#include "group/consumer_int.h"
 
-enum { METADATA_MAX = 1024, OLD_REBALANCE_MS = 20000 };
+enum { METADATA_MAX = 1024 };
+
+static int32_t old_rebalance_ms = 20000;
 
 struct old_peer {
     char id[64];
@@ -81,24 +84,34 @@ assignment_of(uint32_t mask)
     return keep(&b);
 }
 
+/* Of a list of names and partitions. */
+static inline uint32_t
+mask_of_list(struct span list)
+{
+    uint32_t mask = 0;
+    if (list.len == 0 || get_u32(list.ptr) == 0) {
+        return 0;
+    }
+    assert_int_equal(get_u32(list.ptr), 1);
+    assert_memory_equal(list.ptr + 4, "\0\1t", 3);
+    uint32_t count = get_u32(list.ptr + 7);
+    for (uint32_t i = 0; i < count; i++) {
+        mask |= 1u << get_u32(list.ptr + 11 + 4 * i);
+    }
+    return mask;
+}
+
 static inline uint32_t
 mask_of(struct span assignment)
 {
-    uint32_t mask = 0;
-    if (assignment.len == 0) {
-        return 0;
-    }
-    const uint8_t *at = assignment.ptr + 2;
-    if (get_u32(at) == 0) {
-        return 0;
-    }
-    assert_int_equal(get_u32(at), 1);
-    assert_memory_equal(at + 4, "\0\1t", 3);
-    uint32_t count = get_u32(at + 7);
-    for (uint32_t i = 0; i < count; i++) {
-        mask |= 1u << get_u32(at + 11 + 4 * i);
-    }
-    return mask;
+    return assignment.len == 0 ? 0 : mask_of_list(span_of(assignment.ptr + 2, assignment.len - 2));
+}
+
+static inline uint32_t
+owned_of(struct span metadata)
+{
+    struct csubscription sub;
+    return consumer__subscription_parse(metadata, &w.arena, &sub) ? mask_of_list(sub.owned) : 0;
 }
 
 /* --- joining --- */
@@ -122,28 +135,35 @@ old_join_send(struct old_peer *p)
                                .protocols = &a->protocol,
                                .protocol_count = 1,
                                .session_timeout_ms = SESSION_MS,
-                               .rebalance_timeout_ms = OLD_REBALANCE_MS,
+                               .rebalance_timeout_ms = old_rebalance_ms,
                                .needs_member_id = p->instance == NULL};
     send_to(p->broker, &a->j.call, "g", group_join_run, &a->is_done);
     return a;
 }
 
-/* What a leader gives out: everybody the same number, in the order of members. */
+/* What a leader gives out: everybody the same number, in the order of members; but what another one
+ * has not given up yet, nobody gets this time. */
 static inline struct syncing *
 old_sync_send(struct old_peer *p, const struct group_join_member *members, size_t count)
 {
     struct syncing *a = NEW(struct syncing);
+    uint32_t owned[8] = {0}, all = 0;
     a->s = (struct group_sync){.member_id = arena_copy(&w.arena, span_cstr(p->id)),
                                .instance_id = span_cstr(p->instance),
                                .generation = p->generation,
                                .assignments = a->list};
+    for (size_t i = 0; i < count; i++) {
+        owned[i] = owned_of(members[i].metadata);
+        all |= owned[i];
+    }
     for (size_t i = 0; i < count; i++) {
         uint32_t mask = 0;
         for (size_t k = i; k < (size_t)topics[0].partitions; k += count) {
             mask |= 1u << k;
         }
         struct span id = arena_copy(&w.arena, members[i].id);
-        a->list[a->s.assignment_count++] = (struct group_assignment){id, assignment_of(mask)};
+        struct span part = assignment_of(mask & ~(all & ~owned[i]));
+        a->list[a->s.assignment_count++] = (struct group_assignment){id, part};
     }
     send_to(p->broker, &a->s.call, "g", group_sync_run, &a->is_done);
     return a;

@@ -9,7 +9,10 @@
 #include "group/consumer_topics.h"
 #include "group_world.h"
 
-enum { TOPICS_MAX = 6, INDEXES_MAX = 16, PEER_REBALANCE_MS = 30000 };
+enum { TOPICS_MAX = 6, INDEXES_MAX = 16 };
+
+/* The rebalance timeout that consumers ask for. */
+static int32_t peer_rebalance_ms = 30000;
 
 /* --- topics --- */
 
@@ -116,12 +119,14 @@ consumer_setup(void **unused)
 
 /* --- consumers --- */
 
-/* owned[t] has a bit for each partition of topics[t]. */
+/* owned[t] has a bit for each partition of topics[t], or of one that had its name before: ids[t].
+ */
 struct peer {
     char id[32];
     const char *instance, *subscription[TOPICS_MAX + 1], *regex, *assignor;
     int32_t epoch;
     uint32_t owned[TOPICS_MAX];
+    struct uuid ids[TOPICS_MAX];
     bool has_to_join, has_to_say_all, has_to_ack;
     size_t broker;
 };
@@ -149,7 +154,7 @@ fill_owned(const struct peer *p, struct beating *b)
     b->h.owned.topics = b->parts;
     for (size_t t = 0; t < TOPICS_MAX; t++) {
         struct group_parts *parts = &b->parts[b->h.owned.count];
-        *parts = (struct group_parts){topics[t].id, b->indexes[t], 0};
+        *parts = (struct group_parts){p->ids[t], b->indexes[t], 0};
         for (int32_t i = 0; i < INDEXES_MAX; i++) {
             if ((p->owned[t] & (1u << i)) != 0) {
                 b->indexes[t][parts->count++] = i;
@@ -170,7 +175,7 @@ fill_all(const struct peer *p, struct beating *b)
     }
     b->h.regex = span_cstr(p->regex);
     b->h.server_assignor = span_cstr(p->assignor);
-    b->h.rebalance_timeout_ms = PEER_REBALANCE_MS;
+    b->h.rebalance_timeout_ms = peer_rebalance_ms;
     fill_owned(p, b);
 }
 
@@ -211,6 +216,7 @@ take_assignment(struct peer *p, const struct group_part_list *l)
             for (uint32_t k = 0;
                  uuid_eq(&topics[t].id, &l->topics[i].topic_id) && k < l->topics[i].count; k++) {
                 p->owned[t] |= 1u << l->topics[i].indexes[k];
+                p->ids[t] = topics[t].id;
             }
         }
     }

@@ -2,7 +2,6 @@
  *
  * Groups that move between the protocols while they live, and members of both in one group. */
 #include "consumer_mixed.h"
-#include "group/consumer_int.h"
 
 static enum group_type
 stored_type(void)
