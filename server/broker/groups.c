@@ -72,10 +72,11 @@ broker__group_mode_changed(struct process *p, uint32_t journal)
     group_table_mode_changed(p->broker.groups[journal]);
 }
 
+/* NULL at the very end, when shards are destroyed after their tables. */
 static struct group_table *
 table_of(const struct process *p, struct shard *sh)
 {
-    return p->broker.groups[journal_index(shard_journal(sh))];
+    return p->broker.groups == NULL ? NULL : p->broker.groups[journal_index(shard_journal(sh))];
 }
 
 void
@@ -87,5 +88,8 @@ broker__group_changed(void *arg, struct shard *sh, struct group_state *g)
 void
 broker__group_deleted(void *arg, struct shard *sh, struct group_state *g, enum group_gone why)
 {
-    group_table_group_deleted(table_of((struct process *)arg, sh), g, why);
+    struct group_table *gt = table_of((struct process *)arg, sh);
+    if (gt != NULL) {
+        group_table_group_deleted(gt, g, why);
+    }
 }
