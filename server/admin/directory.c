@@ -151,6 +151,8 @@ directory_defaults(const struct directory *d, const char *name, struct topic_opt
                                   .retention_ms = INT64_C(604800000),
                                   .retention_bytes = -1,
                                   .segment_bytes = INT64_C(1) << 30,
+                                  .segment_ms = INT64_C(604800000),
+                                  .delete_retention_ms = INT64_C(86400000),
                                   .timestamp_before_max_ms = INT64_MAX,
                                   .timestamp_after_max_ms = INT64_C(3600000)};
     if (d->defaults != NULL) {
@@ -181,6 +183,7 @@ topic_of(const struct directory *d, const struct topic_state *st)
     atomic_store(&t->refs, 1);
     t->id = st->id;
     t->name = span_cstr(sl_strdup(st->name));
+    t->incarnation = st->incarnation;
     t->partition_count = st->partition_count;
     t->opened_count = st->opened_count;
     t->journals = journals;

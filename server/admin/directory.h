@@ -16,6 +16,7 @@ struct topic {
     _Atomic uint32_t refs;
     struct uuid id;
     struct span name; /* NUL-terminated behind its end */
+    uint32_t incarnation;
     int32_t partition_count, opened_count;
     const uint32_t *journals;
     struct topic_options options;

@@ -383,11 +383,14 @@ static const struct {
     const char *name;
     size_t offset;
 } numbers[] = {
+    {"delete.retention.ms", offsetof(struct topic_options, delete_retention_ms)},
     {"message.timestamp.after.max.ms", offsetof(struct topic_options, timestamp_after_max_ms)},
     {"message.timestamp.before.max.ms", offsetof(struct topic_options, timestamp_before_max_ms)},
+    {"min.compaction.lag.ms", offsetof(struct topic_options, min_compaction_lag_ms)},
     {"retention.bytes", offsetof(struct topic_options, retention_bytes)},
     {"retention.ms", offsetof(struct topic_options, retention_ms)},
     {"segment.bytes", offsetof(struct topic_options, segment_bytes)},
+    {"segment.ms", offsetof(struct topic_options, segment_ms)},
 };
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 

@@ -8,6 +8,9 @@
  *            smoothed over the last seconds, whichever is longer
  *   waiting  bytes of produce requests that are neither acknowledged nor refused
  *   store    its health (store/health.h), which knows of failures too, and of other traffic
+ *   lag      how far the roller is behind (partition/roller.c): what is not rolled keeps entries in
+ *            the store and runs in memory. From half of what is tolerable on, clients are slowed
+ *            down, the more the nearer it is; at the whole they are refused.
  *
  * The delay is not how long a request waits behind others: a store that is quick and has much to do
  * is no trouble. It empties the queue as fast as it can be filled, and TCP holds back whoever sends
@@ -62,6 +65,7 @@
 #define CALM_NS (250 * SCHED_MS)
 #define HARD_NS (5 * SCHED_S)
 #define SAMPLE_MAX_NS (2 * SCHED_S) /* longer than that counts as that: so that it is forgotten */
+enum { LAG_SLOWING_PM = 500, LAG_CAUGHT_UP_PM = 900, LAG_REFUSING_PM = 1000 };
 #define HEALTH_AGE_NS (50 * SCHED_MS)
 #define HALVE_NS SCHED_S
 #define SMOOTH_NS (2 * SCHED_S)
@@ -73,6 +77,7 @@ struct gauge {
     _Atomic int64_t delay_ns;    /* smoothed ... */
     _Atomic int64_t idle_ns;     /* ... halved for each HALVE_NS since then while nothing waits */
     _Atomic int level;
+    _Atomic int lag_pm; /* of the roller */
 };
 
 struct pressure {
@@ -154,7 +159,9 @@ slowing_or_none(struct gauge *g, enum pressure_level was, enum store_health_stat
                 int64_t now)
 {
     int64_t limit = was == PRESSURE_NONE ? SOFT_NS : CALM_NS;
-    return store != STORE_HEALTHY || delay_of(g, now) > limit ? PRESSURE_SLOWING : PRESSURE_NONE;
+    bool is_slow = store != STORE_HEALTHY || delay_of(g, now) > limit ||
+                   atomic_load(&g->lag_pm) > LAG_SLOWING_PM;
+    return is_slow ? PRESSURE_SLOWING : PRESSURE_NONE;
 }
 
 static enum pressure_level
@@ -163,7 +170,8 @@ judge(struct pressure *p, struct gauge *g, enum pressure_level was, int64_t now)
     enum store_health_state store = health(p, now);
     int64_t stall = stall_of(g, now);
     int64_t waiting = atomic_load(&g->waiting_bytes);
-    if (store == STORE_UNAVAILABLE || stall > HARD_NS ||
+    int lag_max = was == PRESSURE_REFUSING ? LAG_CAUGHT_UP_PM : LAG_REFUSING_PM;
+    if (store == STORE_UNAVAILABLE || stall > HARD_NS || atomic_load(&g->lag_pm) >= lag_max ||
         (waiting >= p->share_bytes && delay_of(g, now) > SOFT_NS)) {
         return PRESSURE_REFUSING;
     }
@@ -262,6 +270,8 @@ throttle_of(struct pressure *p, struct gauge *g, enum pressure_level level, int6
     }
     int64_t ms = (delay_of(g, now) - CALM_NS) / SCHED_MS;
     int64_t least = health(p, now) != STORE_HEALTHY ? DEGRADED_MS : 0;
+    int64_t behind = (atomic_load(&g->lag_pm) - LAG_SLOWING_PM) * 2; /* up to the longest */
+    least = behind > least ? behind : least;
     ms = ms < least ? least : ms;
     return (int32_t)(ms < PRESSURE_THROTTLE_MAX_MS ? ms : PRESSURE_THROTTLE_MAX_MS);
 }
@@ -273,6 +283,14 @@ pressure_throttle_ms(struct pressure *p, uint32_t journal, int64_t now_ns)
         return 0;
     }
     return throttle_of(p, &p->gauges[journal], level_now(p, journal, now_ns), now_ns);
+}
+
+void
+pressure_set_lag(struct pressure *p, uint32_t journal, int per_mille)
+{
+    if (p != NULL && journal < p->journals) {
+        atomic_store(&p->gauges[journal].lag_pm, per_mille);
+    }
 }
 
 void

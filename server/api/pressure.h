@@ -47,6 +47,9 @@ void pressure_end(struct pressure *p, uint32_t journal, const struct pressure_wa
 /* The throttle time of a reply about this journal. */
 int32_t pressure_throttle_ms(struct pressure *p, uint32_t journal, int64_t now_ns);
 
+/* How far the journal's roller is behind, per mille of what is tolerable. */
+void pressure_set_lag(struct pressure *p, uint32_t journal, int per_mille);
+
 /* For whoever looks at a running broker. */
 struct pressure_view {
     enum pressure_level level;

@@ -41,6 +41,14 @@ enum counter_kind { COUNTER, GAUGE };
     X(journal_reopens, COUNTER, "times", "Journals that discarded their state and reopened")       \
     X(journal_snapshots, COUNTER, "snapshots", "Snapshots written")                                \
     X(journal_bytes, COUNTER, "bytes", "Bytes of journal entries committed")                       \
+    X(roll_segments, COUNTER, "segments", "Segments registered by this broker's roller")           \
+    X(roll_bytes, COUNTER, "bytes", "Bytes of those segments")                                     \
+    X(roll_adopted, COUNTER, "segments", "Segments that were there already and were taken over")   \
+    X(roll_foreign, COUNTER, "segments",                                                           \
+      "Times an object that does not fit was found under a segment's name")                        \
+    X(roll_orphans, COUNTER, "segments", "Segments deleted because their place was trimmed away")  \
+    X(roll_retries, COUNTER, "times", "Requests of the roller that had to be repeated")            \
+    X(garbage_deleted, COUNTER, "segments", "Segments deleted that nobody referred to any more")   \
     X(store_puts, COUNTER, "requests", "PUT requests to the store")                                \
     X(store_gets, COUNTER, "requests", "GET requests to the store")                                \
     X(store_lists, COUNTER, "requests", "LIST requests to the store")                              \

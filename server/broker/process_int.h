@@ -21,6 +21,7 @@ struct process {
     struct server *server;
     struct gate opened; /* a pass for each journal that is live or failed */
     bool *is_reported;  /* per journal, on its loop */
+    struct roll_permits roll_permits;
 };
 
 /* shards.c */

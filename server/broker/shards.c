@@ -1,4 +1,5 @@
 /* The shards of a broker: made, opened, closed, looked at, each on its own loop. */
+#include "api/pressure.h"
 #include "base/counters.h"
 #include "broker/groups_int.h"
 #include "plugin/instance.h"
@@ -50,10 +51,40 @@ on_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char 
     }
 }
 
+/* What the log of a topic's partitions is to be: on the loops of their shards. */
+static bool
+policy_of(void *arg, const struct uuid *topic_id, struct part_policy *ret)
+{
+    struct topic *t = directory_find_id(((struct process *)arg)->broker.topics, topic_id);
+    if (t == NULL) {
+        return false;
+    }
+    const struct topic_options *o = &t->options;
+    *ret = (struct part_policy){.is_compacted = o->is_compacted,
+                                .is_deleted = o->is_deleted,
+                                .segment_bytes = o->segment_bytes,
+                                .segment_ms = o->segment_ms,
+                                .retention_ms = o->retention_ms,
+                                .retention_bytes = o->retention_bytes,
+                                .delete_retention_ms = o->delete_retention_ms,
+                                .min_compaction_lag_ms = o->min_compaction_lag_ms};
+    topic_dir_name(t->name, t->incarnation, ret->dir, sizeof(ret->dir));
+    topic_unref(&t);
+    return true;
+}
+
+static void
+on_roll_lag(void *arg, struct shard *sh, int per_mille)
+{
+    struct broker *b = &((struct process *)arg)->broker;
+    pressure_set_lag(b->pressure, journal_index(shard_journal(sh)), per_mille);
+}
+
 static const struct shard_events shard_events = {.topic_changed = on_topic_changed,
                                                  .topic_deleting = on_topic_deleting,
                                                  .quota_changed = on_quota_changed,
                                                  .mode_changed = on_mode_changed,
+                                                 .roll_lag_changed = on_roll_lag,
                                                  .group_changed = broker__group_changed,
                                                  .group_deleted = broker__group_deleted};
 
@@ -75,15 +106,31 @@ journal_options_of(struct process *p, uint32_t index)
                                     .is_paranoid = c->paranoid,
                                     .safe_window_ns = c->safe_window_ms * SCHED_MS,
                                     .check_interval_ns = c->check_interval_ms * SCHED_MS,
-                                    .grace_ns = 3600 * SCHED_S,
+                                    .grace_ns = c->grace_ms * SCHED_MS,
                                     .snapshot_entries = (uint32_t)c->snapshot_entries,
                                     .snapshot_interval_ns = 10 * SCHED_S,
                                     .queue_max_bytes = (size_t)p->cfg->server.memory_budget};
 }
 
+static struct roll_options
+roll_options_of(struct process *p)
+{
+    const struct config_journal *c = &p->cfg->journal;
+    return (struct roll_options){.policy = policy_of,
+                                 .policy_arg = p,
+                                 .permits = &p->roll_permits,
+                                 .target_bytes = c->segment_target_bytes,
+                                 .age_ms = c->roll_age_ms,
+                                 .live_bytes_max = c->live_max_bytes,
+                                 .live_runs_max = c->live_runs_max,
+                                 .garbage_grace_ms = c->grace_ms,
+                                 .patience = 2};
+}
+
 void
 broker__shards_new(struct process *p)
 {
+    p->roll_permits.max_bytes = 2 * p->cfg->journal.segment_target_bytes;
     struct broker *b = &p->broker;
     b->shard_count = p->bucket.journals;
     b->shards = (struct shard **)sl_alloc(b->shard_count * sizeof(struct shard *));
@@ -94,6 +141,7 @@ broker__shards_new(struct process *p)
             .journal = journal_options_of(p, j),
             .cache = p->cache,
             .segment_namespace = p->cfg->storage.ns,
+            .roll = roll_options_of(p),
             .producer_expiration_ms = p->cfg->server.producer_id_expiration_ms,
             .tail_cache_bytes = (size_t)p->cfg->journal.tail_cache_bytes / b->shard_count,
             .events = &shard_events,

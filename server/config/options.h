@@ -156,6 +156,23 @@
       "Entries after which a snapshot of the journal's state is written.")                         \
     X(SIZE, tail_cache_bytes, "tail.cache.bytes", "64MiB", CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,   \
       "Bytes of the newest entries kept in memory, for consumers that are up to date.")            \
+    X(SIZE, segment_target_bytes, "log.segment.target.bytes", "64MiB", 64 * CONFIG_KIB,            \
+      CONFIG_GIB, "", 0,                                                                           \
+      "A partition that holds so much, or its topic's segment.bytes if that is less, is rolled "   \
+      "into a segment of its own. Twice this much memory is used for that.")                       \
+    X(DURATION, roll_age_ms, "roll.age.ms", "900000", 1000, INT64_MAX / 1000000, "", 0,            \
+      "Records older than this are rolled however few they are, so that a partition with little "  \
+      "traffic does not keep journal entries from being deleted.")                                 \
+    X(SIZE, live_max_bytes, "live.max.bytes", "4GiB", CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,        \
+      "Bytes of entries of one journal that may be kept for records that are not rolled yet. "     \
+      "Above it the oldest are rolled at once; from twice as much on, producers are refused until "\
+      "rolling has caught up.")                                                                    \
+    X(INT, live_runs_max, "live.runs.max", "2000000", 1000, 100000000, "", 0,                      \
+      "Batches of one journal that are not rolled yet; each takes 40 bytes of memory. At this "    \
+      "many producers are refused until rolling has caught up.")                                   \
+    X(DURATION, grace_ms, "grace.ms", "3600000", 1000, 30 * CONFIG_DAY_MS, "", 0,                  \
+      "How long entries and segments stay in the store after nothing refers to them any more. "    \
+      "Must be much larger than safe.window.ms.")                                                  \
     X(DURATION, check_interval_ms, "check.interval.ms", "7000", 100, 60000, "", 0,                 \
       "How often it is checked that nobody collected what this broker still trusts.")              \
     X(DURATION, safe_window_ms, "safe.window.ms", "20000", 1000, 600000, "", 0,                    \

@@ -431,13 +431,15 @@ journal_status(const struct journal *jn, struct journal_status *ret)
 {
     *ret = (struct journal_status){.mode = jn->mode,
                                    .safe = jn->safe,
+                                   .safe_id = jn->safe_id,
                                    .last_won = jn->last_won,
                                    .snapshot_n = jn->manifest.snapshot_n,
                                    .gc_boundary = jn->boundary_seen,
                                    .manifest_version = jn->manifest.version,
                                    .in_flight = jn->slot_count,
                                    .queued_items = jn->queued_items,
-                                   .queued_bytes = jn->queued_bytes};
+                                   .queued_bytes = jn->queued_bytes,
+                                   .snapshot_bytes = jn->last_snapshot_bytes};
     (void)snprintf(ret->why, sizeof(ret->why), "%s", jn->mode == JOURNAL_FAILED ? jn->why : "");
 }
 

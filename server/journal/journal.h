@@ -119,6 +119,8 @@ void journal_destroy(struct journal **jn);
 struct journal_waiter {
     struct list node;
     uint64_t after_n; /* the journal's */
+    bool is_strict;   /* read even if this was done a moment ago: what was acknowledged elsewhere
+                         before now has to be seen */
     void (*ready)(struct journal_waiter *w, enum sl_err rc);
 };
 void journal_refresh(struct journal *jn, struct journal_waiter *w);
@@ -134,6 +136,8 @@ struct journal_status {
     enum journal_mode mode;
     uint64_t safe, last_won, snapshot_n, gc_boundary, manifest_version;
     size_t in_flight, queued_items, queued_bytes;
+    uint64_t snapshot_bytes; /* of the last one that this broker wrote, or 0 */
+    struct uuid safe_id;     /* of the last valid entry up to safe */
     char why[320];
 };
 uint32_t journal_index(const struct journal *jn);

@@ -50,6 +50,7 @@ app_apply(void *app, const struct entry_view *e, struct buf *body, struct span o
           struct sl_error *err)
 {
     struct shard *sh = (struct shard *)app;
+    shard__roller_entry(sh, &e->h);
     enum sl_err rc = apply_items(sh, e, err);
     if (rc == SL_OK && body != NULL && object.len == e->h.head_bytes + e->h.data_bytes &&
         (e->is_own || is_data_intact(e, object))) {
@@ -70,7 +71,9 @@ app_restore(void *app, struct span snapshot, struct sl_error *err)
 {
     struct shard *sh = (struct shard *)app;
     tail_cache_clear(&sh->tail);
-    return state_restore(sh->state, snapshot, err);
+    enum sl_err rc = state_restore(sh->state, snapshot, err);
+    shard__roller_restored(sh);
+    return rc;
 }
 
 static void
@@ -112,6 +115,20 @@ static const struct journal_app app = {.apply = app_apply,
                                        .mode_changed = app_mode_changed};
 
 /* --- events of the state --- */
+
+struct partition *
+shard__partition_of(struct part_state *p)
+{
+    if (p->user == NULL) {
+        struct partition *part = (struct partition *)sl_alloc(sizeof(*part));
+        list_init(&part->waiters);
+        list_init(&part->awake);
+        live__part_init(&part->live);
+        part->st = p;
+        p->user = part;
+    }
+    return (struct partition *)p->user;
+}
 
 static void
 on_topic(void *arg, struct topic_state *t)
@@ -176,6 +193,7 @@ static void
 on_opened(void *arg, struct part_state *p)
 {
     struct shard *sh = (struct shard *)arg;
+    shard__roller_changed(sh, p);
     TELL(sh, part_opened, sh, p);
 }
 
@@ -183,6 +201,7 @@ static void
 on_trimmed(void *arg, struct part_state *p)
 {
     struct shard *sh = (struct shard *)arg;
+    shard__roller_changed(sh, p);
     TELL(sh, part_trimmed, sh, p);
 }
 
@@ -190,6 +209,7 @@ static void
 on_rolled(void *arg, struct part_state *p)
 {
     struct shard *sh = (struct shard *)arg;
+    shard__roller_changed(sh, p);
     TELL(sh, part_rolled, sh, p);
 }
 
@@ -218,6 +238,7 @@ on_retired(void *arg, struct part_state *p)
         return;
     }
     list_remove(&part->awake);
+    shard__roller_gone(sh, part);
     wake_waiters(sh, part, INT64_MAX);
     sl_free(part);
 }
@@ -226,8 +247,8 @@ static void
 on_appended(void *arg, struct part_state *p, const struct run_ref *r)
 {
     struct shard *sh = (struct shard *)arg;
+    shard__roller_appended(sh, p, r->length);
     struct partition *part = (struct partition *)p->user;
-    (void)r;
     if (part != NULL && !list_is_empty(&part->waiters) && list_is_empty(&part->awake)) {
         list_append(&sh->awake, &part->awake);
     }
@@ -280,6 +301,7 @@ shard_new(const struct shard_options *opts)
     sh->state = state_new();
     state_set_events(sh->state, &state_events, sh);
     list_init(&sh->awake);
+    shard__roller_init(sh);
     tail_cache_init(&sh->tail, opts->tail_cache_bytes);
     sh->journal = journal_new(&sh->o.journal);
     return sh;
@@ -290,6 +312,7 @@ shard_open(struct shard *sh)
 {
     journal_open(sh->journal);
     shard__expiry_start(sh);
+    shard__roller_start(sh);
 }
 
 void
@@ -297,13 +320,14 @@ shard_close(struct shard *sh, int64_t deadline_ns)
 {
     sched_timer_stop(shard_sched(sh), &sh->poll);
     shard__expiry_stop(sh);
+    shard__roller_stop(sh);
     journal_close(sh->journal, deadline_ns);
 }
 
 bool
 shard_is_idle(const struct shard *sh)
 {
-    return journal_is_idle(sh->journal) && sh->loads == 0;
+    return journal_is_idle(sh->journal) && sh->loads == 0 && shard__roller_is_idle(sh);
 }
 
 void
@@ -316,6 +340,7 @@ shard_destroy(struct shard **psh)
     }
     journal_destroy(&sh->journal);
     state_destroy(&sh->state);
+    shard__roller_fini(sh);
     tail_cache_fini(&sh->tail);
     sl_free(sh);
 }
@@ -399,19 +424,6 @@ poll_soon(struct shard *sh)
 
 /* --- sleeping on a partition --- */
 
-static struct partition *
-partition_of(struct part_state *p)
-{
-    if (p->user == NULL) {
-        struct partition *part = (struct partition *)sl_alloc(sizeof(*part));
-        list_init(&part->waiters);
-        list_init(&part->awake);
-        part->st = p;
-        p->user = part;
-    }
-    return (struct partition *)p->user;
-}
-
 bool
 part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition, struct part_waiter *w)
 {
@@ -421,7 +433,7 @@ part_wait(struct shard *sh, const struct uuid *topic_id, int32_t partition, stru
     if (shard_ready(sh) != SL_OK || p == NULL || p->end > w->offset) {
         return false;
     }
-    list_append(&partition_of(p)->waiters, &w->node);
+    list_append(&shard__partition_of(p)->waiters, &w->node);
     sh->waiter_count++;
     poll_soon(sh);
     return true;

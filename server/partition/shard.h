@@ -11,6 +11,7 @@
 #define SLUICE_PARTITION_SHARD_H
 
 #include "journal/journal.h"
+#include "partition/roller.h"
 #include "segment/keys.h"
 #include "state/state.h"
 #include "wire/batch.h"
@@ -35,6 +36,8 @@ struct shard_events {
     void (*part_appended)(void *arg, struct shard *sh, struct part_state *p);
     void (*part_trimmed)(void *arg, struct shard *sh, struct part_state *p);
     void (*part_rolled)(void *arg, struct shard *sh, struct part_state *p);
+    /* shard_roll_lag is another number now */
+    void (*roll_lag_changed)(void *arg, struct shard *sh, int per_mille);
 };
 
 /* Where a segment's two objects are. */
@@ -52,6 +55,7 @@ struct shard_options {
     size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
     int64_t producer_expiration_ms; /* idempotent producers silent for so long are forgotten; 0 =
                                        never */
+    struct roll_options roll;
     const struct shard_events *events;
     void *events_arg;
 };
@@ -68,6 +72,9 @@ struct sched *shard_sched(struct shard *sh);
 enum journal_mode shard_mode(const struct shard *sh);
 /* SL_OK when S is complete and may be served, SL_EPARTITION_FAILED, else SL_ENOT_OPEN. */
 enum sl_err shard_ready(const struct shard *sh);
+/* How far rolling is behind, per mille of what is tolerable: above 1000 nothing more should be
+ * written until it has caught up. */
+int shard_roll_lag(const struct shard *sh);
 
 /* The key of a segment's object. False when it would be too long for one. */
 bool shard_segment_key(const struct shard *sh, const struct segment_place *at,

@@ -2,6 +2,7 @@
 #ifndef SLUICE_PARTITION_SHARD_INT_H
 #define SLUICE_PARTITION_SHARD_INT_H
 
+#include "partition/live.h"
 #include "partition/shard.h"
 #include "partition/tail_cache.h"
 
@@ -10,7 +11,23 @@ struct partition {
     struct list waiters; /* of part_waiter */
     struct list awake;   /* on shard.awake while its waiters are due */
     struct part_state *st;
+    struct live_part live;
 };
+
+struct roller {
+    struct list jobs;
+    size_t job_count;
+    struct sched_timer tick;
+    struct sched_task kick;
+    bool is_kicked, is_running;
+    unsigned turn;
+    int64_t own_ns, foreign_ns; /* last entry of this broker, of another one */
+    int64_t published_ns, applied_ns;
+    int lag_pm;
+};
+
+/* Objects that nobody refers to, being deleted. */
+struct garbage_round;
 
 struct shard {
     struct shard_options o;
@@ -30,11 +47,32 @@ struct shard {
         struct op_proposal op;
         bool is_busy;
     } expiry;
+    struct live live;
+    struct roller roll;
+    struct garbage_round *garbage; /* under way, or NULL */
 };
 
 void shard__wake(struct shard *sh);
+/* Made when it is first asked for. */
+struct partition *shard__partition_of(struct part_state *p);
 /* expiry.c */
 void shard__expiry_start(struct shard *sh);
 void shard__expiry_stop(struct shard *sh);
+/* roller.c */
+void shard__roller_init(struct shard *sh);
+void shard__roller_start(struct shard *sh);
+void shard__roller_stop(struct shard *sh);
+bool shard__roller_is_idle(const struct shard *sh);
+void shard__roller_fini(struct shard *sh);
+/* An entry is about to be applied. */
+void shard__roller_entry(struct shard *sh, const struct entry_header *h);
+void shard__roller_appended(struct shard *sh, struct part_state *p, uint32_t length);
+/* Its live runs changed otherwise. */
+void shard__roller_changed(struct shard *sh, struct part_state *p);
+void shard__roller_gone(struct shard *sh, struct partition *part);
+/* S was read anew. */
+void shard__roller_restored(struct shard *sh);
+/* garbage.c: looks for what is old enough. patience: how many times the grace period. */
+void shard__garbage_look(struct shard *sh, int64_t patience);
 
 #endif
