@@ -267,6 +267,6 @@ void
 group_remove_run(struct group_table *gt, struct group_call *call)
 {
     struct group_remove *r = SL_CONTAINER_OF(call, struct group_remove, call);
-    r->waiter.ready = remove_refreshed;
+    r->waiter = (struct journal_waiter){.ready = remove_refreshed, .is_strict = true};
     journal_refresh(shard_journal(gt->o.shard), &r->waiter);
 }

@@ -268,7 +268,7 @@ offset_fetch_run(struct group_table *gt, struct group_call *call)
 {
     struct offset_fetch *of = SL_CONTAINER_OF(call, struct offset_fetch, call);
     of->late = (struct sched_timer){.fire = fetch_late};
-    of->waiter.ready = fetch_ready;
+    of->waiter = (struct journal_waiter){.ready = fetch_ready, .is_strict = true};
     sched_timer_at(gt->sched, &of->late, of->deadline_ns);
     journal_refresh(shard_journal(gt->o.shard), &of->waiter);
 }

@@ -638,7 +638,7 @@ journal_refresh(struct journal *jn, struct journal_waiter *w)
         w->ready(w, jn->mode == JOURNAL_FAILED ? SL_EPARTITION_FAILED : SL_ESHUTDOWN);
         return;
     }
-    if (journal_is_fresh(jn)) {
+    if (!w->is_strict && journal_is_fresh(jn)) {
         w->ready(w, SL_OK);
         return;
     }

@@ -316,6 +316,8 @@ members(struct knobs *k)
         }
     }
     k->every[F_member] = storm;
+    k->long_gap_pm = 0; /* nobody waits for days while members heartbeat */
+    k->gap_ns = k->gap_ns < SCHED_S / 4 ? k->gap_ns : SCHED_S / 4;
     k->every[F_group] = k->every[F_commit] = 0; /* whose groups have members that nobody hears of */
 }
 

@@ -183,7 +183,6 @@ fetch__another_broker_committed__is_seen(void **unused)
     (void)unused;
     broker_start(1);
     assert_int_equal(commit("", -1, 10), KAFKA_NONE);
-    run_ms(200); /* a look at the tail serves for a tenth of a second */
     assert_int_equal(fetched_at(1, "g"), 10);
     assert_int_equal(commit("", -1, 11), KAFKA_NONE);
     assert_int_equal(fetched_at(1, "g"), 11);
@@ -196,7 +195,6 @@ fetch__store_does_not_answer__told_to_retry(void **unused)
     struct offset_fetch f = {.is_all = true, .member_epoch = -1};
     bool is_done = false;
     broker_start(1);
-    run_ms(200); /* as above */
     f.deadline_ns = w.loop.now_ns + 5 * SCHED_S;
     stall(&w.brokers[1]);
     send_to(1, &f.call, "g", offset_fetch_run, &is_done);
