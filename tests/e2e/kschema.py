@@ -165,6 +165,45 @@ topics [] 0+
 cluster_authorized_operations i32 8-10
 error i16 13+
 """),
+    "OffsetCommit": (8, 8, """
+group_id string 2+
+generation i32 2+
+member_id string 2+
+group_instance_id string 7+ null=7+
+retention_time_ms i64 2-4
+topics [] 2+
+  name string 2+
+  partitions [] 2+
+    index i32 2+
+    offset i64 2+
+    leader_epoch i32 6+
+    metadata string 2+ null=2+
+""", """
+throttle_time_ms i32 3+
+topics [] 2+
+  name string 2+
+  partitions [] 2+
+    index i32 2+
+    error i16 2+
+"""),
+    "OffsetFetch": (9, 6, """
+group_id string 1-7
+topics [] 1-7 null=2+
+  name string 1-7
+  partitions []i32 1-7
+require_stable bool 7+
+""", """
+throttle_time_ms i32 3+
+topics [] 1-7
+  name string 1-7
+  partitions [] 1-7
+    index i32 1-7
+    offset i64 1-7
+    leader_epoch i32 5-7
+    metadata string 1-7 null=1+
+    error i16 1-7
+error i16 2-7
+"""),
     "FindCoordinator": (10, 3, """
 key string 0-3
 key_type i8 1+

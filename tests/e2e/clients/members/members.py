@@ -30,11 +30,12 @@ class Member(threading.Thread):
         if o["protocol"] == "classic":
             config["session.timeout.ms"] = 10000
             config["heartbeat.interval.ms"] = 500
-            config["partition.assignment.strategy"] = "cooperative-sticky"
+            config["partition.assignment.strategy"] = \
+                "cooperative-sticky" if o["assignor"] == "-" else o["assignor"]
+        elif o["assignor"] != "-":
+            config["group.remote.assignor"] = o["assignor"]
         if o["instance"] != "-":
             config["group.instance.id"] = o["instance"]
-        if o["assignor"] != "-":
-            config["group.remote.assignor"] = o["assignor"]
         return config
 
     def note(self, consumer):
