@@ -31,15 +31,10 @@ check(struct op_proposal *op, const struct state *st)
         return SL_EUNKNOWN_PARTITION;
     }
     int64_t start = t->start == PART_TRIM_END ? p->end : t->start;
-    if (start < 0 || start > p->end) {
-        return SL_EOFFSET_RANGE;
-    }
-    if (start <= p->start) {
-        return SL_EEXIST;
-    }
     bytes_clear(&op->payload);
     op_encode_trim(&op->payload, &t->topic_id, t->partition, start);
-    return SL_OK;
+    return start < 0 ? SL_EOFFSET_RANGE
+                     : state_check_trim(st, &t->topic_id, t->partition, start);
 }
 
 static void

@@ -189,6 +189,18 @@ def d02_describe_topics(env):
         expect(text.count(f"Topic: {name}\tPartition:"), 50, f"partitions of {name}")
 
 
+@test()
+def d02_other_clients(env):
+    confluent, python = Admin(env, "confluent_admin.py"), Admin(env, "kafka_python_admin.py")
+    topic = env.topic(partitions=3)
+    for admin in (confluent, python):
+        expect_text(str(admin.call("acls")).replace("_", "").lower(), "securitydisabled", admin.name)
+    expect(confluent.call("elect", topic=topic, partition=1), "ELECTION_NOT_NEEDED", "elect_leaders")
+    expect(confluent.call("elect", topic=topic, partition=3), "UNKNOWN_TOPIC_OR_PART", "elect_leaders")
+    expect_true("error" not in python.call("reassignments"), "list_partition_reassignments")
+    expect_text(str(python.call("topic_pages", topic=topic)), topic, "describe_topic_partitions")
+
+
 # --- DeleteRecords, DescribeLogDirs ---
 
 def fill(raw, topic, count, partition=0):
@@ -346,6 +358,30 @@ def d05_deletion_is_cut_short(env):
         expect(errors_in(reply), [0] * 20, "deleting all")
     eventually(lambda: raw.call("DescribeLogDirs", 4, {})["results"][0]["topics"] == [], 20,
                "no partition is left")
+
+
+@test(brokers=("sluice",), timeout=180)
+def d05_another_broker_deletes(env):
+    """What one broker deletes and creates again is soon the same for the other."""
+    one = env.own(options=["journal.cluster.journals=2"])
+    two = env.own(node_id=2)
+    raw_one, raw_two = env.client(one), env.client(two)
+    expect(raw_one.create("t", 4), 0, "create")
+    eventually(lambda: raw_two.metadata(["t"])["topics"][0]["error"] == 0, 20, "two knows the topic")
+    old_id = raw_two.topic_id("t")
+    expect(raw_two.produce_until_ok("t", 3, k.make_batch([b"old"]))["error"], 0, "produce at two")
+    reply = raw_one.call("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": "t"}]})
+    expect(errors_in(reply), [0], "delete at one")
+    row = raw_two.produce("t", 3, k.make_batch([b"late"]))
+    expect(row["error"], k.UNKNOWN_TOPIC_OR_PARTITION, "produce at two, which may not know it yet")
+    eventually(lambda: raw_two.metadata(["t"])["topics"][0]["error"] == k.UNKNOWN_TOPIC_OR_PARTITION,
+               30, "two forgets the topic")
+    expect(raw_two.create("t", 4), 0, "created again at two")
+    eventually(lambda: raw_one.metadata(["t"])["topics"][0]["error"] == 0, 30, "one knows it")
+    new_id = raw_two.topic_id("t")
+    expect_true(new_id != old_id, "the new topic has the id of the old one")
+    eventually(lambda: raw_one.topic_id("t") == new_id, 30, "both say the same id")
+    expect(raw_one.produce_until_ok("t", 3, k.make_batch([b"new"]))["base_offset"], 0, "a fresh log")
 
 
 # --- configurations ---

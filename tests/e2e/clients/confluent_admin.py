@@ -3,9 +3,10 @@
 import sys
 import time
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
-                                   ConfigSource, NewTopic)
+from confluent_kafka import Consumer, ElectionType, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, AdminClient,
+                                   AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource,
+                                   NewTopic, ResourcePatternType, ResourceType)
 
 from admin_proto import serve
 
@@ -54,6 +55,21 @@ def describe(topic, names):
     return {n: [rows[n].value, ConfigSource(rows[n].source).name] for n in names}
 
 
+def acls():
+    """Of describe_acls this library swallows the error, so one is created."""
+    return one(admin.create_acls([AclBinding(ResourceType.TOPIC, "t", ResourcePatternType.LITERAL,
+                                             "User:a", "*", AclOperation.READ,
+                                             AclPermissionType.ALLOW)]))
+
+
+def elect(topic, partition):
+    """The error of one partition."""
+    def error_of(result):
+        return next(iter(result.values())).name()
+    return outcome(admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, partition)]),
+                   error_of)
+
+
 def throttles(client_id):
     """A list that fills with the throttle times a client is told, and its configuration."""
     told = []
@@ -86,7 +102,7 @@ def consume_throttled(topic, client_id, count):
     return answer
 
 
-serve({"produce_throttled": produce_throttled, "consume_throttled": consume_throttled, "alter": alter, "replace": replace, "describe": describe, "delete_records": delete_records,
+serve({"acls": acls, "elect": elect, "produce_throttled": produce_throttled, "consume_throttled": consume_throttled, "alter": alter, "replace": replace, "describe": describe, "delete_records": delete_records,
        "create_topic": lambda topic, partitions: one(admin.create_topics(
            [NewTopic(topic, partitions, 1)])),
        "delete_topic": lambda topic: one(admin.delete_topics([topic]))})

@@ -3,7 +3,9 @@
 import sys
 
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import (ACLFilter, ACLOperation, ACLPermissionType, ACLResourcePatternType,
+                         ConfigResource, ConfigResourceType, KafkaAdminClient,
+                         ResourcePatternFilter, ResourceType)
 
 from admin_proto import serve
 
@@ -45,4 +47,21 @@ def produce_throttled(topic, client_id, count, size):
     return max(v for g in groups.values() for n, v in g.items() if n == "throttle-time-max")
 
 
-serve({"produce_throttled": produce_throttled, "alter": alter, "describe": describe, "log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})
+def acls():
+    """What KafkaAdminClient makes of a cluster without an authorizer."""
+    every = ACLFilter(principal=None, host="*", operation=ACLOperation.ANY,
+                      permission_type=ACLPermissionType.ANY,
+                      resource_pattern=ResourcePatternFilter(ResourceType.ANY, None,
+                                                             ACLResourcePatternType.ANY))
+    return repr(admin.describe_acls(every))
+
+
+def topic_pages(topic):
+    """{partition: leader}, by DescribeTopicPartitions"""
+    rows = admin.describe_topic_partitions([topic])
+    return rows if isinstance(rows, str) else repr(rows)
+
+
+serve({"acls": acls, "topic_pages": topic_pages,
+       "reassignments": lambda: repr(admin.list_partition_reassignments()),
+       "produce_throttled": produce_throttled, "alter": alter, "describe": describe, "log_dirs": log_dirs, "delete_topic": delete_topic, "create_topic": create_topic})
