@@ -2,6 +2,7 @@
  *
  * sluice: the executable. The command line is cli/'s, the broker is put together in broker/. */
 #include "broker/bucket.h"
+#include "broker/offline.h"
 #include "broker/serve.h"
 #include "cli/cli.h"
 
@@ -11,6 +12,7 @@ main(int argc, char **argv)
     const struct cli_hooks hooks = {.serve = broker_serve,
                                     .check = bucket_check,
                                     .plugin_keys = bucket_plugin_keys,
+                                    .offline = broker_offline,
                                     .builtin = bucket_builtin};
     return cli_main(&hooks, argc, argv);
 }

@@ -28,6 +28,7 @@ BELOW = {
     "state": ["base"],
     "segment": ["wire"],
     "partition": ["journal", "segment", "state", "store", "wire"],
+    "reader": ["partition"],
     "group": ["partition"],
     "admin": ["partition"],
     "api": ["admin", "group", "partition", "wire"],
@@ -37,8 +38,8 @@ BELOW = {
     "proxy": ["wire"],
     "process": ["store"],
     "config": ["base"],
-    "cli": ["net", "config", "plugin", "proxy", "process"],
-    "broker": ["net", "config", "plugin", "lua", "proxy", "process"],
+    "cli": ["net", "config", "plugin", "proxy", "process", "reader"],
+    "broker": ["net", "reader", "config", "plugin", "lua", "proxy", "process"],
 }
 SDK_USERS = {"store", "plugin", "config", "lua", "broker", "main.c"}
 # Reached through tables of function pointers; only what wires them together names them.

@@ -451,6 +451,26 @@ check_id(const struct bucket *b, const struct config *cfg, struct sl_error *err)
     return SL_OK;
 }
 
+/* SL_ENOENT: there is none. */
+static enum sl_err
+cluster_read(struct bucket *b, const struct config *cfg, struct sched *home, struct sl_error *err)
+{
+    struct waited_call w = {.call = {.kind = STORE_GET}};
+    (void)snprintf(w.call.key, sizeof(w.call.key), "%s/cluster.json", cfg->storage.prefix);
+    call_and_wait(b, home, &w);
+    if (w.call.outcome == STORE_DONE) {
+        enum sl_err rc = cluster_parse(b, w.call.key, buf_span(w.call.body), err);
+        buf_unref(&w.call.body);
+        return rc != SL_OK ? rc : check_id(b, cfg, err);
+    }
+    if (w.call.outcome == STORE_ABSENT) {
+        return sl_error_set(err, SL_ENOENT,
+                            "%s: there is no %s, so no broker has ever used this bucket", b->name,
+                            w.call.key);
+    }
+    return sl_error_set(err, w.call.rc, "%s: %s: %s", b->name, w.call.key, w.call.why);
+}
+
 static enum sl_err
 cluster_join(struct bucket *b, const struct config *cfg, struct sched *home, struct sl_error *err)
 {
@@ -463,20 +483,19 @@ cluster_join(struct bucket *b, const struct config *cfg, struct sched *home, str
     }
     (void)snprintf(key, sizeof(key), "%s/cluster.json", cfg->storage.prefix);
     for (int attempt = 0; attempt < 3; attempt++) {
-        struct waited_call w = {.call = {.kind = STORE_GET}};
-        (void)snprintf(w.call.key, sizeof(w.call.key), "%s", key);
-        call_and_wait(b, home, &w);
-        if (w.call.outcome == STORE_DONE) {
-            enum sl_err rc = cluster_parse(b, key, buf_span(w.call.body), err);
-            buf_unref(&w.call.body);
-            return rc != SL_OK ? rc : check_id(b, cfg, err);
-        }
-        if (w.call.outcome != STORE_ABSENT) {
-            return sl_error_set(err, w.call.rc, "%s: %s: %s", b->name, key, w.call.why);
+        enum sl_err rc = cluster_read(b, cfg, home, err);
+        if (rc != SL_ENOENT) {
+            return rc;
         }
         cluster_create(b, cfg, home, key);
     }
     return sl_error_set(err, SL_EIO, "%s: %s can neither be read nor created", b->name, key);
+}
+
+enum sl_err
+bucket_look(struct bucket *b, const struct config *cfg, struct sched *home, struct sl_error *err)
+{
+    return cluster_read(b, cfg, home, err);
 }
 
 enum sl_err

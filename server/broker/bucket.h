@@ -35,6 +35,9 @@ MUST_CHECK enum sl_err bucket_join(struct bucket *b, const struct config *cfg, s
 /* A line for each section [plugin NAME] that nothing refers to: it was checked, so that an error in
  * it shows at once, but is not started. */
 void bucket_unused_tell(const struct config *cfg);
+/* Reads cluster.json, and writes nothing: for tools that only read. */
+MUST_CHECK enum sl_err bucket_look(struct bucket *b, const struct config *cfg, struct sched *home,
+                                   struct sl_error *err);
 /* Ends the store's calls; the loops still run. */
 void bucket_close(struct bucket *b);
 /* Loads every plugin that is configured, checks its keys and configures it without starting it: for

@@ -20,6 +20,12 @@ static const struct option options[] = {
     {CLI__ONLY, NULL, "--only", "TEST", "a part (storage) or a test (storage/race) of the kit"},
     {CLI__SEED, NULL, "--seed", "N", "for the kit's random choices; without it, from the clock"},
     {CLI__DEADLINE, NULL, "--deadline", "MS", "of each of the kit's operations (10000)"},
+    {CLI__PARTITION, "-p", "--partition", "N", "only this partition"},
+    {CLI__FROM_OFFSET, NULL, "--from-offset", "N", "begin at this offset"},
+    {CLI__FROM_TIME, NULL, "--from-time", "TIME",
+     "begin at the first record of this time or later: 2026-01-31T12:00:00Z, or ms since 1970"},
+    {CLI__TO, NULL, "--to", "N", "end before this offset"},
+    {CLI__FOLLOW, "-f", "--follow", NULL, "go on with what is written from now on"},
     {CLI__IN_PROCESS, NULL, "--in-process", NULL, "the kit without child processes, for gdb"},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -63,6 +69,7 @@ unknown_option(const struct cli__command *cmd, const char *arg)
 static bool
 option_store(const struct option *o, const char *value, struct cli__args *ret)
 {
+    ret->values[__builtin_ctz(o->id)] = value == NULL ? "" : value;
     switch (o->id) {
     case CLI__CONFIG:
         ret->config_path = value;
@@ -95,8 +102,10 @@ option_store(const struct option *o, const char *value, struct cli__args *ret)
     case CLI__COUNTERS:
         ret->has_counters = true;
         return true;
-    default:
+    case CLI__MARKDOWN:
         ret->is_markdown = true;
+        return true;
+    default:
         return true;
     }
 }

@@ -13,9 +13,8 @@ print_problem(void *arg, const char *problem)
     (void)fprintf(stderr, "sluice: %s\n", problem);
 }
 
-/* Gives the configuration with everything checked, NULL after telling what is wrong. */
-static struct config *
-config_get(const struct cli__args *args)
+struct config *
+cli__config_get(const struct cli__args *args)
 {
     struct sl_error err = SL_ERROR_INIT;
     struct config *cfg = NULL;
@@ -39,7 +38,7 @@ config_get(const struct cli__args *args)
 static int
 serve(const struct cli__args *args)
 {
-    struct config *cfg = config_get(args);
+    struct config *cfg = cli__config_get(args);
     if (cfg == NULL) {
         return EXIT_USAGE;
     }
@@ -52,7 +51,7 @@ serve(const struct cli__args *args)
 static int
 check(const struct cli__args *args)
 {
-    struct config *cfg = config_get(args);
+    struct config *cfg = cli__config_get(args);
     if (cfg == NULL) {
         return EXIT_USAGE;
     }
@@ -150,6 +149,24 @@ const struct cli__command cli__commands[] = {
      "of the store and what that comes to in a month, then the cluster, the brokers, and the\n"
      "topics with the number of their partitions. Of a broker that is no Sluice, the latter only.",
      cli__status},
+    {"log",
+     CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET | CLI__FROM_TIME |
+         CLI__TO | CLI__FOLLOW | CLI__SECOND,
+     "cat TOPIC | verify", true, "read a log straight from the store, without a broker",
+     "log cat TOPIC prints the records of a topic, one a line: partition, offset, time, key, "
+     "value.\n"
+     "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
+     "and\n"
+     "every one is held by an object. Exit status 1 when something is wrong. Both only read, and\n"
+     "need no broker; one may run.",
+     cli__log},
+    {"segment", CLI__CONFIG | CLI__SET | CLI__JSON | CLI__SECOND, "dump|verify FILE-OR-KEY", true,
+     "look into a .kfs segment, or check it",
+     "Reads a .kfs file, or, when there is no such file, the object of that key in the configured\n"
+     "store. dump prints header, batches and footer; verify checks all of it, and the .index "
+     "beside\n"
+     "it when there is one.",
+     cli__segment},
     {"plugin",
      CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS | CLI__SECOND,
      "inspect|test FILE", true, "look into a plugin, or test it",

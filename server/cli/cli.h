@@ -11,6 +11,7 @@
 #include "config/config.h"
 
 struct plugin_source;
+struct reader_options;
 
 struct cli_hooks {
     /* Runs the broker until it is told to stop; gives the exit status. Borrows cfg. */
@@ -21,6 +22,9 @@ struct cli_hooks {
                          struct sl_error *err);
     /* Gives the keys that plugins add to sections, for `config doc`, at most max. May be NULL. */
     size_t (*plugin_keys)(struct config_plugin_keys *ret, size_t max);
+    /* Opens the configured bucket to read, and calls run. May be NULL. */
+    int (*offline)(const struct config *cfg,
+                   int (*run)(const struct reader_options *bucket, void *arg), void *arg);
     /* Gives the built-in plugin of that name, NULL when there is none. May be NULL. */
     const struct plugin_source *(*builtin)(const char *name);
 };

@@ -18,6 +18,11 @@ enum {
     CLI__IN_PROCESS = 128,
     CLI__JSON = 512,
     CLI__COUNTERS = 1024,
+    CLI__PARTITION = 2048,
+    CLI__FROM_OFFSET = 4096,
+    CLI__FROM_TIME = 8192,
+    CLI__TO = 16384,
+    CLI__FOLLOW = 32768,
     CLI__SECOND = 256 /* no option: the command takes a second argument */
 };
 
@@ -32,8 +37,9 @@ struct cli__args {
     bool is_markdown, is_json, has_counters;
     const char *only, *seed, *deadline_ms;
     bool is_in_process;
-    const char *word;   /* the argument that is no option; NULL: none */
-    const char *second; /* the one behind it, where the command takes two */
+    const char *values[32]; /* of every option by the number of its bit; "" of one without value */
+    const char *word;       /* the argument that is no option; NULL: none */
+    const char *second;     /* the one behind it, where the command takes two */
 };
 
 struct cli__command {
@@ -47,6 +53,16 @@ struct cli__command {
 };
 extern const struct cli__command cli__commands[]; /* ends with name NULL */
 
+/* The value of an option; NULL when it was not given. */
+static inline const char *
+cli__value(const struct cli__args *args, unsigned id)
+{
+    return args->values[__builtin_ctz(id)];
+}
+
+/* The configuration with everything checked; NULL after telling what is wrong. */
+struct config *cli__config_get(const struct cli__args *args);
+
 const struct cli__command *cli__command_find(const char *name);
 /* Fills *ret from what follows the command's name; false after telling what is wrong. */
 bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv,
@@ -54,7 +70,9 @@ bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv
 /* Prints one command's options for help. */
 void cli__args_help(const struct cli__command *cmd, FILE *out);
 
+int cli__log(const struct cli__args *args);
 int cli__plugin(const struct cli__args *args);
+int cli__segment(const struct cli__args *args);
 int cli__status(const struct cli__args *args);
 
 #endif

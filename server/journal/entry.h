@@ -48,11 +48,18 @@ struct entry_view {
 MUST_CHECK enum sl_err entry_parse(struct span bytes, struct entry_view *ret, size_t *ret_need,
                                    struct sl_error *err);
 
-/* Two fields of a header that need not be checked as a whole; bytes has ENTRY_HEADER_BYTES. */
+/* Fields of a header that need not be checked as a whole; bytes has ENTRY_HEADER_BYTES. */
 static inline bool
 entry_peek_is(const uint8_t *bytes, const struct uuid *id)
 {
     return memcmp(bytes + 40, id->b, sizeof(id->b)) == 0;
+}
+static inline struct uuid
+entry_peek_prev(const uint8_t *bytes)
+{
+    struct uuid id;
+    memcpy(id.b, bytes + 56, sizeof(id.b));
+    return id;
 }
 static inline uint64_t
 entry_peek_acked_through(const uint8_t *bytes)

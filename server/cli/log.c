@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `sluice log`: what is said of a whole log, read straight from the store. */
+#include "cli/log_int.h"
+
+#include <string.h>
+
+int
+cli__log(const struct cli__args *args)
+{
+    if (strcmp(args->word, "cat") == 0) {
+        return cli__log_cat_main(args);
+    }
+    if (strcmp(args->word, "verify") == 0) {
+        return cli__log_verify_main(args);
+    }
+    (void)fprintf(stderr, "sluice log: cat TOPIC, or verify\n");
+    return EXIT_USAGE;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `sluice log cat TOPIC`: records of a topic, straight from the store. Partition after partition up
+ * to the end that is known when it begins; with --follow all of them from then on, in the order in
+ * which they are seen. */
+#include "cli/log_int.h"
+#include "reader/wait.h"
+#include "wire/records.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { READ_BYTES = 4 << 20, SCRATCH_MAX = 256 << 20, OPEN_MS = 60000, PARTITIONS_MAX = 100000 };
+
+struct cat {
+    const struct cli__args *args;
+    const char *topic;
+    int64_t only, from_offset, from_ms, to; /* -1: not given */
+    struct reader *reader;
+    struct reader_part *parts;
+    int64_t *next; /* per partition: the offset that comes next */
+    size_t count;
+    struct bytes scratch;
+};
+
+/* --- printing --- */
+
+static void
+print_bytes(struct span s)
+{
+    if (s.ptr == NULL) {
+        (void)fputs("-", stdout);
+        return;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < 0x20 || s.ptr[i] == 0x7f || s.ptr[i] == '\\') {
+            (void)printf("\\x%02x", s.ptr[i]);
+        } else {
+            (void)putchar(s.ptr[i]);
+        }
+    }
+}
+
+static void
+print_line(int32_t partition, const struct record *r)
+{
+    char at[40];
+    struct tm tm;
+    time_t seconds = (time_t)(r->timestamp / 1000);
+    if (r->timestamp < 0 || gmtime_r(&seconds, &tm) == NULL) {
+        (void)snprintf(at, sizeof(at), "-");
+    } else {
+        size_t n = strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
+        (void)snprintf(at + n, sizeof(at) - n, ".%03dZ", (int)(r->timestamp % 1000));
+    }
+    (void)printf("%" PRId32 "\t%" PRId64 "\t%s\t", partition, r->offset, at);
+    print_bytes(r->key);
+    (void)putchar('\t');
+    print_bytes(r->value);
+    (void)putchar('\n');
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* A string, or null; bytes that are no UTF-8 as {"hex": "..."}. */
+static json_t *
+json_bytes(struct span s)
+{
+    if (s.ptr == NULL) {
+        return json_null();
+    }
+    json_t *text = json_stringn((const char *)s.ptr, s.len);
+    if (text != NULL) {
+        return text;
+    }
+    char *hex = (char *)sl_alloc(2 * s.len + 1);
+    for (size_t i = 0; i < s.len; i++) {
+        hex[2 * i] = hex_digits[s.ptr[i] >> 4];
+        hex[2 * i + 1] = hex_digits[s.ptr[i] & 15];
+    }
+    json_t *wrapped = json_pack("{s:s}", "hex", hex);
+    sl_free(hex);
+    return wrapped;
+}
+
+static json_t *
+json_headers(const struct record *r)
+{
+    json_t *all = json_array();
+    struct span rest = r->headers, key, value;
+    while (record_header_next(&rest, &key, &value)) {
+        (void)json_array_append_new(all, json_pack("[o,o]", json_bytes(key), json_bytes(value)));
+    }
+    return all;
+}
+
+static void
+print_json(int32_t partition, const struct record *r)
+{
+    json_t *o = json_pack("{s:i, s:I, s:I, s:o, s:o}", "partition", (int)partition, "offset",
+                          (json_int_t)r->offset, "timestamp", (json_int_t)r->timestamp, "key",
+                          json_bytes(r->key), "value", json_bytes(r->value));
+    if (r->header_count > 0) {
+        (void)json_object_set_new(o, "headers", json_headers(r));
+    }
+    (void)json_dumpf(o, stdout, JSON_COMPACT);
+    (void)putchar('\n');
+    json_decref(o);
+}
+
+/* --- reading --- */
+
+static bool
+problem(const struct cat *c, int32_t partition, int64_t offset, const char *what)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "sluice log: %s, partition %" PRId32 ", offset %" PRId64 ": %s\n",
+                  c->topic, partition, offset, what);
+    return false;
+}
+
+static bool
+print_batch(struct cat *c, size_t i, struct span batch, int64_t end)
+{
+    struct record_iter it;
+    struct record r;
+    enum sl_err rc = records_open(batch, &c->scratch, &it);
+    if (rc != SL_OK) {
+        return problem(c, c->parts[i].partition, c->next[i], "its batch does not decompress");
+    }
+    while (record_next(&it, &r)) {
+        if (r.offset < c->next[i] || r.offset >= end) {
+            continue;
+        }
+        if (c->args->is_json) {
+            print_json(c->parts[i].partition, &r);
+        } else {
+            print_line(c->parts[i].partition, &r);
+        }
+    }
+    return it.rc == SL_OK ||
+           problem(c, c->parts[i].partition, c->next[i], "a record of its batch is malformed");
+}
+
+static bool
+print_batches(struct cat *c, size_t i, struct span run, int64_t end)
+{
+    struct batch_info info;
+    struct span batch;
+    while (batch_next(&run, &info, &batch)) {
+        if (!print_batch(c, i, batch, end)) {
+            return false;
+        }
+        int64_t next = batch_last_offset(&info) + 1;
+        c->next[i] = next > c->next[i] ? next : c->next[i];
+    }
+    return true;
+}
+
+static struct buf *
+join(const struct part_read *r)
+{
+    struct buf *all = buf_new(r->total_bytes);
+    for (size_t i = 0; i < r->piece_count; i++) {
+        memcpy(all->data + all->len, r->pieces[i].bytes.ptr, r->pieces[i].bytes.len);
+        all->len += r->pieces[i].bytes.len;
+    }
+    return all;
+}
+
+/* Prints from next[i] on. False: it failed, and was told. *ret_moved: was there anything? */
+static bool
+read_some(struct cat *c, size_t i, int64_t end, bool *ret_moved)
+{
+    struct part_read r;
+    int64_t before = c->next[i];
+    reader_wait_read(&c->parts[i], before, READ_BYTES, &r);
+    bool is_right = r.rc == SL_OK || r.rc == SL_EOFFSET_RANGE;
+    if (r.rc == SL_EOFFSET_RANGE && r.log_start > before) { /* trimmed meanwhile */
+        (void)fprintf(stderr,
+                      "sluice log: %s, partition %" PRId32 ": offsets %" PRId64 " to %" PRId64
+                      " were deleted\n",
+                      c->topic, c->parts[i].partition, before, r.log_start - 1);
+        c->next[i] = r.log_start;
+    } else if (!is_right) {
+        (void)problem(c, c->parts[i].partition, before, sl_err_text(r.rc));
+    } else if (r.piece_count > 0) {
+        struct buf *all = join(&r);
+        is_right = print_batches(c, i, buf_span(all), end);
+        buf_unref(&all);
+    }
+    part_read_fini(&r);
+    *ret_moved = c->next[i] > before;
+    return is_right && ferror(stdout) == 0;
+}
+
+static int64_t
+end_of(const struct cat *c, size_t i)
+{
+    int64_t end = c->parts[i].end;
+    return c->to >= 0 && c->to < end ? c->to : end;
+}
+
+static bool
+cat_known(struct cat *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        int64_t end = end_of(c, i);
+        bool moved = true;
+        while (c->next[i] < end && moved) {
+            if (!read_some(c, i, end, &moved)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool
+cat_follow(struct cat *c)
+{
+    int64_t end = c->to >= 0 ? c->to : INT64_MAX;
+    for (;;) {
+        (void)fflush(stdout);
+        (void)reader_wait_any(c->reader, c->parts, c->next, c->count, 1000);
+        for (size_t i = 0; i < c->count; i++) {
+            bool moved;
+            if (c->next[i] < end && !read_some(c, i, end, &moved)) {
+                return false;
+            }
+        }
+    }
+}
+
+/* --- where to begin --- */
+
+static bool
+begin_at(struct cat *c, size_t i)
+{
+    const struct reader_part *p = &c->parts[i];
+    c->next[i] = p->start;
+    if (c->from_offset >= 0) {
+        c->next[i] = c->from_offset > p->start ? c->from_offset : p->start;
+    } else if (c->from_ms >= 0) {
+        enum sl_err rc = reader_wait_time(p, c->from_ms, &c->next[i]);
+        if (rc != SL_OK) {
+            return problem(c, p->partition, p->start, sl_err_text(rc));
+        }
+        c->next[i] = c->next[i] < 0 ? p->end : c->next[i];
+    }
+    return true;
+}
+
+static bool
+parts_find(struct cat *c)
+{
+    int32_t count = reader_wait_count(c->reader, c->topic);
+    if (count < 0 || c->only >= count || count > PARTITIONS_MAX) {
+        (void)fprintf(stderr, "sluice log: no topic %s%s\n", c->topic,
+                      count < 0 ? "" : " with such a partition");
+        return false;
+    }
+    c->parts = (struct reader_part *)sl_alloc((size_t)count * sizeof(*c->parts));
+    c->next = (int64_t *)sl_alloc((size_t)count * sizeof(*c->next));
+    bool is_right = true;
+    for (int32_t p = 0; p < count; p++) {
+        if (c->only >= 0 && p != c->only) {
+            continue;
+        }
+        enum sl_err rc = reader_wait_part(c->reader, c->topic, p, &c->parts[c->count]);
+        if (rc != SL_OK) {
+            is_right = problem(c, p, 0, sl_err_text(rc)); /* the others are printed */
+            continue;
+        }
+        is_right = begin_at(c, c->count) && is_right;
+        c->count++;
+    }
+    return is_right;
+}
+
+static int
+cat(const struct reader_options *bucket, void *arg)
+{
+    struct cat *c = (struct cat *)arg;
+    c->reader = reader_wait_open(bucket, OPEN_MS);
+    if (c->reader == NULL) {
+        (void)fprintf(stderr, "sluice log: the store does not answer\n");
+        return EXIT_FAILURE;
+    }
+    bytes_init(&c->scratch, SCRATCH_MAX);
+    bool is_right = parts_find(c);
+    is_right = cat_known(c) && is_right;
+    if (is_right && c->count > 0 && cli__value(c->args, CLI__FOLLOW) != NULL) {
+        is_right = cat_follow(c);
+    }
+    bytes_fini(&c->scratch);
+    sl_free(c->parts);
+    sl_free(c->next);
+    reader_wait_close(&c->reader);
+    return is_right ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* --- arguments --- */
+
+static bool
+number_of(const struct cli__args *args, unsigned id, int64_t *ret)
+{
+    const char *text = cli__value(args, id);
+    char *end = NULL;
+    *ret = -1;
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    *ret = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && *ret >= 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "sluice log: %s is no number from 0 on\n", text);
+    return false;
+}
+
+/* Milliseconds since 1970, or 2026-01-31[T12:00[:00]][Z], which is UTC. */
+static bool
+time_of(const struct cli__args *args, int64_t *ret)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%d"};
+    const char *text = cli__value(args, CLI__FROM_TIME);
+    if (text == NULL || strchr(text, '-') == NULL) {
+        return number_of(args, CLI__FROM_TIME, ret);
+    }
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, forms[i], &tm);
+        if (end != NULL && (*end == '\0' || strcmp(end, "Z") == 0)) {
+            *ret = (int64_t)timegm(&tm) * 1000;
+            return true;
+        }
+    }
+    (void)fprintf(stderr, "sluice log: %s is no time; write 2026-01-31T12:00:00Z\n", text);
+    return false;
+}
+
+int
+cli__log_cat_main(const struct cli__args *args)
+{
+    struct cat c = {.args = args, .topic = args->second};
+    if (c.topic == NULL) {
+        (void)fprintf(stderr, "sluice log cat: TOPIC is missing\n");
+        return EXIT_USAGE;
+    }
+    if (!number_of(args, CLI__PARTITION, &c.only) ||
+        !number_of(args, CLI__FROM_OFFSET, &c.from_offset) || !number_of(args, CLI__TO, &c.to) ||
+        !time_of(args, &c.from_ms)) {
+        return EXIT_USAGE;
+    }
+    struct config *cfg = cli__config_get(args);
+    int status = cfg == NULL ? EXIT_USAGE : args->hooks->offline(cfg, cat, &c);
+    config_destroy(&cfg);
+    return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+}

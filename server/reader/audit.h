@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Is everything that a bucket's state refers to there, and is it right? `sluice log verify`.
+ *
+ * What is checked, per journal: that it opens (R1: no entry missing, none corrupt, the chain of ids
+ * from the snapshot on); the chain backwards from the tail to the gc boundary, through entries that
+ * the snapshot has swallowed; that every live run lies in an entry of that chain and its bytes have
+ * their checksum; that segments and runs follow each other without a hole from start to end; that
+ * every segment is what S says (offsets, bytes, CRC), sound inside, and has its index.
+ * Objects under the namespace that no journal knows are reported as orphans, which is no error.
+ *
+ * Threads: a thread that is no loop; it blocks. Memory: one object at a time, and 48 bytes for each
+ * live run of a journal. */
+#ifndef SLUICE_READER_AUDIT_H
+#define SLUICE_READER_AUDIT_H
+
+#include "reader/wait.h"
+
+enum audit_kind {
+    AUDIT_ERROR, /* something is lost or damaged */
+    AUDIT_NOTE   /* worth knowing */
+};
+
+struct audit_finding {
+    enum audit_kind kind;
+    const char *key; /* the object, or NULL */
+    char text[400];
+};
+
+struct audit_totals {
+    uint64_t journals, entries, partitions, runs, segments, bytes, orphans, errors;
+};
+
+struct audit {
+    const struct reader_options *bucket;
+    void (*found)(void *arg, const struct audit_finding *f);
+    void *arg;
+    struct audit_totals totals; /* answer */
+};
+/* SL_OK when it ran to the end, whatever it found; an error when the store did not answer. */
+enum sl_err audit_run(struct audit *a);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to reader/: what an audit copied out of S, and its parts. */
+#ifndef SLUICE_READER_AUDIT_INT_H
+#define SLUICE_READER_AUDIT_INT_H
+
+#include "reader/audit.h"
+
+struct audit_part {
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t start, end;
+    char dir[TOPIC_DIR_MAX]; /* "": no segment yet */
+};
+
+/* A live run, or a segment. */
+struct audit_item {
+    uint64_t n;         /* run: the entry; segment: bytes of the object */
+    int64_t base, next; /* offsets [base, next) */
+    uint32_t part;      /* index into parts */
+    uint32_t position;  /* run */
+    uint32_t length;    /* run: bytes; segment: records */
+    uint32_t crc;       /* run: of its bytes; segment: of the body */
+    uint32_t gen;       /* segment */
+};
+
+struct audit_garbage {
+    char dir[TOPIC_DIR_MAX];
+    int32_t partition;
+    int64_t base;
+    uint32_t gen;
+};
+
+struct audit_journal {
+    uint32_t index;
+    enum sl_err rc;
+    char why[320];
+    struct journal_status status;
+    struct audit_part *parts;
+    size_t part_count;
+    struct audit_item *runs, *segments; /* by part, then by offset */
+    size_t run_count, segment_count;
+    struct audit_garbage *garbage;
+    size_t garbage_count;
+};
+
+struct audit_name {
+    char text[TOPIC_DIR_MAX + 32];
+};
+struct audit_name audit__part_name(const struct audit_part *p);
+
+void audit__found(struct audit *a, enum audit_kind kind, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void audit__follows(struct audit *a, const struct audit_part *p, int64_t *next,
+                    const struct audit_item *it);
+/* The chain of entries and the runs in them. Sorts j->runs by entry. */
+enum sl_err audit__entries(struct audit *a, struct audit_journal *j);
+enum sl_err audit__segments(struct audit *a, const struct audit_journal *j);
+/* Objects under the namespace that none of the journals knows. */
+enum sl_err audit__orphans(struct audit *a, const struct audit_journal *all, uint32_t count);
+/* GET of [0, length) of an object, 0 for all of it. NULL in *ret: there is none. An error: the
+ * store did not answer. */
+enum sl_err audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret);
+
+#endif

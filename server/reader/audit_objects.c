@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The objects: entries with their live runs, segments with their index, and what nobody knows. */
+#include "base/crc32c.h"
+#include "reader/audit_int.h"
+#include "segment/segment.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum sl_err
+audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret)
+{
+    struct store_call call = {.kind = STORE_GET, .length = length};
+    *ret = NULL;
+    (void)snprintf(call.key, sizeof(call.key), "%s", key);
+    store_wait(a->bucket->sched, a->bucket->store, &call);
+    if (call.outcome == STORE_DONE) {
+        *ret = call.body;
+        return SL_OK;
+    }
+    if (call.outcome == STORE_ERROR && call.rc == SL_ECORRUPT) {
+        audit__found((struct audit *)a, AUDIT_ERROR, key, "the store says it is damaged: %s",
+                     call.why);
+        return SL_ECORRUPT;
+    }
+    return call.outcome == STORE_ABSENT ? SL_OK : call.rc;
+}
+
+/* --- entries --- */
+
+struct chain {
+    struct audit *a;
+    struct audit_journal *j;
+    struct uuid expected; /* id of the next valid entry below ... */
+    bool is_known;        /* ... unless one above it is missing */
+    size_t left;          /* runs of entries at or below this one: j->runs[0 .. left) */
+};
+
+static int
+by_entry(const void *pa, const void *pb)
+{
+    const struct audit_item *a = (const struct audit_item *)pa;
+    const struct audit_item *b = (const struct audit_item *)pb;
+    return a->n < b->n ? -1 : a->n > b->n ? 1 : a->position < b->position ? -1 : 1;
+}
+
+static void
+lost_run(const struct chain *c, const char *key, const struct audit_item *r, const char *what)
+{
+    const struct audit_part *p = &c->j->parts[r->part];
+    audit__found(c->a, AUDIT_ERROR, key,
+                 "%s, byte %" PRIu32 ": %s partition %" PRId32 " offsets %" PRId64 " to %" PRId64,
+                 what, r->position, audit__part_name(p).text, p->partition, r->base, r->next - 1);
+}
+
+/* Do the batches of the run carry the offsets that S gives them? */
+static bool
+has_offsets(struct span run, const struct audit_item *r)
+{
+    struct batch_info info;
+    struct span batch;
+    int64_t next = r->base;
+    while (batch_next(&run, &info, &batch)) {
+        if (info.base_offset != next) {
+            return false;
+        }
+        next = batch_last_offset(&info) + 1;
+    }
+    return run.len == 0 && next == r->next;
+}
+
+static void
+check_run(const struct chain *c, const char *key, const struct buf *body,
+          const struct audit_item *r)
+{
+    if ((uint64_t)r->position + r->length > body->len) {
+        lost_run(c, key, r, "the object is too short for a run");
+    } else if (crc32c(0, body->data + r->position, r->length) != r->crc) {
+        lost_run(c, key, r, "the checksum of a run is wrong");
+    } else if (!has_offsets(span_of(body->data + r->position, r->length), r)) {
+        lost_run(c, key, r, "a run holds other offsets than the journal says");
+    }
+    c->a->totals.bytes += r->length;
+}
+
+/* Is it the entry that the valid one above names? Then it says which comes below. Another one is
+ * void, and S may hold nothing of it. */
+static void
+follow_link(struct chain *c, const char *key, struct span object, bool is_whole)
+{
+    struct sl_error err = SL_ERROR_INIT;
+    struct entry_view e;
+    size_t need;
+    if (is_whole && entry_parse(object, &e, &need, &err) != SL_OK) {
+        audit__found(c->a, AUDIT_ERROR, key, "%s",
+                     err.msg[0] != '\0' ? err.msg : "the entry is cut short");
+        c->is_known = false;
+        return;
+    }
+    if (c->is_known && !entry_peek_is(object.ptr, &c->expected)) {
+        if (is_whole) {
+            audit__found(c->a, AUDIT_ERROR, key,
+                         "the entry is not in the chain, and the journal refers to records in it");
+        }
+        return;
+    }
+    c->expected = entry_peek_prev(object.ptr);
+    c->is_known = true;
+}
+
+static enum sl_err
+check_entry(struct chain *c, uint64_t n)
+{
+    const struct reader_options *o = c->a->bucket;
+    char key[STORE_KEY_MAX];
+    struct buf *body;
+    size_t end = c->left;
+    while (c->left > 0 && c->j->runs[c->left - 1].n == n) {
+        c->left--;
+    }
+    bool has_runs = c->left < end;
+    entry_key(key, sizeof(key), o->prefix, c->j->index, n);
+    enum sl_err rc = audit__get(c->a, key, has_runs ? 0 : ENTRY_HEADER_BYTES, &body);
+    if (body == NULL || body->len < ENTRY_HEADER_BYTES) {
+        if (rc == SL_OK || rc == SL_ECORRUPT) {
+            audit__found(c->a, AUDIT_ERROR, key, "the entry is missing%s",
+                         has_runs ? ", and with it records" : "");
+        }
+        for (size_t i = c->left; i < end && body == NULL && rc == SL_OK; i++) {
+            lost_run(c, key, &c->j->runs[i], "lost with it");
+        }
+        buf_unref(&body);
+        c->is_known = false;
+        return rc == SL_ECORRUPT ? SL_OK : rc;
+    }
+    c->a->totals.entries++;
+    follow_link(c, key, buf_span(body), has_runs);
+    for (size_t i = c->left; i < end; i++) {
+        check_run(c, key, body, &c->j->runs[i]);
+    }
+    buf_unref(&body);
+    return SL_OK;
+}
+
+enum sl_err
+audit__entries(struct audit *a, struct audit_journal *j)
+{
+    struct chain c = {
+        .a = a, .j = j, .expected = j->status.safe_id, .is_known = true, .left = j->run_count};
+    qsort(j->runs, j->run_count, sizeof(j->runs[0]), by_entry);
+    enum sl_err rc = SL_OK;
+    for (uint64_t n = j->status.safe; n > j->status.gc_boundary && rc == SL_OK; n--) {
+        rc = check_entry(&c, n);
+    }
+    for (size_t i = 0; i < c.left && rc == SL_OK; i++) {
+        lost_run(&c, NULL, &j->runs[i], "a run in an entry that may have been collected");
+    }
+    return rc;
+}
+
+/* --- segments --- */
+
+static void
+check_content(struct audit *a, const char *key, const struct audit_item *s, struct span object,
+              struct segment_view *v)
+{
+    struct sl_error err = SL_ERROR_INIT;
+    if (segment_open(object, v, &err) != SL_OK || segment_verify(v, s->gen > 0, &err) != SL_OK) {
+        audit__found(a, AUDIT_ERROR, key, "%s; it holds offsets %" PRId64 " to %" PRId64, err.msg,
+                     s->base, s->next - 1);
+    } else if (object.len != s->n || v->base_offset != s->base || v->last_offset != s->next - 1 ||
+               v->crc != s->crc || (uint32_t)v->message_count != s->length) {
+        audit__found(
+            a, AUDIT_ERROR, key,
+            "it is sound, but not the segment that the journal registered: offsets %" PRId64
+            " to %" PRId64 ", %" PRIu64 " bytes",
+            s->base, s->next - 1, s->n);
+    }
+}
+
+static enum sl_err
+check_index(struct audit *a, const char *key, const struct segment_view *v)
+{
+    struct sl_error err = SL_ERROR_INIT;
+    struct segment_index ix;
+    struct buf *index;
+    enum sl_err rc = audit__get(a, key, 0, &index);
+    if (rc == SL_OK && index == NULL) {
+        audit__found(a, AUDIT_ERROR, key, "the index is missing; nothing is lost by that");
+    } else if (rc == SL_OK && (segment_index_open(buf_span(index), &ix, &err) != SL_OK ||
+                               segment_index_verify(&ix, v, &err) != SL_OK)) {
+        audit__found(a, AUDIT_ERROR, key, "%s; nothing is lost by that", err.msg);
+    }
+    buf_unref(&index);
+    return rc == SL_ECORRUPT ? SL_OK : rc;
+}
+
+static enum sl_err
+check_segment(struct audit *a, const struct audit_part *p, const struct audit_item *s)
+{
+    char key[SEGMENT_KEY_MAX], index_key[SEGMENT_KEY_MAX];
+    struct buf *body;
+    struct segment_view v = {0};
+    const struct segment_name name = {.ns = span_cstr(a->bucket->segment_namespace),
+                                      .topic = span_cstr(p->dir),
+                                      .partition = p->partition,
+                                      .base_offset = s->base,
+                                      .generation = s->gen};
+    if (s->n == 0 || !segment_key(&name, SEGMENT_FILE_KFS, key) ||
+        !segment_key(&name, SEGMENT_FILE_INDEX, index_key)) {
+        return SL_OK;
+    }
+    enum sl_err rc = audit__get(a, key, 0, &body);
+    if (rc == SL_OK && body == NULL) {
+        audit__found(a, AUDIT_ERROR, key,
+                     "the segment is missing, and with it offsets %" PRId64 " to %" PRId64, s->base,
+                     s->next - 1);
+    }
+    if (rc != SL_OK || body == NULL) {
+        return rc == SL_ECORRUPT ? SL_OK : rc;
+    }
+    a->totals.bytes += body->len;
+    check_content(a, key, s, buf_span(body), &v);
+    rc = v.body.ptr == NULL ? SL_OK : check_index(a, index_key, &v);
+    buf_unref(&body);
+    return rc;
+}
+
+enum sl_err
+audit__segments(struct audit *a, const struct audit_journal *j)
+{
+    enum sl_err rc = SL_OK;
+    for (size_t i = 0; i < j->segment_count && rc == SL_OK; i++) {
+        rc = check_segment(a, &j->parts[j->segments[i].part], &j->segments[i]);
+    }
+    return rc;
+}
