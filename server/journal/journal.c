@@ -432,7 +432,6 @@ journal_status(const struct journal *jn, struct journal_status *ret)
     *ret = (struct journal_status){.mode = jn->mode,
                                    .safe = jn->safe,
                                    .safe_id = jn->safe_id,
-                                   .safe_id = jn->safe_id,
                                    .last_won = jn->last_won,
                                    .snapshot_n = jn->manifest.snapshot_n,
                                    .gc_boundary = jn->boundary_seen,

@@ -136,7 +136,8 @@ struct journal_status {
     enum journal_mode mode;
     uint64_t safe, last_won, snapshot_n, gc_boundary, manifest_version;
     size_t in_flight, queued_items, queued_bytes;
-    struct uuid safe_id; /* of the last valid entry up to safe */
+    uint64_t snapshot_bytes; /* of the last one that this broker wrote, or 0 */
+    struct uuid safe_id;     /* of the last valid entry up to safe */
     char why[320];
 };
 uint32_t journal_index(const struct journal *jn);
