@@ -38,6 +38,8 @@
 
 enum { JOBS_MAX = 16, LOOKS_MAX = 64, AGED_EVERY = 4 };
 #define TICK_NS SCHED_S
+#define IDLE_TICK_NS (30 * SCHED_S)
+#define IDLE_AFTER_NS (60 * SCHED_S)
 #define QUIET_NS (3 * SCHED_S)
 #define PUBLISH_LATEST_NS (600 * SCHED_S)
 #define UNKNOWN_TOPIC_PAUSE_NS (5 * SCHED_S)
@@ -200,11 +202,21 @@ look(struct shard *sh)
     start_jobs(sh);
 }
 
+/* Where nothing happens nothing becomes due but by age. */
+static int64_t
+pause_of(struct shard *sh)
+{
+    bool is_idle = sched_now(shard_sched(sh)) - sh->roll.applied_ns > IDLE_AFTER_NS &&
+                   sh->roll.job_count == 0 && list_is_empty(&sh->live.parked) &&
+                   sh->garbage == NULL;
+    return is_idle ? IDLE_TICK_NS : TICK_NS;
+}
+
 static void
 tick(struct sched_timer *t)
 {
     struct shard *sh = SL_CONTAINER_OF(t, struct shard, roll.tick);
-    sched_timer_after(shard_sched(sh), t, TICK_NS);
+    sched_timer_after(shard_sched(sh), t, pause_of(sh));
     live__unpark(&sh->live, sched_now(shard_sched(sh)));
     look(sh);
     shard__garbage_look(sh, patience(sh));

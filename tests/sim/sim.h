@@ -120,6 +120,13 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(lookups, "start or end looked up")                                                           \
     X(waits, "sleep on a partition")                                                               \
     X(wakes, "sleeper woken")                                                                      \
+    X(seg_put, "segment stored")                                                                   \
+    X(seg_late, "segment stored after its roller was told UNKNOWN, or crashed")                    \
+    X(seg_met, "segment found where a roller wanted to put its own")                               \
+    X(seg_cut, "the same, and it ends elsewhere")                                                  \
+    X(seg_deleted, "segment deleted")                                                              \
+    X(seg_left, "segment left behind that nobody refers to")                                       \
+    X(seg_read, "registered segment compared with the truth")                                      \
     X(trim, "trim committed")                                                                      \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
@@ -207,6 +214,10 @@ struct knobs {
     size_t entry_max, queue_max, tail_cache, cache_bytes;
     uint64_t snapshot_bytes;
     bool is_paranoid, is_local;
+    /* roller */
+    bool is_rolling;
+    int64_t roll_target, roll_age_ms, roll_live_max;
+    unsigned roll_patience;
     size_t batch_max;
     int64_t append_deadline;
 };
@@ -281,6 +292,17 @@ bool sim_store_damage(bool is_removal);
 size_t sim_store_outstanding(const struct sim_sched *home);
 bool sim_store_has_put_in_flight(const struct sim_sched *home);
 void sim_store_dump(void);
+
+/* Iterates over all objects: the i-th, or false. */
+bool sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes);
+/* NULL: no such object. */
+const uint8_t *sim_store_find(const char *key, size_t *ret_len);
+
+/* --- segments (sim_roll.c) */
+bool rolls_policy(void *arg, const struct uuid *topic_id, struct part_policy *ret);
+/* Every segment that a broker's S refers to is there and holds what was committed; nothing that is
+ * called a segment holds anything else. */
+void rolls_check(void);
 
 /* --- batches (sim_batch.c) */
 enum { SIM_BATCH_MIN = 61 + 16 };
@@ -366,6 +388,7 @@ struct sim_broker {
     enum journal_mode mode[SIM_JOURNALS_MAX];
     struct group_table *tables[SIM_JOURNALS_MAX];
     struct cache *cache;
+    struct roll_permits permits;
     struct shard_events events;
     struct diag log;
     struct diag_kv log_kv[1];
@@ -491,7 +514,7 @@ struct world {
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
-    bool is_group_forced, is_member_forced;
+    bool is_group_forced, is_member_forced, is_roll_forced;
     struct sim_result *result;
 };
 extern struct world sim;

@@ -96,6 +96,15 @@ new_shard(struct sim_broker *b, uint32_t j)
                                           .snapshot_entries = k->snapshot_entries,
                                           .queue_max_bytes = k->queue_max},
                               .cache = b->cache,
+                              .segment_namespace = "default",
+                              .roll = {.policy = k->is_rolling ? rolls_policy : NULL,
+                                       .permits = &b->permits,
+                                       .target_bytes = k->roll_target,
+                                       .age_ms = k->roll_age_ms,
+                                       .live_bytes_max = k->roll_live_max,
+                                       .live_runs_max = 10000,
+                                       .garbage_grace_ms = k->grace_ns / SCHED_MS,
+                                       .patience = k->roll_patience},
                               .tail_cache_bytes = k->tail_cache,
                               .events = &b->events,
                               .events_arg = b};
@@ -116,6 +125,7 @@ broker_start(struct sim_broker *b)
     b->log = (struct diag){.kv = b->log_kv, .count = 1};
     b->phase = BROKER_UP;
     b->cache = cache_open(sim.store, sim.k.cache_bytes);
+    b->permits = (struct roll_permits){.max_bytes = 2 * sim.k.roll_target};
     memset(b->end_shown, 0, sizeof(b->end_shown));
     memset(b->start_shown, 0, sizeof(b->start_shown));
     TRACE("b%d       starts", b->id);

@@ -4,6 +4,7 @@
  *     sim --seed N --trace                      one seed, every event on standard output
  *     sim --list-mistakes
  *     sim --groups ...                          consumer groups in every seed, not in some
+ *     sim --rolls ...                           rollers in every seed, not in some
  *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
  *     sim --regressions FILE                    the seeds of a file: "number  what it found"
@@ -151,6 +152,9 @@ print_off(void)
     }
     if (sim.is_member_forced) {
         printf(" --members");
+    }
+    if (sim.is_roll_forced) {
+        printf(" --rolls");
     }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
@@ -326,10 +330,12 @@ run_regressions(const char *path)
 static void
 print_summary(double seconds)
 {
-    static const enum counter_id shown[] = {C_journal_entries_won,     C_journal_entries_lost,
-                                            C_journal_entries_applied, C_journal_entries_void,
-                                            C_journal_unknown,         C_journal_checks,
-                                            C_journal_reopens,         C_journal_snapshots};
+    static const enum counter_id shown[] = {
+        C_journal_entries_won,  C_journal_entries_lost, C_journal_entries_applied,
+        C_journal_entries_void, C_journal_unknown,      C_journal_checks,
+        C_journal_reopens,      C_journal_snapshots,    C_roll_segments,
+        C_roll_bytes,           C_roll_adopted,         C_roll_foreign,
+        C_roll_orphans,         C_roll_retries,         C_garbage_deleted};
     printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64
            " steps, %.1f virtual days in %.1f s\n",
            sum.seeds, sum.failed, sum.steps, sum.virtual_s / 86400, seconds);
@@ -430,6 +436,7 @@ parse(int argc, char **argv)
                                           {"keep-going", no_argument, NULL, 'g'},
                                           {"groups", no_argument, NULL, 'G'},
                                           {"members", no_argument, NULL, 'E'},
+                                          {"rolls", no_argument, NULL, 'R'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     bool is_fine = true;
@@ -472,6 +479,9 @@ parse(int argc, char **argv)
             break;
         case 'E':
             sim.is_member_forced = true;
+            break;
+        case 'R':
+            sim.is_roll_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

@@ -321,6 +321,18 @@ members(struct knobs *k)
     k->every[F_group] = k->every[F_commit] = 0; /* whose groups have members that nobody hears of */
 }
 
+/* Rollers, too, with draws that come last. Brokers cut where they like: two that roll at once are
+ * to be met. */
+static void
+rolls(struct knobs *k)
+{
+    k->is_rolling = true;
+    k->roll_target = coin(300) ? 1 : rng_span(&r, 200, (int64_t)k->batch_max * 20);
+    k->roll_age_ms = rng_span(&r, SCHED_S, 10 * SIM_MIN) / SCHED_MS;
+    k->roll_live_max = coin(500) ? rng_span(&r, 500, 50000) : INT64_C(1) << 30;
+    k->roll_patience = coin(700) ? 1 : 2;
+}
+
 void
 plan_make(struct knobs *k, uint64_t seed)
 {
@@ -339,5 +351,8 @@ plan_make(struct knobs *k, uint64_t seed)
     }
     if (sim.is_member_forced) {
         members(k);
+    }
+    if (sim.is_roll_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 3 == 1) {
+        rolls(k);
     }
 }

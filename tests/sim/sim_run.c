@@ -152,6 +152,7 @@ probe(bool is_writing)
     truth_final();
     same_check();
     groups_compare();
+    rolls_check();
 }
 
 static bool

@@ -29,6 +29,24 @@ compare_runs(int journal, const struct sim_part *p, const struct part_state *a,
 }
 
 static void
+compare_segments(int journal, const struct sim_part *p, const struct part_state *a,
+                 const struct part_state *b)
+{
+    if (part_segment_count(a) != part_segment_count(b)) {
+        differ("number of segments", journal, p);
+    }
+    for (size_t i = 0; i < part_segment_count(a); i++) {
+        const struct segment_ref *x = part_segment(a, i);
+        const struct segment_ref *y = part_segment(b, i);
+        if (x->base != y->base || x->last != y->last || x->bytes != y->bytes || x->gen != y->gen ||
+            x->created_ms != y->created_ms || x->body_crc != y->body_crc ||
+            x->slice_count != y->slice_count) {
+            differ("a segment", journal, p);
+        }
+    }
+}
+
+static void
 compare_part(int journal, const struct sim_part *p, struct state *sa, struct state *sb)
 {
     const struct part_state *a = state_find_part(sa, &p->topic_id, p->index);
@@ -46,6 +64,7 @@ compare_part(int journal, const struct sim_part *p, struct state *sa, struct sta
         differ("whether producers were lost", journal, p);
     }
     compare_runs(journal, p, a, b);
+    compare_segments(journal, p, a, b);
 }
 
 static void

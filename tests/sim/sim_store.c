@@ -110,6 +110,33 @@ is_entry(const char *key, uint32_t *ret_journal, uint64_t *ret_n)
     return true;
 }
 
+static bool
+has_suffix(const char *key, const char *suffix)
+{
+    size_t len = strlen(key);
+    return len > strlen(suffix) && strcmp(key + len - strlen(suffix), suffix) == 0;
+}
+
+/* What becomes of the PUT of a segment. */
+static void
+note_segment(const struct sim_req *r, const struct object *met)
+{
+    if (!has_suffix(r->key, ".kfs")) {
+        return;
+    }
+    if (met == NULL) {
+        sim_stat(ST_seg_put);
+        if (r->is_answered) {
+            sim_stat(ST_seg_late);
+        }
+    } else if (r->call != NULL) {
+        sim_stat(ST_seg_met);
+        if (met->len != r->len) {
+            sim_stat(ST_seg_cut);
+        }
+    }
+}
+
 static struct object *
 insert(const char *key, const uint8_t *bytes, size_t len)
 {
@@ -196,6 +223,7 @@ apply_put(struct sim_req *r)
     struct object *o = find(r->key);
     r->is_applied = true;
     r->rc = SL_OK;
+    note_segment(r, o);
     if (o != NULL && r->if_absent) {
         r->outcome = STORE_EXISTS;
         TRACE("store    PUT %s finds an object", r->key);
@@ -292,6 +320,8 @@ apply_del(struct sim_req *r)
     if (is_entry(r->key, &j, &n)) {
         sim.entries[j][n].was_deleted = true;
         sim_stat(ST_entry_collected);
+    } else if (has_suffix(r->key, ".kfs")) {
+        sim_stat(ST_seg_deleted);
     } else {
         sim_stat(ST_manifest_deleted);
     }
@@ -572,7 +602,7 @@ check_call(const struct sim_req *r, const struct store_call *c)
     if (c->kind != STORE_PUT) {
         return;
     }
-    if (!c->if_absent) {
+    if (!c->if_absent && !has_suffix(r->key, ".index")) {
         sim_violation("objects of a journal are created, never replaced", "%s", r->key);
     }
     if (c->has_crc && c->crc32c != crc32c(0, r->bytes, r->len)) {
@@ -787,6 +817,25 @@ sim_store_damage(bool is_removal)
     sim.is_head_damaged = at < get_u32(o->bytes + 96);
     o->bytes[at] ^= (uint8_t)(1u << rng_below(&sim.r_fault, 8));
     return true;
+}
+
+bool
+sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes)
+{
+    if (i >= st.count) {
+        return false;
+    }
+    *ret_key = st.objects[i].key;
+    *ret_bytes = span_of(st.objects[i].bytes, st.objects[i].len);
+    return true;
+}
+
+const uint8_t *
+sim_store_find(const char *key, size_t *ret_len)
+{
+    const struct object *o = find(key);
+    *ret_len = o == NULL ? 0 : o->len;
+    return o == NULL ? NULL : o->bytes;
 }
 
 void
