@@ -94,7 +94,9 @@ static size_t
 sort_unique(struct uuid *ids, size_t count)
 {
     size_t kept = 0;
-    qsort(ids, count, sizeof(struct uuid), compare_ids);
+    if (count > 0) { /* none may be NULL */
+        qsort(ids, count, sizeof(struct uuid), compare_ids);
+    }
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || !uuid_eq(&ids[kept - 1], &ids[i])) {
             ids[kept++] = ids[i];
