@@ -140,6 +140,7 @@ load(struct group *g, const struct group_state *gs)
     list_init(&c->members);
     list_init(&c->exprs);
     list_init(&c->waiting);
+    list_init(&c->reading);
     if (gs == NULL) {
         return;
     }
@@ -158,9 +159,7 @@ static void
 drop(struct group *g, int16_t error)
 {
     struct consumer *c = consumer_of(g);
-    for (struct list *node; (node = list_pop(&c->waiting)) != NULL;) {
-        group_answer(SL_CONTAINER_OF(node, struct cwait, node)->call, error);
-    }
+    consumer__answer_all(c, error);
     if (c->op != NULL) {
         c->op->c = NULL;
     }
@@ -175,7 +174,7 @@ is_idle(const struct group *g)
 {
     const struct consumer *c = consumer_of(g);
     return c->member_count == 0 && c->op == NULL && c->seq == c->proposed_seq &&
-           list_is_empty(&c->waiting);
+           list_is_empty(&c->waiting) && list_is_empty(&c->reading);
 }
 
 static bool

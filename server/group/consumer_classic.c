@@ -274,6 +274,18 @@ find(const struct consumer *c, struct span id, struct span instance_id, int16_t 
     return *ret_error == KAFKA_NONE ? m : NULL;
 }
 
+/* False when the topics are not known yet. */
+static bool
+resolve_maybe(struct consumer *c)
+{
+    const struct consumer_topics *topics = c->g->table->o.topics;
+    if (topics == NULL || !topics->is_complete(topics->arg)) {
+        return false;
+    }
+    consumer__resolve_maybe(c);
+    return true;
+}
+
 static bool
 is_other(struct span asked, struct span is)
 {
@@ -293,6 +305,9 @@ consumer__classic_sync(struct group *g, struct group_sync *s)
                                 is_other(s->protocol, m->protocols[0].name))) {
         error = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     }
+    if (error == KAFKA_NONE && !resolve_maybe(c)) {
+        error = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    }
     /* who is giving partitions up must be told of them first */
     if (error == KAFKA_NONE && c->group_epoch > m->epoch && m->state != CMEMBER_UNREVOKED) {
         consumer__patience_limit(m);
@@ -307,13 +322,14 @@ consumer__classic_sync(struct group *g, struct group_sync *s)
     }
     struct bytes b;
     bytes_init(&b, GROUP_FACTS_BYTES_MAX);
-    consumer__assignment_put(&b, m);
+    consumer__assignment_put(&b, m, false);
     s->ret_assignment = group__span_answer(&s->call, bytes_span(&b));
     s->ret_protocol_type = group__span_answer(&s->call, span_cstr("consumer"));
     s->ret_protocol = group__span_answer(&s->call, m->protocols[0].name);
     bytes_fini(&b);
     consumer__session_start(m);
     consumer__answer(c, &s->call, m);
+    consumer__store(c);
 }
 
 void
@@ -330,10 +346,7 @@ consumer__classic_heartbeat(struct group *g, struct group_heartbeat *h)
         return;
     }
     consumer__session_start(m);
-    const struct consumer_topics *topics = g->table->o.topics;
-    if (topics != NULL && topics->is_complete(topics->arg)) {
-        consumer__resolve_maybe(c);
-    }
+    (void)resolve_maybe(c);
     bool has_news = c->group_epoch > m->epoch || m->state == CMEMBER_UNREVOKED ||
                     (m->state == CMEMBER_UNRELEASED && !consumer__is_waiting_for_others(m));
     if (has_news) {

@@ -209,14 +209,16 @@ consumer__become_classic(struct group *g)
 bool
 consumer__is_downgrade_due(const struct consumer *c)
 {
-    return c->member_count > 0 && c->classic_count == c->member_count;
+    /* the names of topics are needed for that */
+    return c->is_resolved && c->member_count > 0 && c->classic_count == c->member_count;
 }
 
 static void
 fill_member(const struct cmember *m, struct classic_member *out, struct bytes *assignments)
 {
     size_t at = assignments->len;
-    consumer__assignment_put(assignments, m);
+    /* also what it has not given up: the group may come back before it has rebalanced */
+    consumer__assignment_put(assignments, m, true);
     *out = (struct classic_member){.id = m->id,
                                    .instance_id = m->instance_id,
                                    .client_id = m->client_id,

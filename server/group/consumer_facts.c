@@ -13,7 +13,9 @@
  *
  * Another broker may believe that it coordinates, too, and its memory may be old. What it tells
  * from memory are epochs only, and the assignment goes with a change, hence with an op, which S
- * refuses to who does not stand on its last version: so an old coordinator hands nothing out. */
+ * refuses to who does not stand on its last version: so an old coordinator hands nothing out. And
+ * what a member says that it owns it says once: before that is answered with nothing to tell, the
+ * journal is read to its tail, or the broker that waits for it would never hear of it. */
 #include "group/consumer_int.h"
 
 enum { STORE_TIMEOUT_S = 30, PARTITION_MAX = 1 << 20 };
@@ -240,24 +242,89 @@ error_of(enum sl_err rc)
     }
 }
 
+/* --- answers that wait --- */
+
+static void
+wait_over(struct cwait *w, int16_t error)
+{
+    struct consumer *c = w->c;
+    struct cmember *m = w->member_id.ptr == NULL ? NULL : consumer__member(c, w->member_id);
+    list_remove(&w->node);
+    if (m != NULL && m->waiting > 0) {
+        m->waiting--;
+        consumer__session_start(m);
+    }
+    group_answer(w->call, error);
+}
+
 static void
 answer_verified(struct consumer *c)
 {
     LIST_FOREACH_SAFE(node, tmp, &c->waiting)
     {
         struct cwait *w = SL_CONTAINER_OF(node, struct cwait, node);
-        if (w->seq > c->verified_seq) {
-            continue;
+        if (w->seq <= c->verified_seq) {
+            wait_over(w, KAFKA_NONE);
         }
-        list_remove(&w->node);
-        struct cmember *m = w->member_id.ptr == NULL ? NULL : consumer__member(c, w->member_id);
-        if (m != NULL && m->waiting > 0) {
-            m->waiting--;
-            consumer__session_start(m);
-        }
-        group_answer(w->call, KAFKA_NONE);
     }
 }
+
+/* NULL: there is no memory for it, and the call has been answered. While it waits for us, a
+ * member's clock stands still. */
+static struct cwait *
+wait_new(struct consumer *c, struct group_call *call, struct cmember *m, struct list *where)
+{
+    struct cwait *w = (struct cwait *)arena_alloc(&call->mem, sizeof(*w));
+    struct span id = m == NULL ? span_of(NULL, 0) : arena_copy(&call->mem, m->id);
+    if (w == NULL || (m != NULL && id.ptr == NULL)) {
+        group_answer(call, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        return NULL;
+    }
+    *w = (struct cwait){.c = c, .call = call, .member_id = id};
+    list_append(where, &w->node);
+    if (m != NULL) {
+        m->waiting++;
+        sched_timer_stop(c->g->table->sched, &m->session);
+    }
+    return w;
+}
+
+static void
+tail_read(struct journal_waiter *jw, enum sl_err rc)
+{
+    struct cwait *w = SL_CONTAINER_OF(jw, struct cwait, tail);
+    wait_over(w, rc == SL_OK ? KAFKA_NONE : (int16_t)KAFKA_COORDINATOR_NOT_AVAILABLE);
+}
+
+void
+consumer__answer_fresh(struct consumer *c, struct group_call *call, struct cmember *m)
+{
+    struct journal *jn = shard_journal(c->g->table->o.shard);
+    if (journal_is_fresh(jn)) {
+        group_answer(call, KAFKA_NONE);
+        return;
+    }
+    struct cwait *w = wait_new(c, call, m, &c->reading);
+    if (w != NULL) {
+        w->tail.ready = tail_read;
+        journal_refresh(jn, &w->tail);
+    }
+}
+
+void
+consumer__answer_all(struct consumer *c, int16_t error)
+{
+    for (struct list *node; (node = list_pop(&c->waiting)) != NULL;) {
+        group_answer(SL_CONTAINER_OF(node, struct cwait, node)->call, error);
+    }
+    for (struct list *node; (node = list_pop(&c->reading)) != NULL;) {
+        struct cwait *w = SL_CONTAINER_OF(node, struct cwait, node);
+        journal_waiter_cancel(&w->tail);
+        group_answer(w->call, error);
+    }
+}
+
+/* --- the op --- */
 
 static void
 stored(struct op_proposal *op, enum sl_err rc)
@@ -328,17 +395,9 @@ consumer__answer(struct consumer *c, struct group_call *call, struct cmember *m)
         group_answer(call, KAFKA_NONE);
         return;
     }
-    struct cwait *w = (struct cwait *)arena_alloc(&call->mem, sizeof(*w));
-    struct span id = m == NULL ? span_of(NULL, 0) : arena_copy(&call->mem, m->id);
-    if (w == NULL || (m != NULL && id.ptr == NULL)) {
-        group_answer(call, KAFKA_COORDINATOR_NOT_AVAILABLE);
-        return;
-    }
-    *w = (struct cwait){.call = call, .member_id = id, .seq = seq};
-    list_append(&c->waiting, &w->node);
-    if (m != NULL) {
-        m->waiting++;
-        sched_timer_stop(c->g->table->sched, &m->session);
+    struct cwait *w = wait_new(c, call, m, &c->waiting);
+    if (w != NULL) {
+        w->seq = seq;
     }
 }
 

@@ -280,7 +280,11 @@ tell(struct cmember *m, struct consumer_heartbeat *h, bool is_assignment_changed
         return;
     }
     consumer__session_start(m);
-    consumer__answer(c, &h->call, m);
+    if (h->has_owned && m->seq <= c->verified_seq) {
+        consumer__answer_fresh(c, &h->call, m);
+    } else {
+        consumer__answer(c, &h->call, m);
+    }
 }
 
 /* A member of a group that is there; is_new: it has just been added. */
@@ -363,21 +367,22 @@ leave(struct consumer *c, struct consumer_heartbeat *h)
 
 /* --- run --- */
 
+/* Who believes to be a member of what is not there, or is classic again, is told to join again;
+ * Kafka says GROUP_ID_NOT_FOUND, which ends clients. */
 static int16_t
 find_group(struct group_table *gt, struct consumer_heartbeat *h, struct group **ret)
 {
     struct group *g = h->member_epoch == 0 ? group__make(gt, h->call.group_id, group__consumer)
                                            : group__load(gt, h->call.group_id);
     if (g == NULL) {
-        return h->member_epoch == 0 ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_GROUP_ID_NOT_FOUND;
+        return h->member_epoch == 0 ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_UNKNOWN_MEMBER_ID;
     }
     *ret = g;
     if (g->kind == group__consumer) {
         return KAFKA_NONE;
     }
     if (h->member_epoch != 0) {
-        h->call.why = "The group is not a consumer group.";
-        return KAFKA_GROUP_ID_NOT_FOUND;
+        return KAFKA_UNKNOWN_MEMBER_ID;
     }
     return consumer__upgrade(g, &h->call.why);
 }

@@ -75,12 +75,15 @@ struct cmember {
     uint32_t protocol_count;
 };
 
-/* An answer that waits until a change is verified; lies in the call's memory. */
+/* An answer that waits, until a change is verified or the journal was read to its tail; lies in the
+ * call's memory. */
 struct cwait {
     struct list node;
+    struct consumer *c;
     struct group_call *call;
     struct span member_id; /* ptr NULL: nobody's */
     uint64_t seq;
+    struct journal_waiter tail;
 };
 
 /* A GROUP op on its way. */
@@ -113,7 +116,9 @@ struct consumer {
     int32_t coordinator_epoch;
     bool is_taken_over;
     struct consumer_op *op; /* NULL: none in flight */
-    struct list waiting;    /* of struct cwait: answers that wait for the store */
+    struct list waiting;    /* of struct cwait: answers that wait for an op */
+    struct list reading;    /* the same: for the tail */
+    bool is_resolved;       /* topics have been looked up since the group was read from S */
 };
 
 static inline struct consumer *
@@ -200,6 +205,10 @@ void consumer__store(struct consumer *c);
 /* Answers without an error, now or when the last change of the member is verified; of m NULL: the
  * last change of the group. What is answered stands in the call already. */
 void consumer__answer(struct consumer *c, struct group_call *call, struct cmember *m);
+/* The same when nothing has changed, but the group as it is here must not be an old one. */
+void consumer__answer_fresh(struct consumer *c, struct group_call *call, struct cmember *m);
+/* Answers whoever waits with error. */
+void consumer__answer_all(struct consumer *c, int16_t error);
 /* --- consumer_convert.c --- */
 
 /* Makes a classic group one of this protocol: its members speak on as before. Kafka's error and a
@@ -239,8 +248,8 @@ bool consumer__parts_parse(struct consumer *c, struct span list, struct arena *m
                            struct group_part_list *ret);
 /* The list inside an assignment; false when it makes no sense. */
 bool consumer__assignment_open(struct span assignment, struct span *ret_list);
-/* Appends the assignment of a member. */
-void consumer__assignment_put(struct bytes *out, const struct cmember *m);
+/* Appends the assignment of a member; with what it has yet to give up, or without. */
+void consumer__assignment_put(struct bytes *out, const struct cmember *m, bool has_revoking);
 
 bool consumer__is_own_change(struct group *g, const struct group_state *gs);
 

@@ -129,29 +129,35 @@ consumer__parts_parse(struct consumer *c, struct span list, struct arena *mem,
 
 /* --- the other way --- */
 
-static void
-put_topic(struct bytes *out, const struct cmember *m, const struct ctopic *t, uint32_t *count)
+static bool
+is_put(const struct cpart *p, const struct cmember *m, bool has_revoking)
+{
+    return p->owner == m && (has_revoking || !p->is_revoking);
+}
+
+static uint32_t
+put_topic(struct bytes *out, const struct cmember *m, const struct ctopic *t, bool has_revoking)
 {
     uint32_t n = 0;
     for (int32_t i = 0; i < t->cap; i++) {
-        n += t->parts[i].owner == m && !t->parts[i].is_revoking;
+        n += is_put(&t->parts[i], m, has_revoking);
     }
     if (n == 0 || t->name.ptr == NULL) {
-        return;
+        return 0;
     }
-    ++*count;
     bytes_u16(out, (uint16_t)t->name.len);
     bytes_append(out, t->name.ptr, t->name.len);
     bytes_u32(out, n);
     for (int32_t i = 0; i < t->cap; i++) {
-        if (t->parts[i].owner == m && !t->parts[i].is_revoking) {
+        if (is_put(&t->parts[i], m, has_revoking)) {
             bytes_u32(out, (uint32_t)i);
         }
     }
+    return 1;
 }
 
 void
-consumer__assignment_put(struct bytes *out, const struct cmember *m)
+consumer__assignment_put(struct bytes *out, const struct cmember *m, bool has_revoking)
 {
     uint32_t count = 0;
     size_t pos = 0;
@@ -160,7 +166,7 @@ consumer__assignment_put(struct bytes *out, const struct cmember *m)
     bytes_u32(out, 0);
     for (const struct ctopic *t;
          (t = (const struct ctopic *)map_next(&m->group->topics_by_id, &pos)) != NULL;) {
-        put_topic(out, m, t, &count);
+        count += put_topic(out, m, t, has_revoking);
     }
     bytes_u32(out, UINT32_MAX); /* no user data */
     if (!out->is_overflown) {

@@ -344,6 +344,7 @@ void
 consumer__resolve(struct consumer *c)
 {
     size_t pos = 0;
+    c->is_resolved = true;
     for (struct ctopic *t; (t = (struct ctopic *)map_next(&c->topics_by_id, &pos)) != NULL;) {
         t->is_wanted = false;
         t->count = 0;

@@ -186,8 +186,7 @@ heartbeat__group_or_member_unknown__says_so(void **unused)
     struct peer a = peer_new("a"), b = peer_new("b");
     a.has_to_join = b.has_to_join = false;
     a.epoch = 1;
-    assert_int_equal(beat(&a), KAFKA_GROUP_ID_NOT_FOUND);
-    a.has_to_join = true;
+    assert_int_equal(beat(&a), KAFKA_UNKNOWN_MEMBER_ID);
     (void)beat(&a);
     b.epoch = 1;
     assert_int_equal(beat(&b), KAFKA_UNKNOWN_MEMBER_ID);
