@@ -7,14 +7,14 @@
 #include "group/offsets.h"
 
 /* From version 6 on a group that is not there is an error, and not a dead group (KIP-1043). */
-enum { SINCE_NOT_FOUND = 6 };
+enum { SINCE_NOT_FOUND = 6, GROUPS_AT_A_TIME_MAX = 10000 };
 
 struct describe_groups {
     struct request *req;
     const struct request_header *h;
     struct describe_groups_request in;
     struct describe_groups_response resp;
-    struct group_describe *asks;
+    struct group_describe *asks; /* on the heap: what they hold outlives the request */
     size_t pending;
 };
 
@@ -24,10 +24,13 @@ one_back(struct describe_groups *dg)
     if (--dg->pending > 0) {
         return;
     }
+    struct group_describe *asks = dg->asks;
+    size_t count = dg->resp.groups.count;
     api_reply(dg->req, dg->h, &dg->resp);
-    for (size_t i = 0; i < dg->resp.groups.count; i++) {
-        group_call_fini(&dg->asks[i].call);
+    for (size_t i = 0; i < count; i++) {
+        group_call_fini(&asks[i].call);
     }
+    sl_free(asks);
 }
 
 static void
@@ -118,11 +121,11 @@ describe_groups_handle(struct request *req, const struct request_header *h)
     dg->resp.groups.count = count;
     dg->resp.groups.items = (struct describe_groups_response_group *)arena_array(
         &req->arena, count, sizeof(struct describe_groups_response_group));
-    dg->asks = (struct group_describe *)arena_array(&req->arena, count, sizeof(dg->asks[0]));
-    if (dg->resp.groups.items == NULL || dg->asks == NULL) {
+    if (count > GROUPS_AT_A_TIME_MAX || dg->resp.groups.items == NULL) {
         api_close(req, "the request names too many groups");
         return;
     }
+    dg->asks = (struct group_describe *)sl_alloc((count + 1) * sizeof(dg->asks[0]));
     for (size_t i = 0; i < count; i++) {
         ask(dg, i);
     }

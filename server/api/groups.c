@@ -29,3 +29,13 @@ api__group_submit(struct request *req, struct group_call *call, struct span grou
     call->home = req->loop;
     group_submit(api__group_table(req, group_id), call);
 }
+
+void
+api__group_reply(struct request *req, const struct request_header *h, struct group_call *call,
+                 const void *resp)
+{
+    struct arena mem = call->mem;
+    call->mem = (struct arena){0};
+    api_reply(req, h, resp);
+    arena_fini(&mem);
+}

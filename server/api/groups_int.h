@@ -15,5 +15,9 @@ struct span api__client_host(struct request *req);
 void api__group_submit(struct request *req, struct group_call *call, struct span group_id,
                        void (*run)(struct group_table *gt, struct group_call *c),
                        void (*done)(struct group_call *c), void *arg);
+/* Encodes resp, which may point into the call's memory, finishes the request and frees that memory.
+ * The call lies in the request, which is gone then. */
+void api__group_reply(struct request *req, const struct request_header *h, struct group_call *call,
+                      const void *resp);
 
 #endif

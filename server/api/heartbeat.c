@@ -17,14 +17,13 @@ static void
 reply(struct heartbeat *hb, int16_t error)
 {
     struct heartbeat_response resp = {.error_code = error};
-    api_reply(hb->req, hb->h, &resp);
+    api__group_reply(hb->req, hb->h, &hb->beat.call, &resp);
 }
 
 static void
 heard(struct group_call *call)
 {
     reply((struct heartbeat *)call->arg, call->error);
-    group_call_fini(call);
 }
 
 void

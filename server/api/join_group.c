@@ -25,8 +25,7 @@ reply(struct join_group *jg)
     if (out->protocol_name.ptr == NULL && jg->h->api_version < SINCE_NULL_PROTOCOL) {
         out->protocol_name = span_cstr("");
     }
-    api_reply(jg->req, jg->h, out);
-    group_call_fini(&jg->join.call);
+    api__group_reply(jg->req, jg->h, &jg->join.call, out);
 }
 
 static void

@@ -21,7 +21,7 @@ static void
 reply(struct leave_group *lg, int16_t error)
 {
     lg->resp.error_code = error;
-    api_reply(lg->req, lg->h, &lg->resp);
+    api__group_reply(lg->req, lg->h, &lg->leave.call, &lg->resp);
 }
 
 static bool
@@ -51,7 +51,6 @@ left(struct group_call *call)
         error = KAFKA_UNKNOWN_SERVER_ERROR;
     }
     reply(lg, error);
-    group_call_fini(call);
 }
 
 /* False at the arena's ceiling. */

@@ -38,8 +38,7 @@ committed(struct group_call *call)
         p->error = p->error == KAFKA_NONE ? call->error : p->error;
     }
     fill(ch);
-    api_reply(ch->req, ch->h, &ch->resp);
-    group_call_fini(call);
+    api__group_reply(ch->req, ch->h, call, &ch->resp);
 }
 
 /* --- what is asked --- */

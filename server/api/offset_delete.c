@@ -27,8 +27,8 @@ deleted(struct group_call *call)
     struct delete_handler *dh = (struct delete_handler *)call->arg;
     const struct offset_delete_part *p = dh->remove.parts;
     if (call->error != KAFKA_NONE) {
-        reply_error(dh, call->error);
-        group_call_fini(call);
+        struct offset_delete_response resp = {.error_code = call->error};
+        api__group_reply(dh->req, dh->h, call, &resp);
         return;
     }
     for (size_t i = 0; i < dh->resp.topics.count; i++) {
@@ -37,8 +37,7 @@ deleted(struct group_call *call)
             out->partitions.items[k].error_code = p->error;
         }
     }
-    api_reply(dh->req, dh->h, &dh->resp);
-    group_call_fini(call);
+    api__group_reply(dh->req, dh->h, call, &dh->resp);
 }
 
 static int16_t

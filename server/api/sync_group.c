@@ -23,7 +23,7 @@ reply(struct sync_group *sg, int16_t error)
     if (sg->resp.assignment.ptr == NULL) {
         sg->resp.assignment = span_cstr("");
     }
-    api_reply(sg->req, sg->h, &sg->resp);
+    api__group_reply(sg->req, sg->h, &sg->sync.call, &sg->resp);
 }
 
 static void
@@ -36,7 +36,6 @@ synced(struct group_call *call)
         sg->resp.assignment = sg->sync.ret_assignment;
     }
     reply(sg, call->error);
-    group_call_fini(call);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "../unit.h"
 #include "api/handlers.h"
 #include "base/crc32c.h"
+#include "group/group.h"
 #include "memory_store.h"
 #include "store/cache.h"
 #include "wire/writer.h"
@@ -21,6 +22,7 @@ struct world {
     struct memory_store store;
     struct cache *cache;
     struct shard *shards[WORLD_SHARDS];
+    struct group_table *groups[WORLD_SHARDS];
     struct broker_listener listeners[2];
     struct broker broker;
     struct conn_info conn;
@@ -59,10 +61,18 @@ world_mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const ch
     (void)arg;
     (void)why;
     w.live += mode == JOURNAL_LIVE ? 1 : 0;
+    group_table_mode_changed(w.groups[journal_index(shard_journal(sh))]);
     if (mode == JOURNAL_LIVE && sh == w.shards[0]) {
         directory_reconcile(w.broker.topics, shard_state(sh));
         topic_admin_opened(w.broker.topic_admin);
     }
+}
+
+static inline void
+world_group_changed(void *arg, struct shard *sh, struct group_state *g)
+{
+    (void)arg;
+    group_table_group_changed(w.groups[journal_index(shard_journal(sh))], g);
 }
 
 static inline void
@@ -80,7 +90,8 @@ world_open_shards(void)
     static const struct shard_events events = {.topic_changed = world_topic_changed,
                                                .topic_deleting = world_topic_deleting,
                                                .quota_changed = world_quota_changed,
-                                               .mode_changed = world_mode_changed};
+                                               .mode_changed = world_mode_changed,
+                                               .group_changed = world_group_changed};
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
         const struct shard_options o = {.journal = {.sched = &w.loop.pub,
                                                     .store = &w.store.pub,
@@ -98,6 +109,9 @@ world_open_shards(void)
                                         .tail_cache_bytes = 16 << 20,
                                         .events = &events};
         w.shards[j] = shard_new(&o);
+        struct group_options g = group_options_default();
+        g.shard = w.shards[j];
+        w.groups[j] = group_table_new(&g);
     }
     w.broker.topic_admin = topic_admin_new(w.shards, WORLD_SHARDS);
     w.broker.producer_ids = producer_ids_new(w.shards[0]);
@@ -114,6 +128,7 @@ static inline void
 world_close_shards(void)
 {
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
+        group_table_stop(w.groups[j]);
         shard_close(w.shards[j], w.loop.now_ns + SCHED_S);
     }
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
@@ -127,6 +142,7 @@ world_close_shards(void)
     producer_ids_destroy(&w.broker.producer_ids);
     topic_admin_destroy(&w.broker.topic_admin);
     for (uint32_t j = 0; j < WORLD_SHARDS; j++) {
+        group_table_destroy(&w.groups[j]);
         shard_destroy(&w.shards[j]);
     }
     timer_heap_fini(&w.loop.timers);
@@ -149,6 +165,7 @@ world_setup(void **unused)
                                .listeners = w.listeners,
                                .listener_count = 2,
                                .shards = w.shards,
+                               .groups = w.groups,
                                .shard_count = WORLD_SHARDS,
                                .is_auto_create = true,
                                .default_partitions = 2,
