@@ -328,7 +328,11 @@ consumer__classic_sync(struct group *g, struct group_sync *s)
     s->ret_protocol = group__span_answer(&s->call, m->protocols[0].name);
     bytes_fini(&b);
     consumer__session_start(m);
-    consumer__answer(c, &s->call, m);
+    if (m->seq <= c->verified_seq) {
+        consumer__answer_fresh(c, &s->call, m);
+    } else {
+        consumer__answer(c, &s->call, m);
+    }
     consumer__store(c);
 }
 

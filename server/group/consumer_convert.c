@@ -92,12 +92,10 @@ struct heritage {
 };
 
 static void
-inherit_assignment(struct consumer *c, struct cmember *m, struct span assignment, struct arena *mem)
+inherit_parts(struct consumer *c, struct cmember *m, struct span list, struct arena *mem)
 {
-    struct span list;
     struct group_part_list parts;
-    if (!consumer__assignment_open(assignment, &list) ||
-        !consumer__parts_parse(c, list, mem, &parts)) {
+    if (!consumer__parts_parse(c, list, mem, &parts)) {
         return; /* it has nothing that we could name */
     }
     for (uint32_t i = 0; i < parts.count; i++) {
@@ -108,6 +106,28 @@ inherit_assignment(struct consumer *c, struct cmember *m, struct span assignment
                 t->parts[index].owner = t->parts[index].target = m;
             }
         }
+    }
+}
+
+static void
+inherit_assignment(struct consumer *c, struct cmember *m, struct span assignment, struct arena *mem)
+{
+    struct span list;
+    if (consumer__assignment_open(assignment, &list)) {
+        inherit_parts(c, m, list, mem);
+    }
+}
+
+/* What a member said that it owns, and the last generation gave to nobody, it may be about to give
+ * up: until it says that it did, it owns it. */
+static void
+inherit_owned(struct consumer *c, const struct classic_member *f, struct arena *mem)
+{
+    struct csubscription sub;
+    struct cmember *m = consumer__member(c, f->id);
+    if (m != NULL && f->protocol_count > 0 &&
+        consumer__subscription_parse(f->protocols[0].metadata, mem, &sub)) {
+        inherit_parts(c, m, sub.owned, mem);
     }
 }
 
@@ -151,6 +171,9 @@ inherit(struct group *g, struct heritage *from, struct arena *mem)
     const struct group_facts *f = from->facts;
     for (uint32_t i = 0; f != NULL && f->type == GROUP_CLASSIC && i < f->member_count; i++) {
         inherit_member(c, &f->classic[i], from, mem);
+    }
+    for (uint32_t i = 0; f != NULL && f->type == GROUP_CLASSIC && i < f->member_count; i++) {
+        inherit_owned(c, &f->classic[i], mem);
     }
     group_facts_unref(&from->facts);
 }

@@ -16,7 +16,7 @@ static int32_t old_rebalance_ms = 20000;
 struct old_peer {
     char id[64];
     const char *instance;
-    int32_t generation;
+    int32_t generation, owned_generation; /* of the join; of what it owns */
     uint32_t owned;
     bool has_to_join, is_member;
     bool has_user_data, is_malformed;
@@ -188,6 +188,7 @@ old_sync_take(struct old_peer *p, struct syncing *a)
         uint32_t now = mask_of(a->s.ret_assignment);
         p->has_to_join = (p->owned & ~now) != 0; /* it has given something up */
         p->owned = now;
+        p->owned_generation = p->generation;
         p->is_member = true;
     } else if (error == KAFKA_UNKNOWN_MEMBER_ID || error == KAFKA_ILLEGAL_GENERATION ||
                error == KAFKA_FENCED_INSTANCE_ID) {

@@ -97,7 +97,7 @@ check_owners(void)
         }
         for (size_t i = 0; t == 0 && i < OLDS; i++) {
             if (has_right(c.old_heard_ns[i], SESSION_MS - 1000)) {
-                claims[count++] = (struct claim){c.olds[i].owned, c.olds[i].generation};
+                claims[count++] = (struct claim){c.olds[i].owned, c.olds[i].owned_generation};
             }
         }
         check_claims(claims, count);
