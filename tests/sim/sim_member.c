@@ -24,10 +24,10 @@ enum {
     MEMBERS = 4,
     PARTS = 6,
     COMMITS_MAX = 40000,
-    HISTORY_MAX = 8192,
-    ID_MAX = 96,
+    HISTORY_MAX = 2048,
+    ID_MAX = 64,
     ALL = (1 << PARTS) - 1,
-    KNOWN_MAX = 4 * MEMBERS
+    KNOWN_MAX = 64 /* old clients that join again and again leave members behind */
 };
 enum phase { M_AWAY, M_JOINING, M_SYNCING, M_WORKING };
 enum kind { ASK_JOIN, ASK_SYNC, ASK_HEARTBEAT, ASK_LEAVE, ASK_COMMIT, ASK_FETCH };
@@ -95,7 +95,7 @@ struct ask {
     uint64_t incarnation, serial, pauses;
     int64_t arrived_at, asked_at;
     int32_t generation;
-    char id[ID_MAX], text[MEMBERS * 4][16], peers[KNOWN_MAX][ID_MAX];
+    char id[ID_MAX], text[KNOWN_MAX][16], peers[KNOWN_MAX][ID_MAX];
     uint64_t number; /* of the commit */
     int part;
     union {
@@ -713,8 +713,8 @@ judge_fetch(const struct ask *a)
     uint64_t order = got == 0 ? 0 : ms.commits[got].order;
     for (uint64_t i = 1; i <= ms.commit_count; i++) {
         const struct live_commit *c = &ms.commits[i];
-        if (c->g == a->m->g && c->part == a->part && c->is_acked &&
-            c->acked_at < a->asked_at && c->order > order) {
+        if (c->g == a->m->g && c->part == a->part && c->is_acked && c->acked_at < a->asked_at &&
+            c->order > order) {
             sim_violation("an acknowledged commit is seen by who fetches later",
                           "%s, partition %d: %" PRIu64 " was told, %" PRIu64 " was acknowledged",
                           a->m->g->id, a->part, got, i);
