@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 
+import rawkafka as k
 from brokers import BUILD
-from harness import expect, expect_true, register, test
-from rawkafka import make_batch
+from harness import eventually, expect, expect_true, register, test
+from rawkafka import make_batch, parse_batches
 from suite_storage import entries_by_journal
 
 SLUICE = BUILD / "sluice"
@@ -139,3 +140,107 @@ def r05_nothing_there(env):
     done = sluice(broker, "segment", "verify", "default/none/0/segment-00000000000000000000.kfs")
     expect((done.returncode, "neither a file nor an object" in done.stderr), (1, True),
            done.stderr)
+
+
+# --- segments ---
+
+# Rolled early, so that a test sees some.
+ROLLING = ["journal.log.segment.target.bytes=64KiB"]
+
+
+def rolled(env):
+    """A stopped broker's directory, a topic, and the segments of its partition 0, in order."""
+    broker = env.own(options=ROLLING)
+    raw = env.client(broker)
+    topic = env.topic(partitions=2, client=raw)
+    for i in range(40):
+        for p in range(2):
+            batch = make_batch([b"%d/%d" % (p, i) + b"x" * 10000])
+            expect(raw.produce(topic, p, batch)["error"], 0, "produce")
+
+    def segments():
+        return sorted((broker.dir / "default" / topic / "0").glob("*.kfs"))
+    eventually(lambda: len(segments()) >= 3, 30, "three segments")
+    eventually(lambda: json.loads(sluice(broker, "log", "verify", "--json").stdout)["segments"] >= 6,
+               30, "three segments of each partition registered")
+    broker.stop()
+    return broker, topic, segments()
+
+
+def served_or_refused(env, broker, topic, key):
+    """What a broker gives of a partition whose second segment is damaged: what lies before it, then an
+    error, and never anything else in its place. The other partition is whole."""
+    broker.start()
+    raw = env.client(broker)
+    values, offset, error = [], 0, 0
+    while not error and offset < 40:
+        row = raw.fetch(topic, 0, offset, max_wait_ms=100)
+        error = row["error"]
+        for batch in parse_batches(row["records"]) if not error else []:
+            values += [r[3] for r in batch.records() if r[0] >= offset]
+            offset = batch.next_offset
+    expect(error, k.KAFKA_STORAGE_ERROR, "error of the read that reaches the damage")
+    expect(values, [b"0/%d" % i + b"x" * 10000 for i in range(offset)], "what lies before it")
+    expect_true(0 < offset < 40, f"reading ended at {offset}")
+    expect_true(key in broker.log_text(), f"the log does not name {key}")
+    expect(len(raw.read_batches(topic, 1)), 40, "batches of the other partition")
+    expect(raw.produce(topic, 0, make_batch([b"more"]))["error"], 0, "producing goes on")
+
+
+def seg_flip(paths):
+    data = bytearray(paths[1].read_bytes())
+    data[len(data) // 2] ^= 0x20
+    paths[1].write_bytes(data)
+
+
+def seg_truncate(paths):
+    paths[1].write_bytes(paths[1].read_bytes()[:-5000])
+
+
+def seg_exchange(paths):
+    paths[1].write_bytes(paths[0].read_bytes())
+
+
+def seg_remove(paths):
+    paths[1].unlink()
+
+
+def damaged_segment(env, how):
+    broker, topic, paths = rolled(env)
+    expect(sluice(broker, "segment", "verify", paths[1]).returncode, 0, "segment verify before")
+    how(paths)
+    key = paths[1].relative_to(broker.dir).as_posix()
+    done = sluice(broker, "log", "verify")
+    expect(done.returncode, 1, f"status of log verify: {done.stdout}{done.stderr}")
+    expect_true(key in done.stdout, f"{key} is not named: {done.stdout}")
+    served_or_refused(env, broker, topic, key)
+
+
+for damage in (seg_flip, seg_truncate, seg_exchange, seg_remove):
+    register(f"r06_damaged_{damage.__name__}", lambda env, how=damage: damaged_segment(env, how),
+             brokers=("sluice",))
+
+
+@test(brokers=("sluice",))
+def r07_a_damaged_index_is_found_and_costs_nothing(env):
+    broker, topic, paths = rolled(env)
+    index = paths[1].with_suffix(".index")
+    data = bytearray(index.read_bytes())
+    data[-1] ^= 1
+    index.write_bytes(data)
+    done = sluice(broker, "log", "verify")
+    expect(done.returncode, 1, f"status of log verify: {done.stdout}")
+    expect_true(index.name in done.stdout, f"{index.name} is not named: {done.stdout}")
+    broker.start()
+    expect(len(env.client(broker).read_batches(topic, 0)), 40, "batches")
+
+
+@test(brokers=("sluice",))
+def r08_strangers_are_orphans(env):
+    """What no journal refers to is told, and is no error."""
+    broker, _, paths = rolled(env)
+    stranger = paths[0].with_name("segment-00000000000000000007.kfs")
+    stranger.write_bytes(paths[0].read_bytes())
+    done = sluice(broker, "log", "verify")
+    expect(done.returncode, 0, f"status of log verify: {done.stdout}")
+    expect_true(f"{stranger.name}: no journal refers to it" in done.stdout, done.stdout)
