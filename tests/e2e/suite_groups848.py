@@ -3,11 +3,12 @@
 come back under their instance id, subscribe with expressions; groups that move from the classic
 protocol and back; what administrators see."""
 import hashlib
+import json
 import signal
 import subprocess
 import threading
 
-from brokers import CACHE
+from brokers import CACHE, KafkaBroker
 from clients import CURRENT_PYTHON, PROGRAMS, java_program, need, once, run, venv
 from harness import eventually, expect, expect_true, register, test
 from rawkafka import make_batch
@@ -295,3 +296,40 @@ def g8_java_39_speaks_version_0(env):
     m.close("a")
     settled([m], all_parts(topic, 4), [4])
     m.close("b")
+
+
+@test(timeout=120)
+def g8_administrators_see_it(env):
+    """ConsumerGroupDescribe 0 through librdkafka, 1 through Java's tool, and ListGroups."""
+    raw = env.client()
+    topic, group = env.topic(4, client=raw), f"{env.name}-group"
+    m = Members(env, librdkafka(), env.broker)
+    m.open("a", group, topic)
+    m.open("b", group, topic)
+    settled([m], all_parts(topic, 4), [2, 2])
+    script = HERE / "describe.py"
+    seen = eventually(lambda: described(env, script, group), 30, "a stable group is described")
+    expect(seen["state"], "STABLE", "state")
+    expect({n: set(p) for n, p in seen["members"].items()}, m.assigned, "members and partitions")
+    expect(seen["type"], "CONSUMER", "type in the list of groups")
+    tool = subprocess.run(["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", KafkaBroker.jars(),
+                           "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+                           "--bootstrap-server", env.broker.address, "--describe", "--group", group,
+                           "--members", "--verbose"], capture_output=True, text=True, timeout=60,
+                          check=False)
+    lines = [line for line in tool.stdout.splitlines() if line.startswith(group)]
+    expect(len(lines), 2, f"members that Java's tool shows: {tool.stdout} {tool.stderr}")
+    for line in lines:  # GROUP ID HOST CLIENT PARTITIONS EPOCH ASSIGNMENT TARGET-EPOCH TARGET
+        fields = line.split()
+        expect(fields[5:7], fields[7:9], f"what {fields[3]} has, and is to have")
+    m.close("a")
+    m.close("b")
+
+
+def described(env, script, group):
+    out = subprocess.run([str(venv("venv", CURRENT_PYTHON)), str(script), env.broker.address, group],
+                         capture_output=True, text=True, timeout=40, check=False)
+    if out.returncode != 0:
+        raise AssertionError(out.stderr[-500:])
+    seen = json.loads(out.stdout)
+    return seen if seen["state"] == "STABLE" and len(seen["members"]) == 2 else None
