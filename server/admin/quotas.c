@@ -349,10 +349,10 @@ wait_ms(const struct quota_bucket *b)
     return (int64_t)ms + ((double)(int64_t)ms < ms ? 1 : 0); /* up */
 }
 
-static bool
-is_idle(struct quotas *q)
+bool
+quotas_are_set(const struct quotas *q)
 {
-    return q == NULL || atomic_load_explicit(&q->limit_count, memory_order_relaxed) == 0;
+    return q != NULL && atomic_load_explicit(&q->limit_count, memory_order_relaxed) > 0;
 }
 
 int64_t
@@ -360,7 +360,7 @@ quotas_take(struct quotas *q, enum quota_kind kind, const struct quota_client *c
             int64_t now_ns)
 {
     int64_t ms = 0;
-    if (is_idle(q)) {
+    if (!quotas_are_set(q)) {
         return 0;
     }
     (void)pthread_mutex_lock(&q->lock);
@@ -377,7 +377,7 @@ double
 quotas_most(struct quotas *q, enum quota_kind kind, const struct quota_client *c)
 {
     size_t level;
-    if (is_idle(q)) {
+    if (!quotas_are_set(q)) {
         return INFINITY;
     }
     (void)pthread_mutex_lock(&q->lock);
@@ -389,7 +389,7 @@ quotas_most(struct quotas *q, enum quota_kind kind, const struct quota_client *c
 struct quota_bucket *
 quotas_hold(struct quotas *q, enum quota_kind kind, const struct quota_client *c, int64_t now_ns)
 {
-    if (is_idle(q)) {
+    if (!quotas_are_set(q)) {
         return NULL;
     }
     (void)pthread_mutex_lock(&q->lock);

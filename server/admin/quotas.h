@@ -43,6 +43,8 @@ void quotas_destroy(struct quotas **q);
 /* The event of the state: [journal 0's loop] */
 void quotas_changed(struct quotas *q, const struct quota_state *s, bool is_removed);
 
+/* False while there are none at all (or q is NULL): what the hot path asks first. */
+bool quotas_are_set(const struct quotas *q);
 /* Takes amount, which may be 0, and gives how many milliseconds the client has to wait; 0 also when
  * nothing limits it, or q is NULL. */
 int64_t quotas_take(struct quotas *q, enum quota_kind kind, const struct quota_client *c,

@@ -12,7 +12,7 @@
 struct topic_options {
     int32_t max_message_bytes;
     bool is_log_append_time;
-    bool is_compacted, is_deleted;                        /* cleanup.policy; both may be */
+    bool is_compacted, is_deleted; /* cleanup.policy; both may be */
     int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
     int64_t delete_retention_ms, min_compaction_lag_ms; /* of compacted topics */
     /* a record's own time may lie that far before and after the broker's clock */

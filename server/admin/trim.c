@@ -33,8 +33,7 @@ check(struct op_proposal *op, const struct state *st)
     int64_t start = t->start == PART_TRIM_END ? p->end : t->start;
     bytes_clear(&op->payload);
     op_encode_trim(&op->payload, &t->topic_id, t->partition, start);
-    return start < 0 ? SL_EOFFSET_RANGE
-                     : state_check_trim(st, &t->topic_id, t->partition, start);
+    return start < 0 ? SL_EOFFSET_RANGE : state_check_trim(st, &t->topic_id, t->partition, start);
 }
 
 static void

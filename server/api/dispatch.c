@@ -180,8 +180,12 @@ meter_handler(struct request *req, const struct request_header *h)
 {
     struct quotas *q = req->broker->quotas;
     struct sched *loop = req->loop;
+    if (!quotas_are_set(q)) {
+        run_handler(req, h);
+        return;
+    }
     struct quota_client c = api__quota_client(req);
-    int64_t began = q == NULL ? 0 : sched_now(loop);
+    int64_t began = sched_now(loop);
     struct quota_bucket *b = quotas_hold(q, QUOTA_REQUEST, &c, began);
     if (b == NULL) {
         run_handler(req, h);

@@ -142,6 +142,9 @@ charge(struct fetch *f)
     struct request *req = f->req;
     struct quota_client c = api__quota_client(req);
     size_t bytes = 0;
+    if (!quotas_are_set(req->broker->quotas)) {
+        return;
+    }
     for (size_t i = 0; i < f->part_count; i++) {
         bytes += f->parts[i].group == NULL ? 0 : f->parts[i].read.total_bytes;
     }
@@ -605,6 +608,9 @@ static bool
 is_in_debt(struct fetch *f)
 {
     struct request *req = f->req;
+    if (!quotas_are_set(req->broker->quotas)) {
+        return false;
+    }
     struct quota_client c = api__quota_client(req);
     int64_t ms = quotas_take(req->broker->quotas, QUOTA_FETCH, &c, 0, sched_now(req->loop));
     request_throttle(req, ms);
