@@ -19,6 +19,23 @@ def require(condition, why):
         raise ValueError(why)
 
 
+class Cursor:
+    def __init__(self, data, name):
+        self.data, self.at, self.end, self.name = data, 0, len(data), name
+
+    def bytes(self, n):
+        require(n <= self.end - self.at, f"{self.name}: cut short at byte {self.at}")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def take(self, fmt):
+        values = struct.unpack(">" + fmt, self.bytes(struct.calcsize(">" + fmt)))
+        return values if len(values) > 1 else values[0]
+
+    def list(self, read):
+        return [read() for _ in range(self.take("I"))]
+
+
 def volume_records(path):
     """[(key, sequence, payload)] of the records that are not deleted."""
     data, headers, rows, end, is_over = path.read_bytes(), [], [], 8192, False

@@ -14,27 +14,13 @@ import struct
 import sys
 from types import SimpleNamespace
 
-from filestore import crc32c, read_store, require
-
-
-class Cursor:
-    def __init__(self, data, name):
-        self.data, self.at, self.end, self.name = data, 0, len(data), name
-
-    def bytes(self, n):
-        require(n <= self.end - self.at, f"{self.name}: cut short at byte {self.at}")
-        self.at += n
-        return self.data[self.at - n:self.at]
-
-    def take(self, fmt):
-        values = struct.unpack(">" + fmt, self.bytes(struct.calcsize(">" + fmt)))
-        return values if len(values) > 1 else values[0]
-
-    def list(self, read):
-        return [read() for _ in range(self.take("I"))]
+from filestore import Cursor, crc32c, read_store, require
+from kfsreader import Segment
 
 
 class Journal:
+    namespace = "default"
+
     def __init__(self, objects, prefix, cluster, j):
         self.objects, self.cluster, self.j, self.prefix = objects, cluster, j, f"{prefix}/journal/{j}/"
         self.n, self.last, self.parts, self.topics = 0, bytes(16), {}, {}  # topics: id -> name, journals
@@ -97,7 +83,7 @@ class Journal:
         segments = c.list(lambda: (self.segment(c), c.take("q"))[0]) if version > 1 else []
         runs = [(n, base, *rest) for n, base, _, *rest in c.list(lambda: c.take("QqqiIII"))]
         self.parts[ident, index] = SimpleNamespace(start=start, end=end, runs=runs, dir=directory,
-                                                        segments=segments)
+                                                   segments=segments, index=index)
         c.list(lambda: (c.take("qhq"), [c.take("iiq") for _ in range(c.take("B"))]))
 
     def apply(self, n, key):
@@ -128,8 +114,8 @@ class Journal:
             self.topics[c.take("16si")[0]][1].extend(c.list(lambda: c.take("I")))
         elif kind == 32:
             while c.at < c.end:
-                ident, new = c.bytes(16), lambda: SimpleNamespace(start=0, end=0, runs=[], dir="", segments=[])
-                c.list(lambda: self.parts.setdefault((ident, c.take("i")), new()))
+                ident = c.bytes(16)
+                c.list(lambda: self.opened(ident, c.take("i")))
         elif kind == 19:
             c.list(lambda: self.topics.pop(c.bytes(16), None))
         elif kind == 33:
@@ -151,6 +137,10 @@ class Journal:
             require(kind in (17, 20, 21, 22, 23, 35, 38, 48, 49, 50), f"{c.name}: item kind {kind} is unknown")
             c.at = c.end
 
+    def opened(self, ident, index):
+        new = SimpleNamespace(start=0, end=0, runs=[], dir="", segments=[], index=index)
+        self.parts.setdefault((ident, index), new)
+
     def register(self, c, p, directory):
         new = self.segment(c)
         covered = [r for r in p.runs if r[1] <= new[1]]
@@ -159,8 +149,13 @@ class Journal:
         p.runs, p.dir, p.segments = p.runs[len(covered):], directory, p.segments + [new]
 
     def batches(self, p):
-        """Yields batch and number of records, every checksum compared. Does not read segments yet."""
-        require(not p.segments, f"{p.dir}: has segments")
+        """Yields batch and number of records, every checksum compared: first the segments, then the runs."""
+        for base, last, size, generation in p.segments:
+            key = f"{self.namespace}/{p.dir}/{p.index}/segment-{base:020}" + (f"-{generation}" if generation else "")
+            kfs = self.objects.get(key + ".kfs", b"")
+            segment = Segment(key + ".kfs", kfs, self.objects.get(key + ".index", b""))
+            require((segment.last, len(kfs)) == (last, size), f"{key}.kfs: is not what the journal says")
+            yield from ((batch, records) for *_, records, batch in segment.batches)
         for n, base, count, position, length, crc in p.runs:
             key, offset = self.entry(n), base
             run = self.objects.get(key, b"")[position:position + length]

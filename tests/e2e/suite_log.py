@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""l0x: the log's life after the commit: segments, collection, and what a crash leaves of them.
+
+Segments are read by kfsreader.py, the whole log by logreader.py, both written from docs/formats.md alone.
+"""
+import struct
+import threading
+
+from filestore import crc32c, read_store
+from harness import eventually, expect, expect_true, test
+from kfsreader import read_bucket
+from logreader import read_log
+from rawkafka import make_batch
+
+# Everything small and soon, so that minutes of a log's life pass in seconds.
+SOON = ["journal.log.segment.target.bytes=64KiB", "journal.roll.age.ms=1000", "journal.grace.ms=2000",
+        "journal.safe.window.ms=1000", "journal.check.interval.ms=200", "journal.snapshot.entries=64",
+        "storage.volume.size=1MiB"]
+
+
+def produce(raw, topic, partition, count, size=350):
+    for i in range(count):
+        values = [b"%s/%d %d " % (topic.encode(), partition, i) + b"x" * size] * 3
+        expect(raw.produce(topic, partition, make_batch(values, ts=i))["error"], 0, "produce")
+
+
+def served(raw, topic, partition=0):
+    return b"".join(b.data for b in raw.read_batches(topic, partition))
+
+
+def rolled(broker, topic, partition=0):
+    """The first offset that no segment covers, by the file names and headers alone."""
+    files = sorted((broker.dir / "default" / topic / str(partition)).glob("*.kfs"))
+    return int.from_bytes(files[-1].read_bytes()[-12:-4], "big") + 1 if files else 0
+
+
+def entries(broker):
+    return [k for k in read_store(broker.dir) if "/journal/" in k and k.split("/")[-2].isdigit()]
+
+
+def expect_readable(broker, topic, wanted, partitions=1):
+    """A stopped broker's bucket: each segment sound, and journal and segments give what was served."""
+    segments = read_bucket(broker.dir)
+    for p in range(partitions):
+        expect_true(wanted[p].startswith(b"".join(s.body for s in segments.get((topic, p), ()))),
+                    f"{topic}/{p}: segments hold other bytes")
+        journal, part = read_log(broker.dir)[topic, p]
+        expect_true(b"".join(b for b, _ in journal.batches(part)) == wanted[p], f"{topic}/{p}: other bytes")
+    return segments
+
+
+@test(brokers=("sluice",), timeout=120)
+def l01_records_move_into_segments(env):
+    """By size and by age; consumers do not notice; entries are collected, volumes used again."""
+    broker = env.own(options=SOON)
+    raw = env.client(broker)
+    topic, trickle = env.topic(2, client=raw), env.topic(client=raw)
+    produce(raw, trickle, 0, 1)
+    for p in range(2):
+        produce(raw, topic, p, 200)
+    wanted = {p: served(raw, topic, p) for p in range(2)}
+    for name, p, end in ((topic, 0, 600), (topic, 1, 600), (trickle, 0, 3)):
+        eventually(lambda n=name, p=p, e=end: rolled(broker, n, p) == e, 30, f"{name}/{p} is rolled")
+    expect_true({p: served(raw, topic, p) for p in range(2)} == wanted, "other bytes from segments")
+    expect(raw.list_offset(topic, 1, -1)["offset"], 600, "the end")
+    eventually(lambda: len(entries(broker)) < 20, 30, "entries are collected", every=0.5)
+    volumes = len(list((broker.dir / "+volumes").glob("*.vol")))
+    for _ in range(3):
+        produce(raw, topic, 0, 200)
+        end = raw.list_offset(topic, 0, -1)["offset"]
+        eventually(lambda e=end: rolled(broker, topic) == e, 30, "rolled")
+        eventually(lambda: len(entries(broker)) < 20, 30, "entries are collected", every=0.5)
+    expect_true(len(list((broker.dir / "+volumes").glob("*.vol"))) <= volumes + 2, "volumes are not used again")
+    wanted[0] = served(raw, topic, 0)
+    expect(broker.stop(), 0, "status after SIGTERM")
+    segments = expect_readable(broker, topic, wanted, 2)
+    expect_true(len(segments[topic, 1]) >= 4, "the size of segments was not kept to")
+
+
+@test(brokers=("sluice",), timeout=180)
+def l02_kill_9_while_rolling(env):
+    """Ten times; nothing acknowledged is lost, no segment is wrong, the next broker goes on."""
+    broker = env.own(options=SOON)
+    topic = env.topic(2, client=env.client(broker))
+    wanted = {0: b"", 1: b""}
+    for turn in range(10):
+        raw = env.client(broker)
+        before = rolled(broker, topic)
+        for p in range(2):
+            produce(raw, topic, p, 60 + 7 * turn)
+        if turn % 2:
+            eventually(lambda b=before: rolled(broker, topic) > b, 20, "something is rolled")
+        now = {p: served(raw, topic, p) for p in range(2)}
+        expect_true(all(now[p].startswith(wanted[p]) for p in range(2)), "the log changed")
+        wanted = now
+        broker.kill()
+        expect_readable(broker, topic, wanted, 2)
+        broker.start()
+        raw = env.client(broker)
+        eventually(lambda r=raw: r.list_offset(topic, 0, -1)["error"] == 0, 20, "open")
+        expect_true({p: served(raw, topic, p) for p in range(2)} == wanted, "other bytes after the kill")
+    eventually(lambda: len(entries(broker)) < 40, 40, "entries are collected after ten kills", every=0.5)
+    broker.stop()
+    expect_readable(broker, topic, wanted, 2)
+
+
+@test(brokers=("sluice",), timeout=120)
+def l03_two_rollers_at_once(env):
+    """Two brokers write and roll one journal, cutting at different sizes."""
+    one = env.own(options=SOON)
+    two = env.own(options=SOON[1:] + ["journal.log.segment.target.bytes=100KiB"], node_id=2)
+    raws = [env.client(one), env.client(two)]
+    topic = env.topic(client=raws[0])
+    eventually(lambda: raws[1].metadata([topic])["topics"][0]["error"] == 0, 20, "known at two")
+    workers = [threading.Thread(target=produce, args=(raw, topic, 0, 200)) for raw in raws]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    eventually(lambda: raws[0].end_offset(topic, 0) == 1200, 20, "1200 records")
+    wanted = served(raws[0], topic)
+    eventually(lambda: rolled(one, topic) == 1200, 30, "all is rolled")
+    expect_true(served(raws[1], topic) == wanted, "the other broker serves other bytes")
+    one.stop()
+    two.stop()
+    expect_readable(one, topic, {0: wanted})
+
+
+@test(brokers=("sluice",), timeout=120)
+def l04_what_lies_under_a_segments_name(env):
+    """Rubbish is said and left alone; the other partitions go on. A sound segment that nobody registered,
+    cut elsewhere, is adopted, and its wrong index replaced."""
+    broker = env.own(options=[o for o in SOON if "roll.age" not in o] + ["journal.roll.age.ms=3600000"])
+    raw = env.client(broker)
+    topic = env.topic(3, client=raw)
+    for p in range(3):
+        produce(raw, topic, p, 10)  # too little for a segment
+    broker.stop()
+    home = broker.dir / "default" / topic
+    name = f"segment-{0:020}"
+    for p in (0, 1):
+        (home / str(p)).mkdir(parents=True)
+    (home / "0" / f"{name}.kfs").write_bytes(b"rubbish " * 100)
+    # Partition 1: made by hand, of its first four batches.
+    journal, part = read_log(broker.dir)[topic, 1]
+    batches = list(journal.batches(part))[:4]
+    body = b"".join(b for b, _ in batches)
+    (home / "1" / f"{name}.kfs").write_bytes(handmade(body, sum(n for _, n in batches)))
+    (home / "1" / f"{name}.index").write_bytes(b"left by somebody")
+    broker.start()
+    raw = env.client(broker)
+    eventually(lambda: raw.list_offset(topic, 0, -1)["error"] == 0, 20, "open")
+    for p in range(3):
+        produce(raw, topic, p, 80)
+    wanted = {p: served(raw, topic, p) for p in range(3)}
+    eventually(lambda: rolled(broker, topic, 1) > 100 and rolled(broker, topic, 2) > 100, 30, "rolled")
+    eventually(lambda: "roller.foreign_segment" in broker.log_text(), 20, "the rubbish is said")
+    expect_true(f"{topic}/0/{name}.kfs" in broker.log_text(), "the log does not name the object")
+    expect((home / "0" / f"{name}.kfs").read_bytes()[:8], b"rubbish ", "what is not ours is left alone")
+    expect_true({p: served(raw, topic, p) for p in range(3)} == wanted, "other bytes")
+    broker.stop()
+    (home / "0" / f"{name}.kfs").unlink()
+    for left in (home / "0").iterdir():
+        left.unlink()
+    segments = expect_readable(broker, topic, wanted, 3)
+    expect(segments[topic, 1][0].last, sum(n for _, n in batches) - 1, "the extent that was adopted")
+
+
+def handmade(body, records):
+    return (struct.pack(">4sHHqiqI", b"KAFS", 1, 0, 0, records, 1, 0) + body +
+            struct.pack(">Iq4s", crc32c(body), records - 1, b"END!"))
