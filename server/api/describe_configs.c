@@ -294,7 +294,13 @@ describe_broker(struct describe_configs *d, const struct describe_configs_reques
     }
     struct describe_configs_response_config *list =
         (struct describe_configs_response_config *)arena_array(&req->arena, most, sizeof(*list));
-    for (size_t i = 0; list != NULL && in->resource_name.len > 0 && i < most; i++) {
+    struct describe_configs_response_synonym *synonyms =
+        (struct describe_configs_response_synonym *)arena_array(&req->arena, most,
+                                                                sizeof(*synonyms));
+    if (list == NULL || synonyms == NULL) {
+        return false;
+    }
+    for (size_t i = 0; in->resource_name.len > 0 && i < most; i++) {
         struct describe_configs_response_config *c = &list[out->configs.count];
         if (is_asked_for(in, facts[i].name)) {
             describe_configs_response_config_init(c);
@@ -304,11 +310,15 @@ describe_broker(struct describe_configs *d, const struct describe_configs_reques
             c->config_source = CONFIG_SOURCE_BROKER;
             c->config_type = facts[i].type;
             c->documentation = span_cstr(d->in.include_documentation ? facts[i].doc : NULL);
+            c->synonyms.count = d->in.include_synonyms ? 1 : 0;
+            c->synonyms.items = &synonyms[i];
+            synonyms[i] =
+                (struct describe_configs_response_synonym){c->name, c->value, CONFIG_SOURCE_BROKER};
             out->configs.count++;
         }
     }
     out->configs.items = list;
-    return list != NULL;
+    return true;
 }
 
 /* --- the request --- */

@@ -49,6 +49,8 @@ static const struct api_row table[] = {
     {API_DESCRIBE_CLIENT_QUOTAS, 0, 1, 0, ACL_DESCRIBE_CONFIGS, ACL_CLUSTER,
      describe_client_quotas_handle},
     {API_ALTER_CLIENT_QUOTAS, 0, 1, 0, ACL_ALTER_CONFIGS, ACL_CLUSTER, alter_client_quotas_handle},
+    {API_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0, 0, ACL_DESCRIBE, ACL_CLUSTER,
+     describe_user_scram_credentials_handle},
     {API_DESCRIBE_CLUSTER, 0, 1, 0, ACL_ANY, ACL_NONE, describe_cluster_handle},
     {API_CONSUMER_GROUP_HEARTBEAT, 0, 1, 0, ACL_READ, ACL_GROUP, consumer_group_heartbeat_handle},
     {API_CONSUMER_GROUP_DESCRIBE, 0, 1, 0, ACL_DESCRIBE, ACL_GROUP, consumer_group_describe_handle},

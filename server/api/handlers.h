@@ -73,6 +73,7 @@ void describe_log_dirs_handle(struct request *req, const struct request_header *
 void delete_records_handle(struct request *req, const struct request_header *h);
 void describe_client_quotas_handle(struct request *req, const struct request_header *h);
 void alter_client_quotas_handle(struct request *req, const struct request_header *h);
+void describe_user_scram_credentials_handle(struct request *req, const struct request_header *h);
 void elect_leaders_handle(struct request *req, const struct request_header *h);
 void list_partition_reassignments_handle(struct request *req, const struct request_header *h);
 void describe_topic_partitions_handle(struct request *req, const struct request_header *h);

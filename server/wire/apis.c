@@ -22,6 +22,7 @@
 #include "wire/messages/describe_groups.h"
 #include "wire/messages/describe_log_dirs.h"
 #include "wire/messages/describe_topic_partitions.h"
+#include "wire/messages/describe_user_scram_credentials.h"
 #include "wire/messages/elect_leaders.h"
 #include "wire/messages/fetch.h"
 #include "wire/messages/find_coordinator.h"
@@ -106,6 +107,9 @@ static const struct api_info apis[] = {
      &describe_client_quotas_request_schema, &describe_client_quotas_response_schema},
     {API_ALTER_CLIENT_QUOTAS, "AlterClientQuotas", 0, 1, 1, &alter_client_quotas_request_schema,
      &alter_client_quotas_response_schema},
+    {API_DESCRIBE_USER_SCRAM_CREDENTIALS, "DescribeUserScramCredentials", 0, 0, 0,
+     &describe_user_scram_credentials_request_schema,
+     &describe_user_scram_credentials_response_schema},
     {API_DESCRIBE_CLUSTER, "DescribeCluster", 0, 1, 0, &describe_cluster_request_schema,
      &describe_cluster_response_schema},
     {API_CONSUMER_GROUP_HEARTBEAT, "ConsumerGroupHeartbeat", 0, 1, 0,

@@ -204,6 +204,21 @@ entries [] 0+
     entity_type string 0+
     entity_name string 0+ null=0+
 """),
+    "DescribeUserScramCredentials": (50, 0, """
+users [] 0+ null=0+
+  name string 0+
+""", """
+throttle_time_ms i32 0+
+error i16 0+
+error_message string 0+ null=0+
+results [] 0+
+  user string 0+
+  error i16 0+
+  error_message string 0+ null=0+
+  credential_infos [] 0+
+    mechanism i8 0+
+    iterations i32 0+
+"""),
     "DescribeTopicPartitions": (75, 0, """
 topics [] 0+
   name string 0+

@@ -15,6 +15,7 @@ from suite_protocol import errors_in
 ADVERTISED = {"DeleteTopics": (1, 6), "DescribeAcls": (1, 3), "CreateAcls": (1, 3),
               "DeleteAcls": (1, 3), "AlterConfigs": (0, 2), "IncrementalAlterConfigs": (0, 1),
               "DescribeClientQuotas": (0, 1), "AlterClientQuotas": (0, 1),
+              "DescribeUserScramCredentials": (0, 0),
               "DescribeLogDirs": (1, 4), "DeleteRecords": (0, 2), "ElectLeaders": (0, 2),
               "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0)}
 
@@ -117,6 +118,8 @@ def bodies(raw, topic):
         "IncrementalAlterConfigs": lambda v: (
             {"resources": [{"resource_type": 2, "resource_name": topic, "configs": [
                 {"name": "retention.ms", "config_operation": 1}]}]}, {0}),
+        "DescribeUserScramCredentials": lambda v: ({"users": [{"name": "nobody"}]},
+                                                   {0, k.RESOURCE_NOT_FOUND}),
         "DescribeClientQuotas": lambda v: ({"components": []}, {0}),
         "AlterClientQuotas": lambda v: (quota([("client-id", "d01")], consumer_byte_rate=1e9 + v), {0}),
         "DescribeLogDirs": lambda v: ({"topics": None}, {0}),
@@ -536,6 +539,10 @@ def d08_quotas_java(env):
     expect(quotas_of(raw, ("user", 0, user)), {key: values}, "what is kept")
     text = tool.ok("configs", "--describe", *named)
     expect_text(text, "consumer_byte_rate=2048.0", "kafka-configs --describe")
+    tool.ok("configs", "--alter", *named[:4], "--add-config", "producer_byte_rate=9")
+    text = tool.ok("configs", "--describe", "--entity-type", "users")
+    expect_text(text, f"Quota configs for user-principal '{user}' are producer_byte_rate=9.0", "users")
+    tool.ok("configs", "--alter", *named[:4], "--delete-config", "producer_byte_rate")
     tool.ok("configs", "--alter", *named, "--delete-config", "producer_byte_rate,request_percentage")
     expect(quotas_of(raw, ("user", 0, user)), {key: {"consumer_byte_rate": 2048.0}}, "after removing")
     status, text = tool.run("configs", "--alter", *named, "--add-config", "producer_byte_rate=-5")

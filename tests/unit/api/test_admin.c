@@ -6,6 +6,7 @@
 #include "wire/messages/delete_acls.h"
 #include "wire/messages/describe_acls.h"
 #include "wire/messages/describe_topic_partitions.h"
+#include "wire/messages/describe_user_scram_credentials.h"
 #include "wire/messages/elect_leaders.h"
 #include "wire/messages/list_partition_reassignments.h"
 
@@ -111,6 +112,27 @@ list_reassignments__none(void **unused)
     call(API_LIST_PARTITION_REASSIGNMENTS, 0, &in, &out);
     assert_int_equal(out.error_code, 0);
     assert_int_equal(out.topics.count, 0);
+}
+
+static void
+scram__nobody_has_credentials(void **unused)
+{
+    (void)unused;
+    struct describe_user_scram_credentials_request_user users[] = {
+        {span_cstr("a")}, {span_cstr("b")}, {span_cstr("a")}};
+    struct describe_user_scram_credentials_request in = {0};
+    struct describe_user_scram_credentials_response out;
+    call(API_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &in, &out);
+    assert_int_equal(out.error_code, 0);
+    assert_int_equal(out.results.count, 0);
+    in.users.items = users;
+    in.users.count = 3;
+    call(API_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &in, &out);
+    assert_int_equal(out.results.count, 3);
+    assert_int_equal(out.results.items[0].error_code, KAFKA_DUPLICATE_RESOURCE);
+    assert_int_equal(out.results.items[1].error_code, KAFKA_RESOURCE_NOT_FOUND);
+    assert_span(out.results.items[1].user, "b");
+    assert_int_equal(out.results.items[2].error_code, KAFKA_DUPLICATE_RESOURCE);
 }
 
 /* --- DescribeTopicPartitions --- */
@@ -228,6 +250,7 @@ main(void)
         T(elect_leaders__each_partition_has_its_own_answer),
         T(elect_leaders__all_partitions__nothing_to_tell),
         T(list_reassignments__none),
+        T(scram__nobody_has_credentials),
         T(topic_partitions__all__pages_in_order_of_names),
         T(topic_partitions__page_ends_with_a_topic__cursor_at_the_next),
         T(topic_partitions__named__sorted_once_and_errors_by_topic),
