@@ -123,17 +123,23 @@ describe(struct consumer *c, struct consumer_describe *d)
     return true;
 }
 
+static int16_t
+describe_group(struct group *g, struct consumer_describe *d)
+{
+    if (g == NULL || g->kind != group__consumer) {
+        d->call.why = g == NULL ? "Group not found." : "The group is not a consumer group.";
+        return KAFKA_GROUP_ID_NOT_FOUND;
+    }
+    return describe(consumer_of(g), d) ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE;
+}
+
 void
 consumer_describe_run(struct group_table *gt, struct group_call *call)
 {
-    struct consumer_describe *d = SL_CONTAINER_OF(call, struct consumer_describe, call);
+    bool was_alive = group__find(gt, call->group_id) != NULL;
     struct group *g = group__load(gt, call->group_id);
-    if (g == NULL || g->kind != group__consumer) {
-        call->why = g == NULL ? "Group not found." : "The group is not a consumer group.";
-        group_answer(call, KAFKA_GROUP_ID_NOT_FOUND);
-        return;
+    group_answer(call, describe_group(g, SL_CONTAINER_OF(call, struct consumer_describe, call)));
+    if (g != NULL && !was_alive) {
+        group__forget(g, KAFKA_NOT_COORDINATOR); /* who looks does not become its coordinator */
     }
-    bool ok = describe(consumer_of(g), d);
-    group_answer(call, ok ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE);
-    group__release_maybe(g);
 }
