@@ -96,6 +96,7 @@ fill(struct heartbeat *hb)
 {
     const struct consumer_group_heartbeat_request *in = &hb->in;
     hb->beat = (struct consumer_heartbeat){.call.is_live_enough = true,
+                                           .call.is_from_member = true,
                                            .member_id = in->member_id,
                                            .member_epoch = in->member_epoch,
                                            .instance_id = in->instance_id,

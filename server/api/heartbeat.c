@@ -44,6 +44,7 @@ heartbeat_handle(struct request *req, const struct request_header *h)
         return;
     }
     hb->beat = (struct group_heartbeat){.call.is_live_enough = true,
+                                        .call.is_from_member = true,
                                         .member_id = hb->in.member_id,
                                         .instance_id = hb->in.group_instance_id,
                                         .generation = hb->in.generation_id};

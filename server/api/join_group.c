@@ -69,7 +69,8 @@ submit(struct join_group *jg)
 {
     const struct join_group_request *in = &jg->in;
     const int16_t version = jg->h->api_version;
-    jg->join = (struct group_join){.member_id = in->member_id,
+    jg->join = (struct group_join){.call.is_from_member = true,
+                                   .member_id = in->member_id,
                                    .instance_id = in->group_instance_id,
                                    .client_id = jg->req->client_id,
                                    .client_host = api__client_host(jg->req),

@@ -72,7 +72,8 @@ take_members(struct leave_group *lg)
                                               .instance_id = in->members.items[i].group_instance_id,
                                               .reason = in->members.items[i].reason};
     }
-    lg->leave = (struct group_leave){.members = list, .member_count = count};
+    lg->leave =
+        (struct group_leave){.call.is_from_member = true, .members = list, .member_count = count};
     return true;
 }
 

@@ -147,6 +147,7 @@ offset_commit_handle(struct request *req, const struct request_header *h)
     ch->commit.member_id = ch->in.member_id;
     ch->commit.instance_id = ch->in.group_instance_id;
     ch->commit.generation = ch->in.generation_id_or_member_epoch;
+    ch->commit.call.is_from_member = ch->commit.generation >= 0;
     ch->commit.has_group_not_found = h->api_version >= SINCE_MEMBER_EPOCH;
     api__group_submit(req, &ch->commit.call, ch->in.group_id, offset_commit_run, committed, ch);
 }

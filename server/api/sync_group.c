@@ -52,7 +52,8 @@ submit(struct sync_group *sg)
         list[i] = (struct group_assignment){in->assignments.items[i].member_id,
                                             in->assignments.items[i].assignment};
     }
-    sg->sync = (struct group_sync){.member_id = in->member_id,
+    sg->sync = (struct group_sync){.call.is_from_member = true,
+                                   .member_id = in->member_id,
                                    .instance_id = in->group_instance_id,
                                    .generation = in->generation_id,
                                    .protocol_type = in->protocol_type,

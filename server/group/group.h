@@ -66,6 +66,8 @@ struct group_call {
     void (*done)(struct group_call *c); /* [home] */
     void *arg;
     bool is_live_enough; /* run even while S is not complete: heartbeats */
+    bool is_from_member; /* when the group is not alive here, S is read to its tail first (R8):
+                            another broker may have been its coordinator until a moment ago */
     /* the answer */
     int16_t error;    /* Kafka's */
     const char *why;  /* a constant sentence, or NULL */
@@ -74,6 +76,8 @@ struct group_call {
     struct group_table *table;
     struct sched_task task;
     struct list node;
+    struct journal_waiter waiter;
+    struct sched_timer late;
 };
 /* Sends c on its way. Prepares everything but the caller's own fields. */
 void group_submit(struct group_table *gt, struct group_call *c);

@@ -6,7 +6,7 @@
  * wait, ops in flight. All else is read from S. That bounds memory by members, not by history. */
 #include "group/group_int.h"
 
-enum { MIB = 1 << 20, ANSWER_MAX = 64 * MIB };
+enum { MIB = 1 << 20, ANSWER_MAX = 64 * MIB, TAIL_MS = 2000 };
 
 struct group_options
 group_options_default(void)
@@ -66,17 +66,50 @@ obstacle(const struct group_table *gt)
 }
 
 static void
-submit_run(struct sched_task *task)
+run_or_refuse(struct group_call *c, bool is_alive)
 {
-    struct group_call *c = SL_CONTAINER_OF(task, struct group_call, task);
     int16_t error = obstacle(c->table);
-    bool is_live = c->is_live_enough && error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS &&
-                   group__find(c->table, c->group_id) != NULL;
-    if (error != KAFKA_NONE && !is_live) {
+    bool is_enough = is_alive && c->is_live_enough && error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    if (error != KAFKA_NONE && !is_enough) {
         group_answer(c, error);
         return;
     }
     c->run(c->table, c);
+}
+
+static void
+tail_read(struct journal_waiter *w, enum sl_err rc)
+{
+    struct group_call *c = SL_CONTAINER_OF(w, struct group_call, waiter);
+    sched_timer_stop(c->table->sched, &c->late);
+    if (rc != SL_OK && obstacle(c->table) == KAFKA_NONE) {
+        group_answer(c, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+        return;
+    }
+    run_or_refuse(c, false);
+}
+
+static void
+tail_late(struct sched_timer *t)
+{
+    struct group_call *c = SL_CONTAINER_OF(t, struct group_call, late);
+    journal_waiter_cancel(&c->waiter);
+    group_answer(c, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+}
+
+static void
+submit_run(struct sched_task *task)
+{
+    struct group_call *c = SL_CONTAINER_OF(task, struct group_call, task);
+    bool is_alive = group__find(c->table, c->group_id) != NULL;
+    if (is_alive || !c->is_from_member || obstacle(c->table) != KAFKA_NONE) {
+        run_or_refuse(c, is_alive);
+        return;
+    }
+    c->waiter = (struct journal_waiter){.ready = tail_read};
+    c->late = (struct sched_timer){.fire = tail_late};
+    sched_timer_after(c->table->sched, &c->late, TAIL_MS * SCHED_MS);
+    journal_refresh(shard_journal(c->table->o.shard), &c->waiter);
 }
 
 void

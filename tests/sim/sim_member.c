@@ -15,6 +15,7 @@
  * at once whatever the store does; and when the storm is over every group settles: all members in
  * one generation, every partition with exactly one owner. */
 #include "group/classic.h"
+#include "group/group_int.h"
 #include "group/offsets.h"
 #include "sim.h"
 #include "wire/errors.h"
@@ -98,6 +99,7 @@ struct ask {
     char id[ID_MAX], text[KNOWN_MAX][16], peers[KNOWN_MAX][ID_MAX];
     uint64_t number; /* of the commit */
     int part;
+    bool is_group_live; /* when it arrived */
     union {
         struct group_call call;
         struct group_join join;
@@ -384,7 +386,7 @@ static void
 at_broker_done(struct group_call *call)
 {
     struct ask *a = (struct ask *)call->arg;
-    bool is_awake = a->pauses == a->b->pauses;
+    bool is_awake = a->pauses == a->b->pauses && a->is_group_live;
     if (a->kind == ASK_HEARTBEAT && is_awake &&
         sim_sched_now(a->b->sched) - a->arrived_at > SCHED_S) {
         sim_violation("heartbeats do not wait for the store", "%s: %.3f s", a->m->g->id,
@@ -409,6 +411,7 @@ at_broker(void *arg)
 {
     struct ask *a = arg;
     a->arrived_at = sim_sched_now(a->b->sched);
+    a->is_group_live = group__find(a->b->tables[a->m->g->journal], span_cstr(a->m->g->id)) != NULL;
     a->pauses = a->b->pauses;
     a->u.call.home = &a->b->sched->base;
     a->u.call.done = at_broker_done;
@@ -441,6 +444,7 @@ ask_new(struct sim_member *m, enum kind kind,
     a->generation = m->generation;
     memcpy(a->id, m->id, sizeof(a->id));
     a->u.call.run = run;
+    a->u.call.is_from_member = kind != ASK_FETCH;
     a->u.call.group_id = span_cstr(m->g->id);
     return a;
 }

@@ -231,6 +231,8 @@ static inline void
 send_to(size_t broker, struct group_call *call, const char *group,
         void (*run)(struct group_table *gt, struct group_call *c), bool *is_done)
 {
+    call->is_from_member = run == group_join_run || run == group_sync_run ||
+                           run == group_heartbeat_run || run == group_leave_run;
     call->group_id = span_cstr(group);
     call->run = run;
     call->home = &w.loop.pub;
@@ -354,6 +356,7 @@ static inline int16_t
 heartbeat_at(size_t broker, const char *id, const char *instance, int32_t generation)
 {
     struct group_heartbeat h = {.call.is_live_enough = true,
+                                .call.is_from_member = true,
                                 .member_id = span_cstr(id),
                                 .instance_id = span_cstr(instance),
                                 .generation = generation};

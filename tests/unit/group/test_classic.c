@@ -626,6 +626,38 @@ other_broker__takes_over__the_former_coordinator_finds_out(void **unused)
 }
 
 static void
+other_broker__takes_over_from_one_that_died__no_rebalance(void **unused)
+{
+    (void)unused;
+    broker_start(1); /* it knows of no group, and does not look while nobody asks */
+    const char *id = stable_one();
+    assert_int_equal(commit(id, 1, 5), KAFKA_NONE);
+    broker_stop(0);
+    assert_int_equal(heartbeat_at(1, id, NULL, 1), KAFKA_NONE);
+    assert_string_equal(state_at(1), "Stable");
+    assert_int_equal(fetched_at(1, "g"), 5);
+}
+
+static void
+other_broker__store_does_not_answer__loading_and_not_unknown(void **unused)
+{
+    (void)unused;
+    broker_start(1);
+    const char *id = stable_one();
+    struct group_heartbeat h = {
+        .call.is_live_enough = true, .member_id = span_cstr(id), .generation = 1};
+    bool is_done = false;
+    stall(&w.brokers[1]);
+    run_ms(200);
+    send_to(1, &h.call, "g", group_heartbeat_run, &is_done);
+    run_ms(3000);
+    done_with(&h.call, &is_done);
+    assert_int_equal(h.call.error, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+    unstall(&w.brokers[1]);
+    settle();
+}
+
+static void
 other_broker__both_complete_a_rebalance__one_wins(void **unused)
 {
     (void)unused;
@@ -702,6 +734,8 @@ main(void)
         T(restart__members_that_do_not_come_back__are_missed),
         T(restart__in_the_middle_of_a_rebalance__members_join_again),
         T(other_broker__takes_over__the_former_coordinator_finds_out),
+        T(other_broker__takes_over_from_one_that_died__no_rebalance),
+        T(other_broker__store_does_not_answer__loading_and_not_unknown),
         T(other_broker__both_complete_a_rebalance__one_wins),
         T(stop__everybody_who_waits_is_answered),
     };
