@@ -1,12 +1,10 @@
-/* Snapshots, manifests, and R5: collecting what no reader needs.
+/* Snapshots and manifests (R5).
  *
  * A snapshot is written after so many entries, but only when the entries since the last one weigh
  * at least as much as the last one did: a large state is not written over and over, and reading it
  * back plus the entries after it costs at most about twice the state.
  *
- * Publishing a manifest with a boundary makes entries up to it collectable; they are deleted G
- * later, by a clock that keeps counting while the machine sleeps. Whoever opens a journal waits G
- * from then, because it cannot know when the boundary was published. */
+ * Publishing a manifest with a boundary makes entries up to it collectable: collect.c. */
 #include "base/counters.h"
 #include "journal/journal_int.h"
 
@@ -14,8 +12,6 @@
 
 static void snapshot_put(struct jcall *c);
 static void manifest_put(struct jcall *c);
-static void collect_fire(struct sched_timer *t);
-static void collect_listed(struct jcall *c);
 
 /* --- snapshot --- */
 
@@ -145,83 +141,4 @@ manifest_put(struct jcall *c)
         counter_add(C_journal_snapshots, 1);
     }
     journal__check_soon(jn);
-}
-
-/* --- collection --- */
-
-void
-journal__collect_later(struct journal *jn, uint64_t boundary)
-{
-    if (jn->o.is_reader ||
-        (boundary <= jn->deletable && jn->manifest.version <= jn->doomed_version + 1)) {
-        return;
-    }
-    if (jn->collect_timer.heap_pos != 0 || jn->is_collecting) {
-        return; /* the next round takes it along: this one deletes what has waited for G */
-    }
-    jn->deletable = boundary;
-    jn->doomed_version = jn->manifest.version > 0 ? jn->manifest.version - 1 : 0;
-    jn->doomed_snapshot_n = jn->manifest.snapshot_n;
-    jn->collect_timer.fire = collect_fire;
-    sched_timer_after(jn->o.sched, &jn->collect_timer, MISTAKE(no_grace) ? 0 : jn->o.grace_ns);
-}
-
-static void
-collect_fire(struct sched_timer *t)
-{
-    struct journal *jn = SL_CONTAINER_OF(t, struct journal, collect_timer);
-    if (jn->mode == JOURNAL_FAILED || jn->mode == JOURNAL_CLOSED) {
-        return;
-    }
-    struct jcall *c = journal__call_new(jn, STORE_LIST, collect_listed);
-    jn->is_collecting = true;
-    (void)snprintf(c->call.key, sizeof(c->call.key), "%s", jn->prefix);
-    journal__call_submit(c);
-}
-
-static void
-deleted(struct jcall *c)
-{
-    (void)c; /* what is left over is found by the next LIST */
-}
-
-static bool
-is_doomed(const struct journal *jn, const char *key)
-{
-    uint64_t n;
-    if (entry_key_parse(key, jn->prefix, &n)) {
-        return n <= jn->deletable;
-    }
-    if (entry_key_parse(key, jn->manifest_prefix, &n)) {
-        return n <= jn->doomed_version;
-    }
-    size_t skip = strlen(jn->snapshot_prefix);
-    char digits[JOURNAL_KEY_MAX];
-    if (strncmp(key, jn->snapshot_prefix, skip) != 0 || strlen(key) < skip + 20) {
-        return false;
-    }
-    int len = snprintf(digits, sizeof(digits), "%s%.20s", jn->snapshot_prefix, key + skip);
-    if (len < 0 || (size_t)len >= sizeof(digits)) {
-        return false;
-    }
-    return entry_key_parse(digits, jn->snapshot_prefix, &n) && n < jn->doomed_snapshot_n;
-}
-
-static void
-collect_listed(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    if (c->generation != jn->generation) {
-        return;
-    }
-    const struct store_listing *l = c->call.listing;
-    for (size_t i = 0; c->call.outcome == STORE_DONE && l != NULL && i < l->count; i++) {
-        if (is_doomed(jn, l->items[i].key)) {
-            struct jcall *del = journal__call_new(jn, STORE_DEL, deleted);
-            (void)snprintf(del->call.key, sizeof(del->call.key), "%s", l->items[i].key);
-            journal__call_submit(del);
-        }
-    }
-    jn->is_collecting = false;
-    journal__collect_later(jn, jn->manifest.gc_boundary); /* what was published meanwhile */
 }

@@ -173,10 +173,10 @@ let_go(struct journal *jn, enum sl_err queue_rc)
     journal__follow_stop(jn);
     sched_timer_stop(jn->o.sched, &jn->linger);
     sched_timer_stop(jn->o.sched, &jn->check_timer);
-    sched_timer_stop(jn->o.sched, &jn->collect_timer);
+    journal__collect_stop(jn);
     journal__abandon_slots(jn, &in_flight);
     jn->is_checking = jn->is_check_wanted = false;
-    jn->is_snapshotting = jn->is_collecting = false;
+    jn->is_snapshotting = false;
     journal__clear_known(jn, SL_ETIMEOUT);
     journal__end_items(&in_flight, SL_ETIMEOUT, 0);
     if (queue_rc != SL_OK) {

@@ -163,6 +163,8 @@ struct journal {
     uint64_t doomed_version, doomed_snapshot_n;
     struct sched_timer collect_timer;
     bool is_collecting;
+    struct store_listing *page; /* of the round under way, or NULL */
+    size_t page_pos, deletions;
 };
 
 /* journal.c */
@@ -215,6 +217,8 @@ void journal__own_entry_seen(struct journal *jn, uint64_t n);
 
 /* checkpoint.c */
 void journal__checkpoint_maybe(struct journal *jn);
+/* collect.c */
 void journal__collect_later(struct journal *jn, uint64_t boundary);
+void journal__collect_stop(struct journal *jn);
 
 #endif
