@@ -6,7 +6,7 @@
 #include "cli/cli_int.h"
 
 struct option {
-    unsigned id;
+    uint64_t id;
     const char *letter, *name, *value; /* value: how help calls it; NULL: the option takes none */
     const char *help;
 };
@@ -26,6 +26,25 @@ static const struct option options[] = {
      "begin at the first record of this time or later: 2026-01-31T12:00:00Z, or ms since 1970"},
     {CLI__TO, NULL, "--to", "N", "end before this offset"},
     {CLI__FOLLOW, "-f", "--follow", NULL, "go on with what is written from now on"},
+    {CLI__PARTITIONS, NULL, "--partitions", "N", "how many; without it, the broker's default"},
+    {CLI__REPLICATION, NULL, "--replication-factor", "N",
+     "copies of each partition; without it, the broker's default"},
+    {CLI__TOPIC_CONFIG, NULL, "--config", "KEY=VALUE",
+     "of the topic, retention.ms=1000; repeatable"},
+    {CLI__BEFORE, NULL, "--before", "OFFSET", "delete what lies before it; `end`: everything"},
+    {CLI__STATE, NULL, "--state", "STATE", "only groups in it: Stable, Empty, ...; A,B: in either"},
+    {CLI__TOPIC, NULL, "--topic", "NAME", "the topic whose offsets are set"},
+    {CLI__TO_EARLIEST, NULL, "--to-earliest", NULL, "to the first record that is left"},
+    {CLI__TO_LATEST, NULL, "--to-latest", NULL, "to the end"},
+    {CLI__TO_OFFSET, NULL, "--to-offset", "N", "to this offset, or the nearest that there is"},
+    {CLI__TO_TIME, NULL, "--to-time", "TIME",
+     "to the first record of this time or later: 2026-01-31T12:00:00Z, or ms since 1970"},
+    {CLI__EXECUTE, NULL, "--execute", NULL, "do it; without it, only say what would be done"},
+    {CLI__ALL, NULL, "--all", NULL, "also what is at its default"},
+    {CLI__USER, NULL, "--user", "NAME", "of this user"},
+    {CLI__USER_DEFAULT, NULL, "--user-default", NULL, "of every user that has none"},
+    {CLI__CLIENT, NULL, "--client-id", "ID", "of this client id"},
+    {CLI__CLIENT_DEFAULT, NULL, "--client-id-default", NULL, "of every client id that has none"},
     {CLI__IN_PROCESS, NULL, "--in-process", NULL, "the kit without child processes, for gdb"},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -69,14 +88,15 @@ unknown_option(const struct cli__command *cmd, const char *arg)
 static bool
 option_store(const struct option *o, const char *value, struct cli__args *ret)
 {
-    ret->values[__builtin_ctz(o->id)] = value == NULL ? "" : value;
+    ret->values[__builtin_ctzll(o->id)] = value == NULL ? "" : value;
     switch (o->id) {
     case CLI__CONFIG:
         ret->config_path = value;
         return true;
     case CLI__SET:
+    case CLI__TOPIC_CONFIG:
         if (ret->set_count == CLI__SETS_MAX) {
-            (void)fprintf(stderr, "sluice: at most %d --set\n", CLI__SETS_MAX);
+            (void)fprintf(stderr, "sluice: at most %d %s\n", CLI__SETS_MAX, o->name);
             return false;
         }
         ret->sets[ret->set_count++] = value;
@@ -136,27 +156,47 @@ option_parse(const struct cli__command *cmd, int argc, char *const *argv, int *i
     return option_store(o, value, ret);
 }
 
+/* Takes an argument that is no option; false when there is no place for it. */
+static bool
+word_store(const struct cli__command *cmd, const char *word, struct cli__args *ret)
+{
+    if (cmd->words_max > 0) {
+        if (ret->word_count == cmd->words_max) {
+            return false;
+        }
+        ret->words[ret->word_count++] = word;
+        return true;
+    }
+    if (cmd->word != NULL && ret->word == NULL) {
+        ret->word = word;
+        return true;
+    }
+    if ((cmd->options & CLI__SECOND) != 0 && ret->second == NULL) {
+        ret->second = word;
+        return true;
+    }
+    return false;
+}
+
 bool
 cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv, struct cli__args *ret)
 {
+    ret->command = cmd;
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1] != '\0') {
             if (!option_parse(cmd, argc, argv, &i, ret)) {
                 return false;
             }
-        } else if (cmd->word != NULL && ret->word == NULL) {
-            ret->word = argv[i];
-        } else if ((cmd->options & CLI__SECOND) != 0 && ret->second == NULL) {
-            ret->second = argv[i];
-        } else {
+        } else if (!word_store(cmd, argv[i], ret)) {
             (void)fprintf(stderr, "sluice %s: what is \"%s\"? See `sluice help %s`\n", cmd->name,
                           argv[i], cmd->name);
             return false;
         }
     }
-    if (cmd->is_word_needed && ret->word == NULL) {
-        (void)fprintf(stderr, "sluice %s: %s is missing; see `sluice help %s`\n", cmd->name,
-                      cmd->word, cmd->name);
+    if ((cmd->is_word_needed && ret->word == NULL) || ret->word_count < cmd->words_min) {
+        bool is_one = cmd->words_max == 0 || ret->word_count == 0;
+        (void)fprintf(stderr, "sluice %s: %s is missing%s; see `sluice help %s`\n", cmd->name,
+                      cmd->word, is_one ? "" : " something", cmd->name);
         return false;
     }
     return true;

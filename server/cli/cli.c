@@ -61,13 +61,9 @@ check(const struct cli__args *args)
     return EXIT_DONE;
 }
 
-static int
-config(const struct cli__args *args)
+int
+cli__config_doc(const struct cli__args *args)
 {
-    if (strcmp(args->word, "doc") != 0) {
-        (void)fprintf(stderr, "sluice config: there is only `sluice config doc`\n");
-        return EXIT_USAGE;
-    }
     struct config_plugin_keys plugins[PLUGINS_MAX];
     size_t count =
         args->hooks->plugin_keys == NULL ? 0 : args->hooks->plugin_keys(plugins, PLUGINS_MAX);
@@ -110,6 +106,29 @@ unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
+static void
+help_command(const struct cli__command *c)
+{
+    (void)printf("sluice %s%s%s%s\n\n%s\n", c->name,
+                 (c->options & ~CLI__SECOND) == 0 ? "" : " [OPTIONS]", c->word == NULL ? "" : " ",
+                 c->word == NULL ? "" : c->word, c->details);
+    if ((c->options & ~CLI__SECOND) != 0) {
+        (void)printf("\n");
+        cli__args_help(c, stdout);
+    }
+}
+
+static void
+help_verbs(const struct cli__command *c, FILE *out)
+{
+    (void)fprintf(out, "%s\n\n", c->details);
+    for (const struct cli__command *v = c->verbs; v->name != NULL; v++) {
+        int n = fprintf(out, "  sluice %s %s", v->name, v->word == NULL ? "" : v->word);
+        (void)fprintf(out, "%*s %s\n", n < 44 ? 44 - n : 0, "", v->summary);
+    }
+    (void)fprintf(out, "\n`sluice help %s` tells more.\n", c->verbs->name);
+}
+
 static int
 help(const struct cli__args *args)
 {
@@ -121,62 +140,116 @@ help(const struct cli__args *args)
     if (c == NULL) {
         return unknown_command(args->word);
     }
-    (void)printf("sluice %s%s%s%s\n\n%s\n", c->name, c->options == 0 ? "" : " [OPTIONS]",
-                 c->word == NULL ? "" : " ", c->word == NULL ? "" : c->word, c->details);
-    if (c->options != 0) {
-        (void)printf("\n");
-        cli__args_help(c, stdout);
+    if (c->verbs != NULL && args->second != NULL) {
+        c = cli__verb_find(c, args->second);
+        if (c == NULL) {
+            return EXIT_USAGE;
+        }
+    }
+    if (c->verbs != NULL) {
+        help_verbs(c, stdout);
+    } else {
+        help_command(c);
     }
     return EXIT_DONE;
 }
 
 const struct cli__command cli__commands[] = {
-    {"serve", CLI__CONFIG | CLI__SET, NULL, false, "run a broker",
-     "Runs a broker until SIGTERM or SIGINT. Without a file it listens on 127.0.0.1:9092 and "
-     "keeps\n"
-     "its data in ./sluice-data.",
-     serve},
-    {"check", CLI__CONFIG | CLI__SET, NULL, false, "check a configuration",
-     "Reports every mistake of a configuration and starts nothing; prints what differs from the\n"
-     "defaults when there is none.",
-     check},
-    {"config", CLI__MARKDOWN, "doc", true, "config doc: list every option",
-     "Prints every option with its type, default, bounds and meaning.", config},
-    {"status", CLI__ADDRESS | CLI__JSON | CLI__COUNTERS, NULL, false,
-     "ask a running broker how it is",
-     "Connects as a client and prints how the broker, its journals and its store are, what it "
-     "asks\n"
-     "of the store and what that comes to in a month, then the cluster, the brokers, and the\n"
-     "topics with the number of their partitions. Of a broker that is no Sluice, the latter only.",
-     cli__status},
-    {"log",
-     CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET | CLI__FROM_TIME |
-         CLI__TO | CLI__FOLLOW | CLI__SECOND,
-     "cat TOPIC | verify", true, "read a log straight from the store, without a broker",
-     "log cat TOPIC prints the records of a topic, one a line: partition, offset, time, key, "
-     "value.\n"
-     "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
-     "and\n"
-     "every one is held by an object. Exit status 1 when something is wrong. Both only read, and\n"
-     "need no broker; one may run.",
-     cli__log},
-    {"segment", CLI__CONFIG | CLI__SET | CLI__JSON | CLI__SECOND, "dump|verify FILE-OR-KEY", true,
-     "look into a .kfs segment, or check it",
-     "Reads a .kfs file, or, when there is no such file, the object of that key in the configured\n"
-     "store. dump prints header, batches and footer; verify checks all of it, and the .index "
-     "beside\n"
-     "it when there is one.",
-     cli__segment},
-    {"plugin",
-     CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS | CLI__SECOND,
-     "inspect|test FILE", true, "look into a plugin, or test it",
-     "plugin inspect FILE prints what a shared object is, what it offers, and its keys.\n"
-     "plugin test FILE runs the conformance kit against it and prints TAP; its keys come from the\n"
-     "configuration's [plugin NAME] section. builtin:fs in place of FILE is the file store, with\n"
-     "the keys of [storage]. Both load the plugin in child processes only.",
-     cli__plugin},
-    {"version", 0, NULL, false, "print the version", "Prints the version.", version},
-    {"help", 0, "COMMAND", false, "tell about a command", "Tells about a command.", help},
+    {.name = "serve",
+     .options = CLI__CONFIG | CLI__SET,
+     .summary = "run a broker",
+     .details =
+         "Runs a broker until SIGTERM or SIGINT. Without a file it listens on 127.0.0.1:9092 and "
+         "keeps\n"
+         "its data in ./sluice-data.",
+     .run = serve},
+    {.name = "check",
+     .options = CLI__CONFIG | CLI__SET,
+     .summary = "check a configuration",
+     .details = "Reports every mistake of a configuration and starts nothing; prints what differs "
+                "from the\n"
+                "defaults when there is none.",
+     .run = check},
+    {.name = "config",
+     .summary = "list every option; look at a running broker's configuration, change it",
+     .details = "config doc prints every option of the configuration file. The other verbs ask a\n"
+                "broker, Sluice or Kafka, for the configuration of topics and brokers.",
+     .verbs = cli__config_verbs},
+    {.name = "status",
+     .options = CLI__ADDRESS | CLI__JSON | CLI__COUNTERS,
+     .summary = "ask a running broker how it is",
+     .details =
+         "Connects as a client and prints how the broker, its journals and its store are, what it "
+         "asks\n"
+         "of the store and what that comes to in a month, then the cluster, the brokers, and the\n"
+         "topics with the number of their partitions. Of a broker that is no Sluice, the latter "
+         "only.",
+     .run = cli__status},
+    {.name = "topic",
+     .summary = "list, create, look into, grow and delete topics",
+     .details = "Asks a running broker, Sluice or Kafka.",
+     .verbs = cli__topic_verbs},
+    {.name = "group",
+     .summary = "consumer groups: who is in them, how far they are; set their offsets",
+     .details = "Asks a running broker, Sluice or Kafka.",
+     .verbs = cli__group_verbs},
+    {.name = "quota",
+     .summary = "what users and client ids may use",
+     .details = "Asks a running broker, Sluice or Kafka. Quotas: producer_byte_rate and\n"
+                "consumer_byte_rate in bytes a second, request_percentage of a thread's time,\n"
+                "controller_mutation_rate in partitions a second.",
+     .verbs = cli__quota_verbs},
+    {.name = "log",
+     .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET |
+                CLI__FROM_TIME | CLI__TO | CLI__FOLLOW | CLI__SECOND,
+     .word = "cat TOPIC | verify",
+     .is_word_needed = true,
+     .summary = "read a log straight from the store, without a broker",
+     .details =
+         "log cat TOPIC prints the records of a topic, one a line: partition, offset, time, key, "
+         "value.\n"
+         "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
+         "and\n"
+         "every one is held by an object. Exit status 1 when something is wrong. Both only read, "
+         "and\n"
+         "need no broker; one may run.",
+     .run = cli__log},
+    {.name = "segment",
+     .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__SECOND,
+     .word = "dump|verify FILE-OR-KEY",
+     .is_word_needed = true,
+     .summary = "look into a .kfs segment, or check it",
+     .details =
+         "Reads a .kfs file, or, when there is no such file, the object of that key in the "
+         "configured\n"
+         "store. dump prints header, batches and footer; verify checks all of it, and the .index "
+         "beside\n"
+         "it when there is one.",
+     .run = cli__segment},
+    {.name = "plugin",
+     .options = CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS |
+                CLI__SECOND,
+     .word = "inspect|test FILE",
+     .is_word_needed = true,
+     .summary = "look into a plugin, or test it",
+     .details =
+         "plugin inspect FILE prints what a shared object is, what it offers, and its keys.\n"
+         "plugin test FILE runs the conformance kit against it and prints TAP; its keys come from "
+         "the\n"
+         "configuration's [plugin NAME] section. builtin:fs in place of FILE is the file store, "
+         "with\n"
+         "the keys of [storage]. Both load the plugin in child processes only.",
+     .run = cli__plugin},
+    {.name = "version",
+     .summary = "print the version",
+     .details = "Prints the version.",
+     .run = version},
+    {.name = "help",
+     .options = CLI__SECOND,
+     .word = "COMMAND [VERB]",
+     .summary = "tell about a command",
+     .details = "Tells about a command.",
+     .run = help},
     {0},
 };
 
@@ -187,6 +260,38 @@ cli__command_find(const char *name)
         if (strcmp(c->name, name) == 0) {
             return c;
         }
+    }
+    return NULL;
+}
+
+/* "list" of "topic list". */
+static const char *
+verb_of(const struct cli__command *cmd, const struct cli__command *verb)
+{
+    return verb->name + strlen(cmd->name) + 1;
+}
+
+const struct cli__command *
+cli__verb_find(const struct cli__command *cmd, const char *word)
+{
+    struct nearest near;
+    if (word == NULL) {
+        help_verbs(cmd, stderr);
+        return NULL;
+    }
+    nearest_init(&near, word);
+    for (const struct cli__command *v = cmd->verbs; v->name != NULL; v++) {
+        if (strcmp(verb_of(cmd, v), word) == 0) {
+            return v;
+        }
+        nearest_offer(&near, verb_of(cmd, v));
+    }
+    if (near.best != NULL) {
+        (void)fprintf(stderr, "sluice %s: no verb %s; did you mean %s?\n", cmd->name, word,
+                      near.best);
+    } else {
+        (void)fprintf(stderr, "sluice %s: no verb %s; `sluice help %s` lists them\n", cmd->name,
+                      word, cmd->name);
     }
     return NULL;
 }
@@ -204,9 +309,17 @@ habit(const char *word)
     return word;
 }
 
+static bool
+wants_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int
 cli_main(const struct cli_hooks *hooks, int argc, char *const *argv)
 {
+    struct cli__args args = {.hooks = hooks};
+    int first = 2; /* the first word behind the command's name */
     if (argc < 2) {
         usage(stderr);
         return EXIT_USAGE;
@@ -215,12 +328,19 @@ cli_main(const struct cli_hooks *hooks, int argc, char *const *argv)
     if (cmd == NULL) {
         return unknown_command(argv[1]);
     }
-    struct cli__args args = {.hooks = hooks};
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+    for (int i = first; i < argc; i++) {
+        if (wants_help(argv[i])) {
             args.word = cmd->name;
+            args.second = cmd->verbs != NULL && i > first ? argv[first] : NULL;
             return help(&args);
         }
     }
-    return cli__args_parse(cmd, argc - 2, argv + 2, &args) ? cmd->run(&args) : EXIT_USAGE;
+    if (cmd->verbs != NULL) {
+        cmd = cli__verb_find(cmd, argc > first ? argv[first] : NULL);
+        first++;
+    }
+    if (cmd == NULL || !cli__args_parse(cmd, argc - first, argv + first, &args)) {
+        return EXIT_USAGE;
+    }
+    return cmd->run(&args);
 }

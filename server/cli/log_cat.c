@@ -4,10 +4,10 @@
  * to the end that is known when it begins; with --follow all of them from then on, in the order in
  * which they are seen. */
 #include "cli/log_int.h"
+#include "cli/value_int.h"
 #include "reader/wait.h"
 #include "wire/records.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -305,46 +305,6 @@ cat(const struct reader_options *bucket, void *arg)
 
 /* --- arguments --- */
 
-static bool
-number_of(const struct cli__args *args, unsigned id, int64_t *ret)
-{
-    const char *text = cli__value(args, id);
-    char *end = NULL;
-    *ret = -1;
-    if (text == NULL) {
-        return true;
-    }
-    errno = 0;
-    *ret = strtoll(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && *ret >= 0) {
-        return true;
-    }
-    (void)fprintf(stderr, "sluice log: %s is no number from 0 on\n", text);
-    return false;
-}
-
-/* Milliseconds since 1970, or 2026-01-31[T12:00[:00]][Z], which is UTC. */
-static bool
-time_of(const struct cli__args *args, int64_t *ret)
-{
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
-                                        "%Y-%m-%d"};
-    const char *text = cli__value(args, CLI__FROM_TIME);
-    if (text == NULL || strchr(text, '-') == NULL) {
-        return number_of(args, CLI__FROM_TIME, ret);
-    }
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        struct tm tm = {0};
-        const char *end = strptime(text, forms[i], &tm);
-        if (end != NULL && (*end == '\0' || strcmp(end, "Z") == 0)) {
-            *ret = (int64_t)timegm(&tm) * 1000;
-            return true;
-        }
-    }
-    (void)fprintf(stderr, "sluice log: %s is no time; write 2026-01-31T12:00:00Z\n", text);
-    return false;
-}
-
 int
 cli__log_cat_main(const struct cli__args *args)
 {
@@ -353,9 +313,10 @@ cli__log_cat_main(const struct cli__args *args)
         (void)fprintf(stderr, "sluice log cat: TOPIC is missing\n");
         return EXIT_USAGE;
     }
-    if (!number_of(args, CLI__PARTITION, &c.only) ||
-        !number_of(args, CLI__FROM_OFFSET, &c.from_offset) || !number_of(args, CLI__TO, &c.to) ||
-        !time_of(args, &c.from_ms)) {
+    if (!cli__number(args, cli__value(args, CLI__PARTITION), 0, &c.only) ||
+        !cli__number(args, cli__value(args, CLI__FROM_OFFSET), 0, &c.from_offset) ||
+        !cli__number(args, cli__value(args, CLI__TO), 0, &c.to) ||
+        !cli__time(args, cli__value(args, CLI__FROM_TIME), &c.from_ms)) {
         return EXIT_USAGE;
     }
     struct config *cfg = cli__config_get(args);

@@ -292,7 +292,7 @@ report_make(struct bytes *b, uint16_t error, const char *report)
 {
     bytes_init(b, 4096);
     bytes_u32(b, 0);
-    bytes_u32(b, 1); /* correlation */
+    bytes_u32(b, 2); /* correlation: the second question */
     bytes_u32(b, 0); /* throttle */
     bytes_u16(b, error);
     bytes_u32(b, (uint32_t)strlen(report));
