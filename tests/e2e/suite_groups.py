@@ -321,6 +321,35 @@ def g26_another_broker_takes_a_group_over(env):
     n.close("a")
 
 
+class Both:
+    """Two brokers as bootstrap servers."""
+
+    def __init__(self, *brokers):
+        self.address = ",".join(b.address for b in brokers)
+
+
+@test(brokers=("sluice",), timeout=120)
+def g26_coordinator_dies_and_the_group_goes_on_without_a_rebalance(env):
+    one = env.own(options=QUICK + ("server.node.id=1",))
+    two = env.own(options=QUICK + ("server.node.id=2",))
+    raw = env.client(one)
+    topic, group = env.topic(4, client=raw), f"{env.name}-group"
+    env.client(two).wait_ready(topic)
+    m = Watched(env, librdkafka(), Both(one, two))
+    m.join("a", group, topic, assignor="range")
+    settled([m], all_parts(topic, 4), [4])
+    pour(raw, topic, 4, 10)
+    eventually(lambda: len(set(m.records)) == 40, 20, "read")
+    seen = len(m.history)
+    first, other = (one, two) if group in one.log_text() else (two, one)
+    first.kill()
+    pour(env.client(other), topic, 4, 10, first=10)
+    eventually(lambda: len(set(m.records)) == 80, 40, "read on at the other broker")
+    eventually(lambda: fetched(env.client(other), group, topic) == 20, 20, "committed there")
+    expect(m.history[seen:], [], "rebalances")
+    m.close("a")
+
+
 @test(brokers=("sluice",), all_only=True, timeout=180)
 def g27_stop_does_not_wait_for_members(env):
     """A broker that is told to stop answers those who wait in a rebalance, and ends at once."""
