@@ -7,8 +7,9 @@ import json
 import signal
 import subprocess
 import threading
+import time
 
-from brokers import CACHE, KafkaBroker
+from brokers import BUILD, CACHE, KafkaBroker
 from clients import CURRENT_PYTHON, PROGRAMS, java_program, need, once, run, venv
 from harness import eventually, expect, expect_true, register, test
 from rawkafka import make_batch
@@ -108,8 +109,8 @@ def settled(who, parts, sizes, timeout=45):
                              f"{[m.errors[-5:] for m in who]}") from None
 
 
-def quick_broker(env, **options):
-    given = KAFKA_QUICK if env.is_kafka else [f"server.{option}" for option in QUICK]
+def quick_broker(env, more=(), **options):
+    given = KAFKA_QUICK if env.is_kafka else [f"server.{option}" for option in (*QUICK, *more)]
     return env.own(options=given, **options)
 
 
@@ -123,11 +124,12 @@ def fill(raw, topic, partitions, each, first=0):
 def come_and_go(env, program):
     """Three join one after the other, share six partitions, and leave one after the other; what is
     produced meanwhile is read, and committed: the next group member reads nothing again."""
-    raw = env.client()
+    broker = quick_broker(env)
+    raw = env.client(broker)
     topic, group = env.topic(6, client=raw), f"{env.name}-group"
     parts = all_parts(topic, 6)
     fill(raw, topic, 6, 20)
-    m = Members(env, program(), env.broker)
+    m = Members(env, program(), broker)
     m.open("a", group, topic)
     settled([m], parts, [6])
     m.open("b", group, topic)
@@ -226,6 +228,38 @@ def restart(env, program):
     m.close("b")
 
 
+def store_hangs(env, program):
+    """A store that does not answer for longer than a session lasts takes nobody's membership."""
+    library = BUILD / "tests" / "e2e" / "stall" / "libstall_preload.so"
+    if not library.exists():
+        env.skip(f"{library} is not built")
+    switch = env.dir / "stall"
+    # Java commits all the time, and answers come in the order of requests: a heartbeat's waits for a
+    # commit's, which must not take as long as the session.
+    broker = quick_broker(env, ["offsets.commit.timeout.ms=1000"], start=False)
+    broker.env = {"LD_PRELOAD": str(library), "SLUICE_STALL": str(switch)}
+    if broker.is_sanitized():
+        env.skip("a sanitizer's runtime wants to be the first library")
+    broker.start()
+    raw = env.client(broker)
+    topic, group = env.topic(6, client=raw), f"{env.name}-group"
+    m = Members(env, program(), broker)
+    m.open("a", group, topic)
+    m.open("b", group, topic)
+    before = settled([m], all_parts(topic, 6), [3, 3])
+    time.sleep(2)  # what they own has been said
+    switch.write_text("0")
+    time.sleep(13)  # two sessions; what is tested is that nothing happens meanwhile
+    expect(m.assigned, before, "assignment while the store hangs")
+    switch.unlink()
+    fill(raw, topic, 6, 5)
+    eventually(lambda: len(set(m.records)) == 30, 30, "records are read afterwards")
+    expect(m.assigned, before, "assignment afterwards")
+    expect_true("group.member_lost" not in broker.log_text(), "nobody was lost")
+    m.close("a")
+    m.close("b")
+
+
 def migrate(env, program):
     """A live group moves from classic members to consumer members, one by one, and back; each
     partition has one owner whenever things have settled, and commits go on."""
@@ -262,13 +296,12 @@ def migrate(env, program):
 
 
 for _name, _program in (("librdkafka", librdkafka), ("java", java)):
-    for _case in (come_and_go, crash, static, expression, restart, migrate):
-        if (_case, _name) == (restart, "java"):
-            continue
+    for _case in (come_and_go, crash, static, expression, restart, store_hangs, migrate):
+        is_ours = _case in (restart, store_hangs)  # Kafka's page cache does not survive kill -9
         register(f"g8_{_case.__name__}_{_name}", lambda env, c=_case, p=_program: c(env, p),
-                 timeout=180, all_only=_case is migrate and _name == "librdkafka",
-                 # Kafka's page cache does not survive kill -9 as our acknowledgements do
-                 brokers=("sluice",) if _case is restart else ("sluice", "kafka"))
+                 timeout=180, brokers=("sluice",) if is_ours else ("sluice", "kafka"),
+                 all_only=(_case is migrate and _name == "librdkafka") or
+                 (is_ours and _name == "java"))
 
 
 @test(timeout=120)
