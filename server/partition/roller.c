@@ -61,10 +61,12 @@ pinned_bytes(const struct shard *sh)
     return live__bytes_from(&sh->live, live__first_n(&sh->live));
 }
 
+/* Once what is under way is done: is that still too much? */
 static bool
-is_pressed(const struct shard *sh)
+is_pressed(const struct shard *sh, const struct partition *oldest)
 {
-    return (int64_t)pinned_bytes(sh) > sh->o.roll.live_bytes_max * patience(sh) ||
+    uint64_t pinned = live__bytes_from(&sh->live, oldest->live.first_n);
+    return (int64_t)pinned > sh->o.roll.live_bytes_max * patience(sh) ||
            (int64_t)sh->live.runs > sh->o.roll.live_runs_max / 2;
 }
 
@@ -83,7 +85,7 @@ next_partition(struct shard *sh, bool *ret_is_by_size)
     struct partition *due = live__due(&sh->live);
     bool has_turn = due == NULL || sh->roll.turn % AGED_EVERY == 0;
     *ret_is_by_size = false;
-    if (oldest != NULL && (is_pressed(sh) || (has_turn && is_aged(sh, oldest)))) {
+    if (oldest != NULL && (is_pressed(sh, oldest) || (has_turn && is_aged(sh, oldest)))) {
         return oldest;
     }
     *ret_is_by_size = true;

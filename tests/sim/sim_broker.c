@@ -70,8 +70,9 @@ static void
 group_deleted(void *arg, struct shard *sh, struct group_state *g, enum group_gone why)
 {
     struct sim_broker *b = broker_of(arg);
-    if (b->tables[journal_of(b, sh)] != NULL) {
-        group_table_group_deleted(b->tables[journal_of(b, sh)], g, why);
+    int j = journal_of(b, sh); /* -1: the shard is being destroyed, its table is gone */
+    if (j >= 0 && b->tables[j] != NULL) {
+        group_table_group_deleted(b->tables[j], g, why);
     }
 }
 
