@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SyncGroup, Heartbeat, LeaveGroup, and who may commit. */
+#include "base/diag.h"
 #include "group/classic_int.h"
 #include "group/offsets.h"
+
+enum { LINES_PER_SECOND = 5 };
 
 /* --- sync --- */
 
@@ -110,6 +113,17 @@ classic__heartbeat(struct group *g, struct group_heartbeat *h)
 
 /* --- leave --- */
 
+/* Who leaves says why (KIP-800). */
+static void
+log_reason(const struct classic *c, const struct member *m, struct span reason)
+{
+    static struct diag_limit limit;
+    if (reason.len > 0 && diag_limit_ok(&limit, LINES_PER_SECOND)) {
+        SL_INFO(NULL, "group.member_left", KV_SPAN("group", c->g->id), KV_SPAN("member", m->id),
+                KV_SPAN("reason", reason));
+    }
+}
+
 static int16_t
 leave_one(struct classic *c, const struct group_leave_member *l)
 {
@@ -131,6 +145,7 @@ leave_one(struct classic *c, const struct group_leave_member *l)
             return error;
         }
     }
+    log_reason(c, m, l->reason);
     classic__remove_and_rebalance(m, KAFKA_UNKNOWN_MEMBER_ID, "a member left");
     return KAFKA_NONE;
 }

@@ -73,7 +73,7 @@ void offset_delete_run(struct group_table *gt, struct group_call *c);
 struct group_remove_item {
     struct span group_id;
     int16_t error;
-    uint64_t base;                  /* the group's */
+    uint64_t base; /* the group's */
 };
 struct group_remove {
     struct group_call call; /* without a group id */
