@@ -192,12 +192,13 @@ def static(env, program):
 
 def expression(env, program):
     """Topics that match, also those that are created later."""
-    raw = env.client()
+    broker = quick_broker(env)
+    raw = env.client(broker)
     prefix, group = f"{env.name}-x", f"{env.name}-group"
     for name, count in ((f"{prefix}-1", 2), (f"{prefix}-22", 2), (f"{prefix}-z", 1)):
         expect(raw.create(name, count), 0, f"creating {name}")
         raw.wait_ready(name)
-    m = Members(env, program(), env.broker)
+    m = Members(env, program(), broker)
     m.open("a", group, regex=f"{prefix}-[0-9]+$")
     m.open("b", group, regex=f"{prefix}-[0-9]+$")
     parts = all_parts(f"{prefix}-1", 2) | all_parts(f"{prefix}-22", 2)
