@@ -153,6 +153,8 @@ directory_defaults(const struct directory *d, const char *name, struct topic_opt
                                   .segment_bytes = INT64_C(1) << 30,
                                   .segment_ms = INT64_C(604800000),
                                   .delete_retention_ms = INT64_C(86400000),
+                                  .max_compaction_lag_ms = INT64_MAX,
+                                  .dirty_ratio_pm = 500,
                                   .timestamp_before_max_ms = INT64_MAX,
                                   .timestamp_after_max_ms = INT64_C(3600000)};
     if (d->defaults != NULL) {

@@ -384,6 +384,7 @@ static const struct {
     size_t offset;
 } numbers[] = {
     {"delete.retention.ms", offsetof(struct topic_options, delete_retention_ms)},
+    {"max.compaction.lag.ms", offsetof(struct topic_options, max_compaction_lag_ms)},
     {"message.timestamp.after.max.ms", offsetof(struct topic_options, timestamp_after_max_ms)},
     {"message.timestamp.before.max.ms", offsetof(struct topic_options, timestamp_before_max_ms)},
     {"min.compaction.lag.ms", offsetof(struct topic_options, min_compaction_lag_ms)},
@@ -403,7 +404,9 @@ set_option(struct topic_options *o, const char *name, const char *value)
             return;
         }
     }
-    if (strcmp(name, "max.message.bytes") == 0) {
+    if (strcmp(name, "min.cleanable.dirty.ratio") == 0) {
+        o->dirty_ratio_pm = (int64_t)(strtod(value, NULL) * 1000);
+    } else if (strcmp(name, "max.message.bytes") == 0) {
         o->max_message_bytes = (int32_t)strtol(value, NULL, 10);
     } else if (strcmp(name, "message.timestamp.type") == 0) {
         o->is_log_append_time = strcmp(value, "LogAppendTime") == 0;
@@ -428,7 +431,8 @@ topic_options_eq(const struct topic_options *a, const struct topic_options *b)
 {
     bool is_eq = a->max_message_bytes == b->max_message_bytes &&
                  a->is_log_append_time == b->is_log_append_time &&
-                 a->is_compacted == b->is_compacted && a->is_deleted == b->is_deleted;
+                 a->is_compacted == b->is_compacted && a->is_deleted == b->is_deleted &&
+                 a->dirty_ratio_pm == b->dirty_ratio_pm;
     for (size_t i = 0; is_eq && i < NUMBERS; i++) {
         is_eq = memcmp((const uint8_t *)a + numbers[i].offset,
                        (const uint8_t *)b + numbers[i].offset, sizeof(int64_t)) == 0;

@@ -14,7 +14,8 @@ struct topic_options {
     bool is_log_append_time;
     bool is_compacted, is_deleted; /* cleanup.policy; both may be */
     int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
-    int64_t delete_retention_ms, min_compaction_lag_ms; /* of compacted topics */
+    int64_t delete_retention_ms, min_compaction_lag_ms, max_compaction_lag_ms; /* of compacted */
+    int64_t dirty_ratio_pm; /* min.cleanable.dirty.ratio, per mille */
     /* a record's own time may lie that far before and after the broker's clock */
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
 };

@@ -49,6 +49,14 @@ enum counter_kind { COUNTER, GAUGE };
     X(roll_orphans, COUNTER, "segments", "Segments deleted because their place was trimmed away")  \
     X(roll_retries, COUNTER, "times", "Requests of the roller that had to be repeated")            \
     X(garbage_deleted, COUNTER, "segments", "Segments deleted that nobody referred to any more")   \
+    X(retention_trims, COUNTER, "partitions", "Partitions whose log start was moved by retention") \
+    X(compact_jobs, COUNTER, "times", "Compactions of a partition begun")                          \
+    X(compact_segments, COUNTER, "segments", "Segments put in place by compaction")                \
+    X(compact_bytes, COUNTER, "bytes", "Bytes of those segments")                                  \
+    X(compact_records, COUNTER, "records", "Records that compaction took out")                     \
+    X(compact_lost, COUNTER, "segments",                                                           \
+      "Compacted segments thrown away because what they were made of is gone")                     \
+    X(compact_unreadable, COUNTER, "batches", "Batches that compaction could not look into")       \
     X(store_puts, COUNTER, "requests", "PUT requests to the store")                                \
     X(store_gets, COUNTER, "requests", "GET requests to the store")                                \
     X(store_lists, COUNTER, "requests", "LIST requests to the store")                              \

@@ -67,7 +67,9 @@ policy_of(void *arg, const struct uuid *topic_id, struct part_policy *ret)
                                 .retention_ms = o->retention_ms,
                                 .retention_bytes = o->retention_bytes,
                                 .delete_retention_ms = o->delete_retention_ms,
-                                .min_compaction_lag_ms = o->min_compaction_lag_ms};
+                                .min_compaction_lag_ms = o->min_compaction_lag_ms,
+                                .max_compaction_lag_ms = o->max_compaction_lag_ms,
+                                .dirty_ratio_pm = (int)o->dirty_ratio_pm};
     topic_dir_name(t->name, t->incarnation, ret->dir, sizeof(ret->dir));
     topic_unref(&t);
     return true;
@@ -124,6 +126,10 @@ roll_options_of(struct process *p)
                                  .live_bytes_max = c->live_max_bytes,
                                  .live_runs_max = c->live_runs_max,
                                  .garbage_grace_ms = c->grace_ms,
+                                 .retention_interval_ms =
+                                     p->cfg->server.log_retention_check_interval_ms,
+                                 .cleaner_backoff_ms = p->cfg->server.log_cleaner_backoff_ms,
+                                 .dedupe_bytes = p->cfg->server.log_cleaner_dedupe_buffer_size,
                                  .patience = 2};
 }
 

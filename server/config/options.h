@@ -95,7 +95,15 @@
       "Committed offsets are kept for so long after their group lost its last member; without "    \
       "members, after the commit.")                                                                \
     X(DURATION, offsets_retention_check_interval_ms, "offsets.retention.check.interval.ms",        \
-      "600000", 1, INT32_MAX, "", 0, "How often it is looked for offsets to forget.")
+      "600000", 1, INT32_MAX, "", 0, "How often it is looked for offsets to forget.")              \
+    X(DURATION, log_retention_check_interval_ms, "log.retention.check.interval.ms", "300000", 1,   \
+      INT32_MAX, "", 0, "How often it is looked for records that are past their retention.")       \
+    X(DURATION, log_cleaner_backoff_ms, "log.cleaner.backoff.ms", "15000", 1, INT32_MAX, "", 0,    \
+      "How often it is looked for a partition to compact.")                                        \
+    X(SIZE, log_cleaner_dedupe_buffer_size, "log.cleaner.dedupe.buffer.size", "16MiB",             \
+      4 * CONFIG_KIB, 16 * CONFIG_GIB, "", 0,                                                      \
+      "Memory for the keys of the partition that is being compacted; 27 bytes for each. If the "   \
+      "keys of one segment do not fit, it is read several times.")
 
 #define CONFIG_LISTENER_OPTIONS(X)                                                                 \
     X(ADDRESS, address, "address", "127.0.0.1:9092", 0, 65535, "host:port", 0,                     \

@@ -5,6 +5,7 @@
 #ifndef SLUICE_PARTITION_EXTENT_H
 #define SLUICE_PARTITION_EXTENT_H
 
+#include "partition/lookup.h"
 #include "partition/shard.h"
 
 /* Bytes of one immutable object. A run is wanted whole; of a segment the bytes from a slice on, in
@@ -34,17 +35,14 @@ bool shard__extent_key(const struct shard *sh, const struct plan *plan, const st
 /* ahead.c: has the cache read max_bytes of what these lie in, as far as it likes to. */
 void shard__read_ahead(struct shard *sh, const struct plan *plan, size_t from, size_t max_bytes);
 
-/* Where the search for a time goes on: a run, or a slice of a segment. */
-struct stretch {
-    int64_t first_offset, next_offset, max_timestamp;
-    size_t bytes;
-};
 /* The first one that ends behind `from` and whose largest timestamp reaches time_ms. False: none.
  */
 bool shard__stretch_at_time(const struct part_state *p, int64_t from, int64_t time_ms,
-                            struct stretch *ret);
-/* The first one that has the largest timestamp of all. */
-bool shard__stretch_of_max_time(const struct part_state *p, struct stretch *ret);
+                            struct part_stretch *ret);
+/* Of the stretches whose largest timestamp is above `above`, the one that comes next after `last`
+ * in descending order of it (ascending offsets among equals). False: none. */
+bool shard__stretch_of_max_time(const struct part_state *p, const struct part_stretch *last,
+                                int64_t above, struct part_stretch *ret);
 /* Bytes of all segments and live runs. */
 int64_t shard__part_bytes(const struct part_state *p);
 

@@ -5,7 +5,11 @@
  * timestamp reaches the target is read, and the record is looked for inside, which may mean to
  * decompress it. The header is the producer's word, and may be wrong: then the search
  * goes on behind the stretch, but only so often; after that its own offset is the answer, which
- * is early, never late. The same if the batch cannot be looked into. */
+ * is early, never late. The same if the batch cannot be looked into.
+ *
+ * For the largest timestamp of all the stretches are read in the order of what they promise, until
+ * what was found is as much as any that is left promises: normally one. The stretch in which the
+ * log starts promises what may have been trimmed. */
 #include "partition/lookup.h"
 
 #include "partition/extent.h"
@@ -105,26 +109,43 @@ search_batch(const struct part_lookup *l, struct span batch, struct bytes *scrat
     return batch_find_timestamp(batch, l->time_ms, scratch, ret);
 }
 
-/* Gives SL_ENOENT when no batch of the run has such a record. */
+/* A batch that cannot be looked into is believed. */
+static enum sl_err
+search_or_believe(const struct part_lookup *l, const struct batch_info *info, struct span batch,
+                  struct bytes *scratch, struct record_position *ret)
+{
+    enum sl_err rc = search_batch(l, batch, scratch, ret);
+    if (rc == SL_OK || rc == SL_ENOENT) {
+        return rc;
+    }
+    int64_t start = l->read.log_start;
+    *ret = (struct record_position){info->base_offset < start ? start : info->base_offset,
+                                    info->max_timestamp};
+    return SL_OK;
+}
+
+/* Gives SL_ENOENT when no batch of the stretch has such a record. */
 static enum sl_err
 search_run(const struct part_lookup *l, struct span run, struct record_position *ret)
 {
     struct batch_info info;
     struct span batch;
     struct bytes scratch;
-    enum sl_err rc = SL_ENOENT;
+    struct record_position at, best = {-1, -1};
+    bool is_first = l->kind == PART_LOOKUP_TIME;
     bytes_init(&scratch, SCRATCH_MAX);
-    while (rc == SL_ENOENT && batch_next(&run, &info, &batch)) {
-        rc = search_batch(l, batch, &scratch, ret);
-        if (rc != SL_OK && rc != SL_ENOENT) {
-            int64_t start = l->read.log_start;
-            *ret = (struct record_position){info.base_offset < start ? start : info.base_offset,
-                                            info.max_timestamp};
-            rc = SL_OK;
+    while ((best.offset < 0 || !is_first) && batch_next(&run, &info, &batch)) {
+        if (!is_first && best.offset >= 0 && info.max_timestamp <= best.timestamp) {
+            continue; /* not worth decompressing */
+        }
+        if (search_or_believe(l, &info, batch, &scratch, &at) == SL_OK &&
+            (best.offset < 0 || at.timestamp > best.timestamp)) {
+            best = at;
         }
     }
     bytes_fini(&scratch);
-    return rc;
+    *ret = best;
+    return best.offset < 0 ? SL_ENOENT : SL_OK;
 }
 
 /* Gives the run that was read in one buffer: it may lie across blocks of the cache. */
@@ -157,22 +178,28 @@ read_done(struct part_read *r)
     enum sl_err rc = search_run(l, all == NULL ? r->pieces[0].bytes : buf_span(all), &at);
     buf_unref(&all);
     part_read_fini(r);
-    if (rc == SL_ENOENT) {
+    if (l->kind == PART_LOOKUP_MAX_TIME) {
+        l->best = rc == SL_OK && at.timestamp > l->best.timestamp ? at : l->best;
+        look(l); /* does another stretch promise more? */
+    } else if (rc == SL_ENOENT) {
         look(l); /* behind this run */
-        return;
+    } else {
+        finish(l, SL_OK, at.offset, at.timestamp);
     }
-    finish(l, SL_OK, at.offset, at.timestamp);
 }
 
 static void
-read_stretch(struct part_lookup *l, const struct stretch *at, const struct part_state *p)
+read_stretch(struct part_lookup *l, const struct part_stretch *at, const struct part_state *p)
 {
     int64_t offset = at->first_offset < p->start ? p->start : at->first_offset;
     if (++l->reads > READS_MAX) {
-        finish(l, SL_OK, offset, at->max_timestamp);
+        bool has_best = l->best.offset >= 0;
+        finish(l, SL_OK, has_best ? l->best.offset : offset,
+               has_best ? l->best.timestamp : at->max_timestamp);
         return;
     }
     l->from = at->next_offset;
+    l->promise = *at;
     l->read = (struct part_read){.topic_id = l->topic_id,
                                  .partition = l->partition,
                                  .offset = offset,
@@ -189,12 +216,14 @@ read_stretch(struct part_lookup *l, const struct stretch *at, const struct part_
 static void
 look_time(struct part_lookup *l, const struct part_state *p)
 {
-    struct stretch at;
+    struct part_stretch at;
     bool is_found = l->kind == PART_LOOKUP_MAX_TIME
-                        ? shard__stretch_of_max_time(p, &at)
+                        ? shard__stretch_of_max_time(p, &l->promise, l->best.timestamp, &at)
                         : shard__stretch_at_time(p, l->from, l->time_ms, &at);
     if (is_found) {
         read_stretch(l, &at, p);
+    } else if (l->best.offset >= 0) {
+        finish(l, SL_OK, l->best.offset, l->best.timestamp);
     } else if (!refresh(l)) {
         finish(l, SL_OK, -1, -1);
     }
@@ -233,6 +262,8 @@ part_lookup_submit(struct shard *sh, struct part_lookup *l)
     l->shard = sh;
     l->from = 0;
     l->reads = 0;
+    l->promise = (struct part_stretch){.max_timestamp = INT64_MAX};
+    l->best = (struct record_position){-1, -1};
     l->is_fresh = false;
     l->late = (struct sched_timer){0};
     look(l);

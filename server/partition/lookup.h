@@ -7,6 +7,7 @@
 #define SLUICE_PARTITION_LOOKUP_H
 
 #include "partition/shard.h"
+#include "wire/records.h"
 
 enum part_lookup_kind {
     PART_LOOKUP_START,
@@ -14,6 +15,12 @@ enum part_lookup_kind {
     PART_LOOKUP_TIME,     /* the first record at or after time_ms */
     PART_LOOKUP_MAX_TIME, /* the first record that has the largest timestamp */
     PART_LOOKUP_SIZE      /* bytes that the log takes in the store; as the offset */
+};
+
+/* Where the search for a time goes on: a run, or a slice of a segment. */
+struct part_stretch {
+    int64_t first_offset, next_offset, max_timestamp;
+    size_t bytes;
 };
 
 struct part_lookup {
@@ -35,6 +42,9 @@ struct part_lookup {
     struct sched_timer late;
     struct part_read read;
     int64_t from; /* runs before this offset hold nothing for us */
+    /* MAX_TIME: the stretch that was read last, and the best record so far */
+    struct part_stretch promise;
+    struct record_position best;
     int reads;
     bool is_fresh;
 };

@@ -14,20 +14,21 @@ slice_count(const struct segment_ref *s)
     return s->slice_count == 0 ? 1 : s->slice_count;
 }
 
-static struct stretch
+static struct part_stretch
 slice_at(const struct segment_ref *s, uint32_t i, uint32_t *ret_position)
 {
     uint32_t end = (uint32_t)s->bytes - SEGMENT_FOOTER_BYTES;
     if (s->slice_count == 0) {
         *ret_position = SEGMENT_HEADER_BYTES;
-        return (struct stretch){s->base, s->last + 1, s->max_timestamp, end - SEGMENT_HEADER_BYTES};
+        return (struct part_stretch){s->base, s->last + 1, s->max_timestamp,
+                                     end - SEGMENT_HEADER_BYTES};
     }
     const struct segment_slice *at = &s->slices[i];
     bool is_last = i + 1 == s->slice_count;
     *ret_position = at->position;
-    return (struct stretch){s->base + at->offset_delta,
-                            is_last ? s->last + 1 : s->base + at[1].offset_delta, at->max_timestamp,
-                            (is_last ? end : at[1].position) - at->position};
+    return (struct part_stretch){
+        s->base + at->offset_delta, is_last ? s->last + 1 : s->base + at[1].offset_delta,
+        at->max_timestamp, (is_last ? end : at[1].position) - at->position};
 }
 
 /* The slice that holds offset, or would. */
@@ -47,7 +48,7 @@ static struct extent
 extent_of_segment(const struct segment_ref *s, int64_t offset)
 {
     uint32_t position;
-    struct stretch at = slice_at(s, slice_of(s, offset), &position);
+    struct part_stretch at = slice_at(s, slice_of(s, offset), &position);
     return (struct extent){.is_segment = true,
                            .may_have_gaps = s->gen > 0,
                            .base = s->base,
@@ -140,7 +141,8 @@ shard_segment_key(const struct shard *sh, const struct segment_place *at, enum s
 /* --- times --- */
 
 static bool
-segment_stretch(const struct segment_ref *s, int64_t from, int64_t time_ms, struct stretch *ret)
+segment_stretch(const struct segment_ref *s, int64_t from, int64_t time_ms,
+                struct part_stretch *ret)
 {
     uint32_t position;
     for (uint32_t i = 0; s->bytes > 0 && i < slice_count(s); i++) {
@@ -152,15 +154,15 @@ segment_stretch(const struct segment_ref *s, int64_t from, int64_t time_ms, stru
     return false;
 }
 
-static struct stretch
+static struct part_stretch
 run_stretch(const struct run_ref *run)
 {
-    return (struct stretch){run->base_offset, run->base_offset + run->offset_count,
-                            run->max_timestamp, run->length};
+    return (struct part_stretch){run->base_offset, run->base_offset + run->offset_count,
+                                 run->max_timestamp, run->length};
 }
 
 static bool
-run_at_time(const struct part_state *p, int64_t from, int64_t time_ms, struct stretch *ret)
+run_at_time(const struct part_state *p, int64_t from, int64_t time_ms, struct part_stretch *ret)
 {
     const struct run_ref *first = part_find_run(p, from);
     size_t i = first == NULL ? 0 : (size_t)(first - part_run(p, 0));
@@ -175,7 +177,7 @@ run_at_time(const struct part_state *p, int64_t from, int64_t time_ms, struct st
 
 bool
 shard__stretch_at_time(const struct part_state *p, int64_t from, int64_t time_ms,
-                       struct stretch *ret)
+                       struct part_stretch *ret)
 {
     if (from >= p->end) {
         return false;
@@ -193,26 +195,51 @@ shard__stretch_at_time(const struct part_state *p, int64_t from, int64_t time_ms
     return run_at_time(p, from, time_ms, ret);
 }
 
-bool
-shard__stretch_of_max_time(const struct part_state *p, struct stretch *ret)
+/* Is a the one to read before b? */
+static bool
+promises_more(const struct part_stretch *a, const struct part_stretch *b)
 {
-    const struct segment_ref *best = NULL;
-    const struct run_ref *run = NULL;
+    return a->max_timestamp > b->max_timestamp ||
+           (a->max_timestamp == b->max_timestamp && a->first_offset < b->first_offset);
+}
+
+struct promise_search {
+    const struct part_stretch *last;
+    int64_t start, above;
+    struct part_stretch best;
+    bool is_found;
+};
+
+static void
+consider(struct promise_search *s, struct part_stretch at)
+{
+    bool is_left =
+        at.next_offset > s->start && at.max_timestamp > s->above && promises_more(s->last, &at);
+    if (is_left && (!s->is_found || promises_more(&at, &s->best))) {
+        s->best = at;
+        s->is_found = true;
+    }
+}
+
+bool
+shard__stretch_of_max_time(const struct part_state *p, const struct part_stretch *last,
+                           int64_t above, struct part_stretch *ret)
+{
+    struct promise_search s = {.last = last, .start = p->start, .above = above};
+    uint32_t position;
     for (size_t i = 0; i < part_segment_count(p); i++) {
-        const struct segment_ref *s = part_segment(p, i);
-        best = s->bytes > 0 && (best == NULL || s->max_timestamp > best->max_timestamp) ? s : best;
+        const struct segment_ref *seg = part_segment(p, i);
+        bool is_worth = seg->bytes > 0 && seg->max_timestamp > above &&
+                        (!s.is_found || seg->max_timestamp >= s.best.max_timestamp);
+        for (uint32_t k = 0; is_worth && k < slice_count(seg); k++) {
+            consider(&s, slice_at(seg, k, &position));
+        }
     }
     for (size_t i = 0; i < p->run_count; i++) {
-        const struct run_ref *at = part_run(p, i);
-        run = run == NULL || at->max_timestamp > run->max_timestamp ? at : run;
+        consider(&s, run_stretch(part_run(p, i)));
     }
-    if (best != NULL && (run == NULL || best->max_timestamp >= run->max_timestamp)) {
-        return segment_stretch(best, p->start, best->max_timestamp, ret);
-    }
-    if (run != NULL) {
-        *ret = run_stretch(run);
-    }
-    return run != NULL;
+    *ret = s.best;
+    return s.is_found;
 }
 
 int64_t

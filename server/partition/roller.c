@@ -48,11 +48,16 @@ enum { JOBS_MAX = 16, LOOKS_MAX = 64, AGED_EVERY = 4 };
 /* --- who and when --- */
 
 /* Another broker writes this journal and this one does not: the other one rolls it, too. */
+bool
+roll__is_backup(const struct shard *sh)
+{
+    return sh->roll.foreign_ns - sh->roll.own_ns > BACKUP_AFTER_NS;
+}
+
 static int64_t
 patience(const struct shard *sh)
 {
-    bool is_backup = sh->roll.foreign_ns - sh->roll.own_ns > BACKUP_AFTER_NS;
-    return is_backup && sh->o.roll.patience > 1 ? (int64_t)sh->o.roll.patience : 1;
+    return roll__is_backup(sh) && sh->o.roll.patience > 1 ? (int64_t)sh->o.roll.patience : 1;
 }
 
 static uint64_t
@@ -115,6 +120,18 @@ consider(struct shard *sh, struct partition *part, bool is_by_size)
         return true;
     }
     return roll__job_start(sh, part, dir != NULL ? dir : policy.dir, limit);
+}
+
+void
+roll__now(struct shard *sh, struct partition *part, const struct part_policy *policy)
+{
+    const char *dir = part_dir(part->st);
+    bool is_free = !part->live.is_rolling && part->live.parked_until_ns == 0 &&
+                   sh->roll.is_running && sh->roll.job_count < JOBS_MAX;
+    if (is_free && part->st->run_count > 0) {
+        (void)roll__job_start(sh, part, dir != NULL ? dir : policy->dir,
+                              least(policy->segment_bytes, sh->o.roll.target_bytes));
+    }
 }
 
 static void

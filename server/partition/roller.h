@@ -19,7 +19,8 @@ struct part_policy {
     bool is_compacted, is_deleted; /* cleanup.policy holds compact, delete */
     int64_t segment_bytes, segment_ms;
     int64_t retention_ms, retention_bytes;
-    int64_t delete_retention_ms, min_compaction_lag_ms;
+    int64_t delete_retention_ms, min_compaction_lag_ms, max_compaction_lag_ms;
+    int dirty_ratio_pm; /* min.cleanable.dirty.ratio, per mille */
 };
 /* On the shard's loop. False: not known (yet, or any more). */
 typedef bool (*part_policy_fn)(void *arg, const struct uuid *topic_id, struct part_policy *ret);
@@ -28,6 +29,7 @@ typedef bool (*part_policy_fn)(void *arg, const struct uuid *topic_id, struct pa
 struct roll_permits {
     _Atomic int64_t used_bytes;
     int64_t max_bytes;
+    atomic_bool is_compacting; /* one compaction at a time */
 };
 
 struct roll_options {
@@ -40,8 +42,11 @@ struct roll_options {
     int64_t live_bytes_max;       /* entries that may be kept for what is not rolled */
     int64_t live_runs_max;
     int64_t garbage_grace_ms; /* objects that nobody refers to are deleted after so long */
-    unsigned patience; /* a broker that leaves the writing to another one waits so many times as
-                          long before it rolls; at least 1 */
+    int64_t retention_interval_ms, cleaner_backoff_ms; /* upkeep.c; 0: nothing is trimmed or
+                                                          compacted */
+    int64_t dedupe_bytes; /* the keys of a compaction may take so much */
+    unsigned patience;    /* a broker that leaves the writing to another one waits so many times as
+                             long before it rolls; at least 1 */
 };
 
 #endif

@@ -87,5 +87,9 @@ void roll__drop_orphan(struct roll_job *j);
 
 /* roller.c */
 void roll__kick(struct shard *sh);
+/* Another broker writes this journal, and this one does not. */
+bool roll__is_backup(const struct shard *sh);
+/* Rolls what the partition holds, if nothing stands against it; no matter if something does. */
+void roll__now(struct shard *sh, struct partition *part, const struct part_policy *policy);
 
 #endif

@@ -313,6 +313,7 @@ shard_open(struct shard *sh)
     journal_open(sh->journal);
     shard__expiry_start(sh);
     shard__roller_start(sh);
+    shard__upkeep_start(sh);
 }
 
 void
@@ -320,6 +321,7 @@ shard_close(struct shard *sh, int64_t deadline_ns)
 {
     sched_timer_stop(shard_sched(sh), &sh->poll);
     shard__expiry_stop(sh);
+    shard__upkeep_stop(sh);
     shard__roller_stop(sh);
     journal_close(sh->journal, deadline_ns);
 }
@@ -327,7 +329,8 @@ shard_close(struct shard *sh, int64_t deadline_ns)
 bool
 shard_is_idle(const struct shard *sh)
 {
-    return journal_is_idle(sh->journal) && sh->loads == 0 && shard__roller_is_idle(sh);
+    return journal_is_idle(sh->journal) && sh->loads == 0 && shard__roller_is_idle(sh) &&
+           shard__upkeep_is_idle(sh);
 }
 
 void
@@ -340,6 +343,7 @@ shard_destroy(struct shard **psh)
     }
     journal_destroy(&sh->journal);
     state_destroy(&sh->state);
+    shard__upkeep_fini(sh);
     shard__roller_fini(sh);
     tail_cache_fini(&sh->tail);
     sl_free(sh);

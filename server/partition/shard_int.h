@@ -28,6 +28,8 @@ struct roller {
 
 /* Objects that nobody refers to, being deleted. */
 struct garbage_round;
+struct compact_job;
+struct upkeep;
 
 struct shard {
     struct shard_options o;
@@ -50,6 +52,8 @@ struct shard {
     struct live live;
     struct roller roll;
     struct garbage_round *garbage; /* under way, or NULL */
+    struct upkeep *upkeep;         /* NULL: not started */
+    struct compact_job *compact;   /* under way, or NULL */
 };
 
 void shard__wake(struct shard *sh);
@@ -74,5 +78,12 @@ void shard__roller_gone(struct shard *sh, struct partition *part);
 void shard__roller_restored(struct shard *sh);
 /* garbage.c: looks for what is old enough. patience: how many times the grace period. */
 void shard__garbage_look(struct shard *sh, int64_t patience);
+/* upkeep.c: retention, and what is to be compacted. */
+void shard__upkeep_start(struct shard *sh);
+void shard__upkeep_stop(struct shard *sh);
+bool shard__upkeep_is_idle(const struct shard *sh);
+void shard__upkeep_fini(struct shard *sh);
+/* A compaction is over. */
+void shard__upkeep_compacted(struct shard *sh, bool is_fine);
 
 #endif

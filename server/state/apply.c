@@ -175,17 +175,9 @@ apply_open(struct state *st, const struct state_item *item, struct cursor *c, st
     return SL_OK;
 }
 
-static enum sl_err
-apply_trim(struct state *st, const struct state_item *item, struct cursor *c, struct sl_error *err)
+static void
+trim_part(struct state *st, struct part_state *p, int64_t start, int64_t time_ms)
 {
-    (void)err;
-    struct uuid id = cursor_uuid(c);
-    int32_t index = cursor_i32(c);
-    int64_t start = cursor_i64(c);
-    struct part_state *p = state_find_part(st, &id, index);
-    if (p == NULL || start <= p->start) {
-        return SL_OK;
-    }
     p->start = start < p->end ? start : p->end;
     while (p->run_count > 0) {
         const struct run_ref *r = part_run(p, 0);
@@ -195,10 +187,25 @@ apply_trim(struct state *st, const struct state_item *item, struct cursor *c, st
         p->run_first++;
         p->run_count--;
     }
-    state__segments_trim(st, p, item->time_ms);
+    state__segments_trim(st, p, time_ms);
     if (st->events != NULL && st->events->part_trimmed != NULL) {
         st->events->part_trimmed(st->events_arg, p);
     }
+}
+
+static enum sl_err
+apply_trim(struct state *st, const struct state_item *item, struct cursor *c, struct sl_error *err)
+{
+    (void)err;
+    do {
+        struct uuid id = cursor_uuid(c);
+        int32_t index = cursor_i32(c);
+        int64_t start = cursor_i64(c);
+        struct part_state *p = c->is_bad ? NULL : state_find_part(st, &id, index);
+        if (p != NULL && start > p->start) {
+            trim_part(st, p, start, item->time_ms);
+        }
+    } while (!c->is_bad && cursor_left(c) > 0);
     return SL_OK;
 }
 

@@ -261,6 +261,7 @@ void op_encode_open(struct bytes *out, const struct uuid *topic_id, const int32_
                     size_t count);
 /* Several topics may follow. */
 void op_encode_retire(struct bytes *out, const struct uuid *topic_id);
+/* Several partitions may follow. */
 void op_encode_trim(struct bytes *out, const struct uuid *topic_id, int32_t partition,
                     int64_t start);
 /* SL_EUNKNOWN_PARTITION; SL_EOFFSET_RANGE: beyond the end; SL_EEXIST: the start is there already or

@@ -5,6 +5,7 @@ Segments are read by kfsreader.py, the whole log by logreader.py, both written f
 """
 import struct
 import threading
+import time
 
 from filestore import crc32c, read_store
 from harness import eventually, expect, expect_true, test
@@ -12,6 +13,7 @@ from kfsreader import read_bucket
 from logreader import read_log
 from rawkafka import make_batch
 
+NOW = int(time.time() * 1000)  # what is older than retention.ms would go
 # Everything small and soon, so that minutes of a log's life pass in seconds.
 SOON = ["journal.log.segment.target.bytes=64KiB", "journal.roll.age.ms=1000", "journal.grace.ms=2000",
         "journal.safe.window.ms=1000", "journal.check.interval.ms=200", "journal.snapshot.entries=64",
@@ -21,7 +23,7 @@ SOON = ["journal.log.segment.target.bytes=64KiB", "journal.roll.age.ms=1000", "j
 def produce(raw, topic, partition, count, size=350):
     for i in range(count):
         values = [b"%s/%d %d " % (topic.encode(), partition, i) + b"x" * size] * 3
-        expect(raw.produce(topic, partition, make_batch(values, ts=i))["error"], 0, "produce")
+        expect(raw.produce(topic, partition, make_batch(values, ts=NOW + i))["error"], 0, "produce")
 
 
 def served(raw, topic, partition=0):

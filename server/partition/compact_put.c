@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Steps 3 and 4 of a compaction. Whoever creates the .kfs of a generation owns it, and is the only
+ * one who writes its .index. A key that is taken is somebody else's, unless an attempt of ours may
+ * have made it and every byte is ours: then the next generation is tried.
+ *
+ * A REPLACE that was refused will never be accepted: the sources are gone from S. Then the objects
+ * are deleted, if S does not refer to them nevertheless. When it is not known what became of it,
+ * they are left alone. */
+#include "base/counters.h"
+#include "partition/compact_int.h"
+
+enum { CALL_TIMEOUT_MS = 60000, COMPARE_BYTES = 4 << 20, GENS_MAX = 64 };
+#define REPLACE_TIMEOUT_NS (60 * SCHED_S)
+
+static void put_kfs(struct compact_job *j);
+static void put_index(struct compact_job *j);
+static void compare_next(struct compact_job *j);
+static void replace(struct compact_job *j);
+
+void
+compact__call(struct compact_job *j, enum store_kind kind, enum segment_file file, uint32_t gen,
+              void (*done)(struct store_call *call))
+{
+    const struct segment_place at = {j->dir, j->partition, j->base, gen};
+    buf_unref(&j->call.body);
+    j->call = (struct store_call){
+        .kind = kind, .home = shard_sched(j->sh), .timeout_ms = CALL_TIMEOUT_MS, .done = done};
+    if (!shard_segment_key(j->sh, &at, file, j->call.key)) {
+        j->call.key[0] = '\0'; /* no store takes it: the call fails, and says so */
+    }
+}
+
+/* --- what is there under our name --- */
+
+static void
+next_gen(struct compact_job *j)
+{
+    if (++j->gens > GENS_MAX || j->gen == UINT32_MAX) {
+        compact__end(j, "objects of other generations are in the way");
+        return;
+    }
+    j->gen++;
+    j->is_unknown = false;
+    put_kfs(j);
+}
+
+static void
+compared(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    const struct buf *ours = j->files.kfs;
+    if (compact__part(j) == NULL) {
+        return;
+    }
+    if (call->outcome == STORE_ABSENT) {
+        compact__retry(j, put_kfs, "the object vanished");
+        return;
+    }
+    if (call->outcome != STORE_DONE) {
+        compact__retry(j, compare_next, call->why);
+        return;
+    }
+    size_t n = call->body->len;
+    if (call->object_size != ours->len || n == 0 || n > ours->len - j->compared ||
+        memcmp(call->body->data, ours->data + j->compared, n) != 0) {
+        next_gen(j);
+        return;
+    }
+    j->compared += n;
+    compare_next(j);
+}
+
+static void
+compare_next(struct compact_job *j)
+{
+    uint64_t left = j->files.kfs->len - j->compared;
+    if (left == 0) {
+        put_index(j);
+        return;
+    }
+    compact__call(j, STORE_GET, SEGMENT_FILE_KFS, j->gen, compared);
+    j->call.offset = j->compared;
+    j->call.length = left < COMPARE_BYTES ? left : COMPARE_BYTES;
+    store_submit(j->sh->o.journal.store, &j->call);
+}
+
+/* --- put --- */
+
+static void
+put(struct compact_job *j, enum segment_file file, void (*done)(struct store_call *call))
+{
+    compact__call(j, STORE_PUT, file, j->gen, done);
+    j->call.parts[0] = buf_span(file == SEGMENT_FILE_KFS ? j->files.kfs : j->files.index);
+    j->call.part_count = 1;
+    j->call.if_absent = file == SEGMENT_FILE_KFS;
+    store_submit(j->sh->o.journal.store, &j->call);
+}
+
+static void
+index_put(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    if (compact__part(j) == NULL) {
+        return;
+    }
+    if (call->outcome == STORE_DONE) {
+        replace(j);
+    } else {
+        compact__retry(j, put_index, call->why);
+    }
+}
+
+static void
+put_index(struct compact_job *j)
+{
+    put(j, SEGMENT_FILE_INDEX, index_put);
+}
+
+static void
+kfs_put(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    j->is_unknown = j->is_unknown || call->outcome == STORE_UNKNOWN;
+    if (compact__part(j) == NULL) {
+        return;
+    }
+    if (call->outcome == STORE_DONE) {
+        put_index(j);
+    } else if (call->outcome == STORE_EXISTS && j->is_unknown) {
+        j->compared = 0;
+        compare_next(j);
+    } else if (call->outcome == STORE_EXISTS) {
+        next_gen(j);
+    } else {
+        compact__retry(j, put_kfs, call->why);
+    }
+}
+
+static void
+put_kfs(struct compact_job *j)
+{
+    put(j, SEGMENT_FILE_KFS, kfs_put);
+}
+
+void
+compact__put(struct compact_job *j)
+{
+    j->tries = 0;
+    put_kfs(j);
+}
+
+/* --- refused --- */
+
+static bool
+is_known(const struct compact_job *j)
+{
+    const struct state *st = j->sh->state;
+    const struct part_state *p = state_find_part(st, &j->topic_id, j->partition);
+    for (size_t i = 0; p != NULL && i < part_segment_count(p); i++) {
+        const struct segment_ref *s = part_segment(p, i);
+        if (s->base == j->base && s->gen == j->gen) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < state_garbage_count(st); i++) {
+        const struct garbage_ref *g = state_garbage(st, i);
+        if (g->base == j->base && g->gen == j->gen && g->partition == j->partition &&
+            uuid_eq(&g->topic_id, &j->topic_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+index_dropped(struct store_call *call)
+{
+    compact__end(compact__job_of(call), NULL);
+}
+
+static void
+kfs_dropped(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    if (compact__part(j) == NULL) {
+        return;
+    }
+    compact__call(j, STORE_DEL, SEGMENT_FILE_INDEX, j->gen, index_dropped);
+    store_submit(j->sh->o.journal.store, &j->call);
+}
+
+static void
+refused(struct compact_job *j)
+{
+    if (j->is_stopping || j->sh->mode != JOURNAL_LIVE || is_known(j)) {
+        compact__end(j, NULL);
+        return;
+    }
+    counter_add(C_compact_lost, 1);
+    compact__call(j, STORE_DEL, SEGMENT_FILE_KFS, j->gen, kfs_dropped);
+    store_submit(j->sh->o.journal.store, &j->call);
+}
+
+/* --- REPLACE --- */
+
+static void
+note_replaced(struct compact_job *j)
+{
+    j->total.groups++;
+    j->total.records += j->dropped_records;
+    j->total.bytes_in += j->group.bytes;
+    j->total.bytes_out += j->files.kfs->len;
+    counter_add(C_compact_segments, 1);
+    counter_add(C_compact_records, (int64_t)j->dropped_records);
+    counter_add(C_compact_bytes, (int64_t)j->files.kfs->len);
+}
+
+static void
+replaced(struct op_proposal *op, enum sl_err rc)
+{
+    struct compact_job *j = (struct compact_job *)op->arg;
+    bytes_fini(&op->payload);
+    switch (rc) {
+    case SL_OK:
+        note_replaced(j);
+        compact__next(j);
+        break;
+    case SL_ENOENT:
+    case SL_EINVAL:
+    case SL_EUNKNOWN_PARTITION:
+        refused(j);
+        break;
+    case SL_EAGAIN:
+        compact__retry(j, replace, sl_err_text(rc));
+        break;
+    default:
+        compact__end(j, j->is_stopping ? NULL : sl_err_text(rc)); /* S will say what became of it */
+    }
+}
+
+static void
+replace(struct compact_job *j)
+{
+    const struct replace_op r = {.topic_id = j->topic_id,
+                                 .partition = j->partition,
+                                 .sources = j->sources,
+                                 .source_count = j->group.count,
+                                 .target = {.base = j->base,
+                                            .last = j->last,
+                                            .bytes = j->files.kfs->len,
+                                            .max_timestamp = j->max_timestamp,
+                                            .gen = j->gen,
+                                            .record_count = (uint32_t)j->files.message_count,
+                                            .body_crc = j->body_crc,
+                                            .slice_count = j->slice_count,
+                                            .slices = j->slices}};
+    j->op = (struct op_proposal){.kind = ITEM_REPLACE,
+                                 .deadline_ns = sched_now(shard_sched(j->sh)) + REPLACE_TIMEOUT_NS,
+                                 .check = op_check_replace,
+                                 .is_pipelined = true,
+                                 .done = replaced,
+                                 .arg = j};
+    bytes_init(&j->op.payload, 4096 + SEGMENT_SOURCES_MAX * 12 + SEGMENT_SLICES_MAX * 16);
+    op_encode_replace(&j->op.payload, &r);
+    op_submit(j->sh, &j->op);
+}
