@@ -152,9 +152,9 @@ describe_json(const struct cli__group *g)
         json_array_append_new(members, member_json(&g->members[i]));
     }
     cli__json_print(json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:o}", "group", g->name, "type",
-        g->is_consumer ? "consumer" : "classic", "state", cli__json_span(g->state), "protocol",
-        word_json(g->protocol_type), "assignor", word_json(g->assignor), "epoch",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o}", "group", cli__json_span(span_cstr(g->name)),
+        "type", g->is_consumer ? "consumer" : "classic", "state", cli__json_span(g->state),
+        "protocol", word_json(g->protocol_type), "assignor", word_json(g->assignor), "epoch",
         cli__json_offset(g->epoch), "coordinator", g->coordinator, "members", members));
 }
 
@@ -211,8 +211,9 @@ delete_run(struct cli__admin *a, void *arg)
         } else if (!a->args->is_json) {
             (void)printf("deleted %s\n", group);
         }
-        json_array_append_new(all, json_pack("{s:s, s:b, s:s}", "group", group, "deleted",
-                                             code == 0, "error", kafka_error_name(code)));
+        json_array_append_new(all,
+                              json_pack("{s:o, s:b, s:s}", "group", cli__json_span(name), "deleted",
+                                        code == 0, "error", kafka_error_name(code)));
     }
     if (a->args->is_json) {
         cli__json_print(all);

@@ -80,7 +80,8 @@ lag_json(const struct cli__admin *a, const struct cli__parts *ps)
         }
         json_array_append_new(all, o);
     }
-    cli__json_print(json_pack("{s:s, s:I, s:o}", "group", a->args->words[0], "lag",
+    cli__json_print(json_pack("{s:o, s:I, s:o}", "group",
+                              cli__json_span(span_cstr(a->args->words[0])), "lag",
                               (json_int_t)totals_of(ps).sum, "partitions", all));
 }
 

@@ -163,8 +163,22 @@ reset_json(const struct reset *r)
                                              cli__json_offset(p->at[CLI__COMMITTED]), "to",
                                              cli__json_offset(p->at[CLI__TIME])));
     }
-    cli__json_print(json_pack("{s:s, s:s, s:b, s:o}", "group", r->group, "topic", r->topic,
-                              "executed", r->is_executed, "partitions", all));
+    cli__json_print(json_pack("{s:o, s:s, s:b, s:o}", "group", cli__json_span(span_cstr(r->group)),
+                              "topic", r->topic, "executed", r->is_executed, "partitions", all));
+}
+
+static void
+reset_print(const struct cli__admin *a, const struct reset *r, bool was_there)
+{
+    if (a->args->is_json) {
+        reset_json(r);
+        return;
+    }
+    if (!was_there) {
+        (void)printf("there is no group %s yet; this %s one\n", r->group,
+                     r->is_executed ? "made" : "would make");
+    }
+    reset_text(r);
 }
 
 static void
@@ -178,25 +192,16 @@ reset_run(struct cli__admin *a, void *arg)
         return;
     }
     if (is_there && g.member_count > 0) {
-        cli__fail(a, "%s has %zu member%s, who would not see it; stop %s first", r->group,
-                  g.member_count, g.member_count == 1 ? "" : "s",
-                  g.member_count == 1 ? "it" : "them");
+        cli__fail(a, "%s has %zu member(s), who would not see it; stop them first", r->group,
+                  g.member_count);
         return;
     }
     cli__parts_of(a, &topic, &r->parts);
-    if ((r->partition >= 0 && !one_partition(a, r)) || !targets_set(a, r) || !committed_set(a, r) ||
-        (r->is_executed && !commit(a, r))) {
-        return;
+    bool is_right = (r->partition < 0 || one_partition(a, r)) && targets_set(a, r) &&
+                    committed_set(a, r) && (!r->is_executed || commit(a, r));
+    if (is_right) {
+        reset_print(a, r, is_there);
     }
-    if (a->args->is_json) {
-        reset_json(r);
-        return;
-    }
-    if (!is_there) {
-        (void)printf("there is no group %s yet; this %s one\n", r->group,
-                     r->is_executed ? "made" : "would make");
-    }
-    reset_text(r);
 }
 
 /* ---- arguments ---- */

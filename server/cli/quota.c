@@ -26,18 +26,18 @@ static bool
 part_add(const struct cli__args *args, uint64_t named, uint64_t is_default, struct entity *ret)
 {
     const char *name = cli__value(args, named);
-    bool is_user = named == CLI__USER;
+    bool is_users = named == CLI__USER;
     if (name == NULL && cli__value(args, is_default) == NULL) {
         return true;
     }
     if (name != NULL && cli__value(args, is_default) != NULL) {
         (void)cli__usage(args, "either %s",
-                         is_user ? "--user or --user-default"
-                                 : "--client-id or --client-id-default");
+                         is_users ? "--user or --user-default"
+                                  : "--client-id or --client-id-default");
         return false;
     }
     ret->parts[ret->count++] = (struct alter_client_quotas_request_entity){
-        .entity_type = span_cstr(is_user ? "user" : "client-id"), .entity_name = span_cstr(name)};
+        .entity_type = span_cstr(is_users ? "user" : "client-id"), .entity_name = span_cstr(name)};
     return true;
 }
 
@@ -51,19 +51,34 @@ entity_parse(const struct cli__args *args, struct entity *ret)
 
 /* ---- list ---- */
 
-/* "user alice, client-id (default)" */
+static bool
+is_user(const struct describe_client_quotas_response_entity *part)
+{
+    return span_eq(part->entity_type, span_cstr("user"));
+}
+
+static void
+part_append(struct bytes *to, const struct describe_client_quotas_response_entity *part)
+{
+    struct span name = part->entity_name.ptr == NULL ? span_cstr("(default)") : part->entity_name;
+    bytes_append(to, ", ", to->len == 0 ? 0 : 2);
+    bytes_append(to, part->entity_type.ptr, part->entity_type.len);
+    bytes_u8(to, ' ');
+    bytes_append(to, name.ptr, name.len);
+}
+
+/* "user alice, client-id (default)"; brokers give the parts in any order. */
 static void
 entity_cell(struct cli__table *t, const struct describe_client_quotas_response_entry *e)
 {
     struct bytes text;
     bytes_init(&text, 1 << 20);
-    for (size_t i = e->entity.count; i-- > 0;) { /* the broker's order: client-id, user */
-        struct span name = e->entity.items[i].entity_name;
-        name = name.ptr == NULL ? span_cstr("(default)") : name;
-        bytes_append(&text, e->entity.items[i].entity_type.ptr, e->entity.items[i].entity_type.len);
-        bytes_u8(&text, ' ');
-        bytes_append(&text, name.ptr, name.len);
-        bytes_append(&text, ", ", i > 0 ? 2 : 0);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < e->entity.count; i++) {
+            if (is_user(&e->entity.items[i]) == (pass == 0)) {
+                part_append(&text, &e->entity.items[i]);
+            }
+        }
     }
     cli__table_span(t, bytes_span(&text));
     bytes_fini(&text);

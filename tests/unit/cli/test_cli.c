@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The command line, and `status` against a broker made of canned bytes. */
-#include "../unit.h"
 #include "base/buf.h"
-#include "cli/cli.h"
+#include "run_cli.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-enum { WORDS_MAX = 12, OUTPUT_MAX = 65536, SERVE_STATUS = 42 };
+enum { SERVE_STATUS = 42 };
 
 static int served;
 static int64_t served_node_id;
 static enum sl_err check_answer;
-static char output[OUTPUT_MAX]; /* of the last run: what it said on both streams */
 
 static int
 fake_serve(const struct config *cfg)
@@ -43,34 +39,11 @@ setup(void **state)
     return 0;
 }
 
-/* Runs one command line, split at blanks, with both streams in `output`. */
 static int
 run(const char *line)
 {
     static const struct cli_hooks hooks = {.serve = fake_serve, .check = fake_check};
-    char text[512];
-    char *words[WORDS_MAX + 1] = {NULL};
-    int count = 0;
-    (void)snprintf(text, sizeof(text), "%s", line);
-    char *rest = text;
-    for (char *w; (w = strsep(&rest, " ")) != NULL && count < WORDS_MAX;) {
-        words[count++] = w;
-    }
-    FILE *file = tmpfile();
-    assert_non_null(file);
-    (void)fflush(NULL);
-    int out = dup(STDOUT_FILENO);
-    int err = dup(STDERR_FILENO);
-    assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
-    int status = cli_main(&hooks, count, words);
-    (void)fflush(NULL);
-    assert_true(dup2(out, STDOUT_FILENO) >= 0 && dup2(err, STDERR_FILENO) >= 0);
-    (void)close(out);
-    (void)close(err);
-    rewind(file);
-    output[fread(output, 1, sizeof(output) - 1, file)] = '\0';
-    (void)fclose(file);
-    return status;
+    return run_with(&hooks, line);
 }
 
 static void
@@ -333,9 +306,7 @@ status__a_sluice_answers__prints_how_it_is(void **state)
     report_make(&r, 0, report);
     assert_int_equal(status_with(&c, " --counters", bytes_span(&b), bytes_span(&r)), 0);
     for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
-        if (strstr(output, wants[i]) == NULL) {
-            fail_msg("\"%s\" is not in \"%s\"", wants[i], output);
-        }
+        assert_says(wants[i]);
     }
     assert_int_equal(get_u32(c.request + 4), 32000u << 16);
     assert_int_equal(c.request[c.request_len - 1], 1); /* wants counters */
