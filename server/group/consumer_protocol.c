@@ -14,7 +14,7 @@
 #include "group/consumer_int.h"
 #include "group/consumer_topics.h"
 
-enum { STRING_BYTES_MIN = 2, PARTS_BYTES_MIN = 6, PARTITION_MAX = 1 << 20 };
+enum { STRING_BYTES_MIN = 2, PARTS_BYTES_MIN = 6 };
 
 static struct span
 take_string(struct cursor *c)
@@ -88,7 +88,7 @@ consumer__assignment_open(struct span assignment, struct span *ret_list)
 
 struct found {
     struct uuid id;
-    bool is_there;
+    int32_t count; /* 0: there is no such topic */
 };
 
 static void
@@ -96,7 +96,7 @@ note_id(void *to, const struct consumer_topic *t)
 {
     struct found *f = (struct found *)to;
     f->id = t->id;
-    f->is_there = true;
+    f->count = t->partition_count;
 }
 
 bool
@@ -109,7 +109,7 @@ consumer__parts_parse(struct consumer *c, struct span list, struct arena *mem,
     *ret = (struct group_part_list){0};
     ret->topics = (struct group_parts *)arena_array(mem, (size_t)count + 1, sizeof(*ret->topics));
     for (uint32_t i = 0; i < count && ret->topics != NULL && !in.is_bad; i++) {
-        struct found f = {.is_there = false};
+        struct found f = {.count = 0};
         topics->find(topics->arg, take_string(&in), note_id, &f);
         uint32_t n = cursor_count(&in, sizeof(int32_t));
         struct group_parts *parts = &ret->topics[ret->count];
@@ -117,12 +117,12 @@ consumer__parts_parse(struct consumer *c, struct span list, struct arena *mem,
         parts->indexes = (int32_t *)arena_array(mem, (size_t)n + 1, sizeof(int32_t));
         for (uint32_t k = 0; k < n && parts->indexes != NULL; k++) {
             int32_t index = cursor_i32(&in);
-            if (index >= 0 && index < PARTITION_MAX) {
+            if (index >= 0 && index < f.count) {
                 parts->indexes[parts->count++] = index;
             }
         }
         in.is_bad = in.is_bad || parts->indexes == NULL;
-        ret->count += f.is_there ? 1 : 0;
+        ret->count += f.count > 0 ? 1 : 0;
     }
     return ret->topics != NULL && !in.is_bad;
 }

@@ -18,7 +18,8 @@
 
 enum {
     EXPR_PAUSE_S = 3,   /* between two looks at all topics */
-    EXPR_WORK_MS = 500, /* one expression against all topics, at most */
+    EXPR_WORK_MS = 500, /* expressions against all topics, at a time */
+    EXPRS_MAX = 100,    /* different ones of one group */
     EXPR_LOOK_AT_CLOCK = 64,
     EXPR_TOPICS_MAX = 100000
 };
@@ -135,13 +136,18 @@ expr_forget_names(struct cexpr *e)
     e->name_count = 0;
 }
 
+static int64_t
+work_until(const struct consumer *c)
+{
+    return sched_now(c->g->table->sched) + EXPR_WORK_MS * SCHED_MS;
+}
+
 /* False when it takes too long: it stands for nothing then. */
 static bool
 expr_resolve(struct consumer *c, struct cexpr *e)
 {
     const struct consumer_topics *topics = c->g->table->o.topics;
-    struct sieve s = {.c = c, .e = e};
-    s.until_ns = sched_now(c->g->table->sched) + EXPR_WORK_MS * SCHED_MS;
+    struct sieve s = {.c = c, .e = e, .until_ns = work_until(c)};
     expr_forget_names(e);
     topics->each(topics->arg, sift, &s);
     if (s.is_too_much) {
@@ -177,9 +183,11 @@ int16_t
 consumer__expr_get(struct consumer *c, struct span pattern, struct group_call *call,
                    struct cexpr **ret)
 {
+    size_t count = 0;
     LIST_FOREACH(node, &c->exprs)
     {
         struct cexpr *e = SL_CONTAINER_OF(node, struct cexpr, node);
+        count++;
         if (span_eq(e->pattern, pattern)) {
             e->users++;
             *ret = e;
@@ -188,6 +196,10 @@ consumer__expr_get(struct consumer *c, struct span pattern, struct group_call *c
     }
     struct regex *re = NULL;
     char why[REGEX_WHY_MAX] = "";
+    if (count >= EXPRS_MAX && call != NULL) {
+        call->why = "Members of the group subscribe with too many different expressions.";
+        return KAFKA_INVALID_REGULAR_EXPRESSION;
+    }
     if (regex_new(pattern, &re, why) != SL_OK) {
         if (call != NULL) {
             call->why = (const char *)sentence(call, "SubscribedTopicRegex: ", why).ptr;
@@ -368,6 +380,28 @@ consumer__resolve(struct consumer *c)
     }
 }
 
+/* Each in turn, as long as there is time; with those that are left it goes on the next time. */
+static void
+resolve_exprs(struct consumer *c)
+{
+    static struct diag_limit limit;
+    int64_t until = work_until(c);
+    size_t count = 0;
+    LIST_FOREACH(node, &c->exprs)
+    {
+        count++;
+    }
+    for (; count > 0 && sched_now(c->g->table->sched) <= until; count--) {
+        struct list *first = list_pop(&c->exprs);
+        list_append(&c->exprs, first);
+        if (!expr_resolve(c, SL_CONTAINER_OF(first, struct cexpr, node)) &&
+            diag_limit_ok(&limit, 1)) {
+            SL_WARN(NULL, "group.expression_slow", KV_SPAN("group", c->g->id));
+        }
+    }
+    c->seen_version = count > 0 ? 0 : c->seen_version;
+}
+
 void
 consumer__resolve_maybe(struct consumer *c)
 {
@@ -380,14 +414,7 @@ consumer__resolve_maybe(struct consumer *c)
     }
     c->seen_version = version;
     c->resolve_after_ns = now + EXPR_PAUSE_S * SCHED_S;
-    LIST_FOREACH(node, &c->exprs)
-    {
-        struct cexpr *e = SL_CONTAINER_OF(node, struct cexpr, node);
-        static struct diag_limit limit;
-        if (!expr_resolve(c, e) && diag_limit_ok(&limit, 1)) {
-            SL_WARN(NULL, "group.expression_slow", KV_SPAN("group", c->g->id));
-        }
-    }
+    resolve_exprs(c);
     consumer__resolve(c);
 }
 

@@ -563,6 +563,25 @@ expression__with_names__both_count_and_empty_ends_it(void **unused)
     assert_int_equal(a.owned[1], 0);
 }
 
+static void
+expression__too_many_different_ones__refused(void **unused)
+{
+    (void)unused;
+    char pattern[16];
+    for (int i = 0; i <= 100; i++) {
+        struct peer p = peer_new("");
+        snprintf(p.id, sizeof(p.id), "m%d", i);
+        snprintf(pattern, sizeof(pattern), "t|x%d", i);
+        p.subscription[0] = NULL;
+        p.regex = text(span_cstr(pattern));
+        assert_int_equal(beat(&p), i < 100 ? KAFKA_NONE : KAFKA_INVALID_REGULAR_EXPRESSION);
+    }
+    struct peer same = peer_new("same");
+    same.subscription[0] = NULL;
+    same.regex = "t|x7";
+    assert_int_equal(beat(&same), KAFKA_NONE);
+}
+
 /* --- commits --- */
 
 static int16_t
@@ -695,6 +714,7 @@ main(void)
         TEST(expression__matches_topics_also_those_that_come_later),
         TEST(expression__malformed__is_refused_and_leaves_nothing_behind),
         TEST(expression__with_names__both_count_and_empty_ends_it),
+        TEST(expression__too_many_different_ones__refused),
         TEST(commit__epoch_of_the_member__or_it_is_stale),
         TEST(restart__members_go_on__with_epoch_and_partitions),
         TEST(restart__in_the_middle_of_a_revocation__goes_on_from_there),
