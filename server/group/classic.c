@@ -30,7 +30,7 @@
 #include "base/diag.h"
 #include "group/classic_int.h"
 
-enum { LINES_PER_SECOND = 5 };
+enum { LINES_PER_SECOND = 5, LOOK_AGAIN_MS = 500 };
 
 static void
 log_event(const struct classic *c, const char *what, const char *why)
@@ -57,9 +57,15 @@ session_over(struct sched_timer *t)
 {
     struct member *m = SL_CONTAINER_OF(t, struct member, session);
     struct group *g = m->group->g;
-    if (g->is_cold && journal_has_company(shard_journal(g->table->o.shard))) {
+    switch (group__warmth(g)) {
+    case GROUP_UNKNOWN:
+        sched_timer_after(g->table->sched, &m->session, LOOK_AGAIN_MS * SCHED_MS);
+        return;
+    case GROUP_FOREIGN:
         group__forget(g, KAFKA_NOT_COORDINATOR); /* another broker's members, more likely */
         return;
+    default:
+        break;
     }
     group__pin(g);
     classic__remove_and_rebalance(m, KAFKA_UNKNOWN_MEMBER_ID, "a member was not heard of");

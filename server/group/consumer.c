@@ -35,7 +35,7 @@ lose(struct cmember *m, const char *why)
     struct consumer *c = m->group;
     struct group *g = c->g;
     static struct diag_limit limit;
-    if (g->is_cold && journal_has_company(shard_journal(g->table->o.shard))) {
+    if (group__warmth(g) == GROUP_FOREIGN) {
         group__forget(g, KAFKA_NOT_COORDINATOR); /* another broker's members, more likely */
         return;
     }
@@ -52,7 +52,13 @@ lose(struct cmember *m, const char *why)
 static void
 session_over(struct sched_timer *t)
 {
-    lose(SL_CONTAINER_OF(t, struct cmember, session), "its session timed out");
+    struct cmember *m = SL_CONTAINER_OF(t, struct cmember, session);
+    struct group *g = m->group->g;
+    if (group__warmth(g) == GROUP_UNKNOWN) {
+        sched_timer_after(g->table->sched, &m->session, SCHED_S / 2);
+        return;
+    }
+    lose(m, "its session timed out");
 }
 
 void

@@ -51,12 +51,15 @@ struct group {
     struct group_table *table;
     struct span id; /* own copy */
     const struct group_kind *kind;
-    void *live;        /* the kind's */
-    size_t bytes;      /* charged for what its members sent */
-    uint32_t pins;     /* ops in flight and the like: not freed while there are any */
-    bool is_forgotten; /* out of the table; freed with its last pin */
-    bool is_cold;      /* read from S, and no member was heard of since */
-    struct list node;  /* in table->all */
+    void *live;         /* the kind's */
+    size_t bytes;       /* charged for what its members sent */
+    uint32_t pins;      /* ops in flight and the like: not freed while there are any */
+    bool is_forgotten;  /* out of the table; freed with its last pin */
+    bool is_cold;       /* read from S, and no member was heard of since */
+    bool is_tail_known; /* of a cold group: S was read to its tail since */
+    bool is_looking;
+    struct journal_waiter waiter;
+    struct list node; /* in table->all */
 };
 
 struct group_table {
@@ -85,6 +88,14 @@ void group__pin(struct group *g);
 void group__unpin(struct group *g); /* may free it */
 /* Frees the group when nothing of it needs to live (kind->is_idle, no pins): g is gone then. */
 void group__release_maybe(struct group *g);
+/* A session is over. Of a group that is cold, its members may be another broker's, which S tells
+ * only when it is read to its tail. */
+enum group_warmth {
+    GROUP_OURS,
+    GROUP_UNKNOWN, /* being looked at: ask again in a moment */
+    GROUP_FOREIGN  /* forget it */
+};
+enum group_warmth group__warmth(struct group *g);
 /* Drops the live part, answering with error, and takes the group out of the table. */
 void group__forget(struct group *g, int16_t error);
 /* Charges bytes that members make us hold; false when the group's or the table's bound is passed.

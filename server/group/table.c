@@ -247,6 +247,37 @@ group__set_kind(struct group *g, const struct group_kind *kind)
     kind->load(g, NULL);
 }
 
+static void
+warmth_known(struct journal_waiter *w, enum sl_err rc)
+{
+    struct group *g = SL_CONTAINER_OF(w, struct group, waiter);
+    g->is_looking = false;
+    g->is_tail_known = rc == SL_OK;
+    group__unpin(g);
+}
+
+enum group_warmth
+group__warmth(struct group *g)
+{
+    struct journal *jn = shard_journal(g->table->o.shard);
+    if (!g->is_cold) {
+        return GROUP_OURS;
+    }
+    if (journal_has_company(jn)) {
+        return GROUP_FOREIGN;
+    }
+    if (g->is_tail_known) {
+        return GROUP_OURS;
+    }
+    if (!g->is_looking) {
+        g->is_looking = true;
+        g->waiter = (struct journal_waiter){.ready = warmth_known, .is_strict = true};
+        group__pin(g);
+        journal_refresh(jn, &g->waiter);
+    }
+    return GROUP_UNKNOWN;
+}
+
 bool
 group__charge(struct group *g, size_t bytes)
 {

@@ -15,7 +15,6 @@
  * at once whatever the store does; and when the storm is over every group settles: all members in
  * one generation, every partition with exactly one owner. */
 #include "group/classic.h"
-#include "group/group_int.h"
 #include "group/offsets.h"
 #include "sim.h"
 #include "wire/errors.h"
@@ -99,7 +98,6 @@ struct ask {
     char id[ID_MAX], text[KNOWN_MAX][16], peers[KNOWN_MAX][ID_MAX];
     uint64_t number; /* of the commit */
     int part;
-    bool is_group_live; /* when it arrived */
     union {
         struct group_call call;
         struct group_join join;
@@ -386,7 +384,8 @@ static void
 at_broker_done(struct group_call *call)
 {
     struct ask *a = (struct ask *)call->arg;
-    bool is_awake = a->pauses == a->b->pauses && a->is_group_live;
+    bool is_awake =
+        a->pauses == a->b->pauses && call->late.fire == NULL; /* not read to the tail first */
     if (a->kind == ASK_HEARTBEAT && is_awake &&
         sim_sched_now(a->b->sched) - a->arrived_at > SCHED_S) {
         sim_violation("heartbeats do not wait for the store", "%s: %.3f s", a->m->g->id,
@@ -411,7 +410,6 @@ at_broker(void *arg)
 {
     struct ask *a = arg;
     a->arrived_at = sim_sched_now(a->b->sched);
-    a->is_group_live = group__find(a->b->tables[a->m->g->journal], span_cstr(a->m->g->id)) != NULL;
     a->pauses = a->b->pauses;
     a->u.call.home = &a->b->sched->base;
     a->u.call.done = at_broker_done;

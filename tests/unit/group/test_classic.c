@@ -588,7 +588,7 @@ restart__members_that_do_not_come_back__are_missed(void **unused)
     (void)stable_one();
     broker_stop(0);
     broker_start(0);
-    run_ms(SESSION_MS + 100);
+    run_ms(SESSION_MS + 1000); /* a look at the tail comes first */
     expect_state("Empty");
 }
 
@@ -636,6 +636,22 @@ other_broker__takes_over_from_one_that_died__no_rebalance(void **unused)
     assert_int_equal(heartbeat_at(1, id, NULL, 1), KAFKA_NONE);
     assert_string_equal(state_at(1), "Stable");
     assert_int_equal(fetched_at(1, "g"), 5);
+}
+
+static void
+other_broker__starts_beside_a_busy_coordinator__leaves_its_group_alone(void **unused)
+{
+    (void)unused;
+    const char *id = stable_one();
+    broker_start(1); /* reads the group, and hears of no member */
+    for (int i = 0; i < 10; i++) {
+        run_ms(SESSION_MS / 2);
+        assert_int_equal(heartbeat(id, 1), KAFKA_NONE);
+        assert_int_equal(commit(id, 1, i), KAFKA_NONE);
+    }
+    assert_null(group__find(w.brokers[1].table, span_cstr("g")));
+    assert_int_equal(heartbeat(id, 1), KAFKA_NONE);
+    expect_state("Stable");
 }
 
 static void
@@ -735,6 +751,7 @@ main(void)
         T(restart__in_the_middle_of_a_rebalance__members_join_again),
         T(other_broker__takes_over__the_former_coordinator_finds_out),
         T(other_broker__takes_over_from_one_that_died__no_rebalance),
+        T(other_broker__starts_beside_a_busy_coordinator__leaves_its_group_alone),
         T(other_broker__store_does_not_answer__loading_and_not_unknown),
         T(other_broker__both_complete_a_rebalance__one_wins),
         T(stop__everybody_who_waits_is_answered),
