@@ -34,7 +34,8 @@ GIB = float(1 << 30)
 SETTLE_S = 0.7  # CPU that a broker spends after the client has left counts too
 MOST_BYTES = 1200e6  # of values that one produce case may write
 
-Case = collections.namedtuple("Case", "name text size partitions command target")
+# options: of our broker, in this case
+Case = collections.namedtuple("Case", "name text size partitions command target options", defaults=[()])
 
 
 def rdk(mode, size, partitions, *extra):
@@ -80,6 +81,13 @@ CASES = (
          rdk("paced", 1024, 12, "-r", 10000, "-X", "linger.ms=5"), latency(4, 8)),
     Case("paced.linger0", "10k/s, librdkafka, linger 0", 1024, 12,
          rdk("paced", 1024, 12, "-r", 10000, "-X", "linger.ms=0"), latency(0.8, 5)),
+    # The same while everything is rolled as it comes; a segment is much smaller than usual.
+    Case("paced.rolling", "… linger 5, while rolling (1 MiB)", 1024, 12,
+         rdk("paced", 1024, 12, "-r", 10000, "-X", "linger.ms=5"), latency(4, 8),
+         ["journal.log.segment.target.bytes=1MiB"]),
+    Case("raw.rolling", "raw client, 1 KiB × 16, while rolling (8 MiB)", 1024, 4,
+         raw(1024, 4, "-c", 4, "-R", 16, "-n", int(MOST_BYTES / 16384)), rate(330, 1.5),
+         ["journal.log.segment.target.bytes=8MiB"]),
     Case("produce.p1000", "produce librdkafka 1 KiB, 1 000 partitions", 1024, 1000,
          rdk("produce", 1024, 1000, "-X", "queue.buffering.max.kbytes=65536"), rate(350, 1.2)),
     Case("idle", "start to first answer; idle memory", 0, 0, None,
@@ -167,11 +175,12 @@ class Side:
 def sides(o):
     out = []
     if not o.peer_only:
-        out.append(Side("Sluice, fsync", lambda d: SluiceBroker(d, options=o.set), False))
+        out.append(Side("Sluice, fsync", lambda d, more=(): SluiceBroker(
+            d, options=o.set + list(more)), False))
     if o.peer or o.peer_only:
         KafkaBroker.jars()
-        out.append(Side("Kafka, page cache", KafkaBroker, True))
-        out.append(Side("Kafka, fsync", lambda d: KafkaBroker(
+        out.append(Side("Kafka, page cache", lambda d, more=(): KafkaBroker(d), True))
+        out.append(Side("Kafka, fsync", lambda d, more=(): KafkaBroker(
             d, options=["log.flush.interval.messages=1"]), True))
     return out
 
@@ -207,7 +216,7 @@ def measure_side(o, side, cases, rows):
                 row = measure_idle(side.make, fresh(o, side) if lasting is None
                                    else lasting.dir.with_name("idle" + str(rep)))
             else:
-                broker = lasting or side.make(fresh(o, side)).start()
+                broker = lasting or side.make(fresh(o, side), case.options).start()
                 if side.lasting and lasting is None:
                     lasting = broker
                     warm_up(o, broker)
