@@ -200,6 +200,7 @@ describe_topic(struct describe_configs *d, const struct describe_configs_request
 
 struct broker_fact {
     const char *name;
+    const char *dflt; /* Kafka's; NULL: there is none */
     int8_t type;
     const char *doc;
     struct span (*value)(struct request *req);
@@ -255,25 +256,57 @@ value_one(struct request *req)
 }
 
 static const struct broker_fact facts[] = {
-    {"auto.create.topics.enable", TYPE_BOOLEAN,
+    {"auto.create.topics.enable", "true", TYPE_BOOLEAN,
      "Whether a topic is created when a client asks for one that does not exist.",
      value_auto_create},
-    {"broker.id", TYPE_INT, "The id of this broker.", value_node_id},
-    {"default.replication.factor", TYPE_INT,
+    {"broker.id", NULL, TYPE_INT, "The id of this broker.", value_node_id},
+    {"default.replication.factor", "1", TYPE_INT,
      "Replicas that are reported for a topic; the object store is what keeps it safe.", value_one},
-    {"fetch.max.bytes", TYPE_INT, "Most bytes that one fetch returns.", value_fetch_max},
-    {"log.cleanup.policy", TYPE_LIST, "cleanup.policy of a topic that does not set it.",
+    {"fetch.max.bytes", "57671680", TYPE_INT, "Most bytes that one fetch returns.",
+     value_fetch_max},
+    {"log.cleanup.policy", "delete", TYPE_LIST, "cleanup.policy of a topic that does not set it.",
      value_cleanup_policy},
-    {"log.message.timestamp.type", TYPE_STRING,
+    {"log.message.timestamp.type", "CreateTime", TYPE_STRING,
      "message.timestamp.type of a topic that does not set it.", value_timestamp_type},
-    {"message.max.bytes", TYPE_INT, "max.message.bytes of a topic that does not set it.",
+    {"message.max.bytes", "1048588", TYPE_INT, "max.message.bytes of a topic that does not set it.",
      value_message_max},
-    {"min.insync.replicas", TYPE_INT,
+    {"min.insync.replicas", "1", TYPE_INT,
      "Every acknowledged record is in the object store, whatever acks says.", value_one},
-    {"node.id", TYPE_INT, "The id of this broker.", value_node_id},
-    {"num.partitions", TYPE_INT, "Partitions of a topic that is created without a number.",
+    {"node.id", NULL, TYPE_INT, "The id of this broker.", value_node_id},
+    {"num.partitions", "1", TYPE_INT, "Partitions of a topic that is created without a number.",
      value_partitions},
 };
+
+/* A fact that is as Kafka would have it without configuration is a default, as far as anybody can
+ * tell. */
+static bool
+fill_fact(struct describe_configs *d, const struct broker_fact *f,
+          struct describe_configs_response_config *c)
+{
+    describe_configs_response_config_init(c);
+    c->name = span_cstr(f->name);
+    c->value = f->value(d->req);
+    c->read_only = true;
+    bool is_default = f->dflt != NULL && span_eq(c->value, span_cstr(f->dflt));
+    c->config_source = is_default ? CONFIG_SOURCE_DEFAULT : CONFIG_SOURCE_BROKER;
+    c->config_type = f->type;
+    c->documentation = span_cstr(d->in.include_documentation ? f->doc : NULL);
+    if (!d->in.include_synonyms) {
+        return true;
+    }
+    c->synonyms.items = (struct describe_configs_response_synonym *)arena_array(
+        &d->req->arena, 2, sizeof(c->synonyms.items[0]));
+    if (c->synonyms.items == NULL) {
+        return false;
+    }
+    if (!is_default) {
+        add_synonym(c, f->name, (struct config_value){c->value, CONFIG_SOURCE_BROKER});
+    }
+    if (f->dflt != NULL) {
+        add_synonym(c, f->name, (struct config_value){span_cstr(f->dflt), CONFIG_SOURCE_DEFAULT});
+    }
+    return true;
+}
 
 static bool
 describe_broker(struct describe_configs *d, const struct describe_configs_request_resource *in,
@@ -294,28 +327,17 @@ describe_broker(struct describe_configs *d, const struct describe_configs_reques
     }
     struct describe_configs_response_config *list =
         (struct describe_configs_response_config *)arena_array(&req->arena, most, sizeof(*list));
-    struct describe_configs_response_synonym *synonyms =
-        (struct describe_configs_response_synonym *)arena_array(&req->arena, most,
-                                                                sizeof(*synonyms));
-    if (list == NULL || synonyms == NULL) {
+    if (list == NULL) {
         return false;
     }
     for (size_t i = 0; in->resource_name.len > 0 && i < most; i++) {
-        struct describe_configs_response_config *c = &list[out->configs.count];
-        if (is_asked_for(in, facts[i].name)) {
-            describe_configs_response_config_init(c);
-            c->name = span_cstr(facts[i].name);
-            c->value = facts[i].value(req);
-            c->read_only = true;
-            c->config_source = CONFIG_SOURCE_BROKER;
-            c->config_type = facts[i].type;
-            c->documentation = span_cstr(d->in.include_documentation ? facts[i].doc : NULL);
-            c->synonyms.count = d->in.include_synonyms ? 1 : 0;
-            c->synonyms.items = &synonyms[i];
-            synonyms[i] =
-                (struct describe_configs_response_synonym){c->name, c->value, CONFIG_SOURCE_BROKER};
-            out->configs.count++;
+        if (!is_asked_for(in, facts[i].name)) {
+            continue;
         }
+        if (!fill_fact(d, &facts[i], &list[out->configs.count])) {
+            return false;
+        }
+        out->configs.count++;
     }
     out->configs.items = list;
     return true;

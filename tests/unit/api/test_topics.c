@@ -453,6 +453,27 @@ describe__broker__facts_that_cannot_be_changed(void **unused)
 }
 
 static void
+describe__broker__what_is_as_kafka_has_it_is_a_default(void **unused)
+{
+    (void)unused;
+    struct describe_configs_request_resource r = {0};
+    struct describe_configs_request in = {.resources = {&r, 1}, .include_synonyms = true};
+    const struct describe_configs_response_resource *out = describe(4, 4, "7", &in);
+    const struct describe_configs_response_config *c = config_of(out, "auto.create.topics.enable");
+    assert_int_equal(c->config_source, 5);
+    assert_int_equal(c->synonyms.count, 1);
+    c = config_of(out, "num.partitions"); /* 2 here, 1 by default */
+    assert_int_equal(c->config_source, 4);
+    assert_int_equal(c->synonyms.count, 2);
+    assert_span(c->synonyms.items[0].value, "2");
+    assert_span(c->synonyms.items[1].value, "1");
+    assert_int_equal(c->synonyms.items[1].source, 5);
+    c = config_of(out, "node.id"); /* there is no default */
+    assert_int_equal(c->config_source, 4);
+    assert_int_equal(c->synonyms.count, 1);
+}
+
+static void
 describe__many_topics__one_reply(void **unused)
 {
     (void)unused;
@@ -492,6 +513,7 @@ main(void)
         T(describe__named_keys__only_those),
         T(describe__what_is_not_there),
         T(describe__broker__facts_that_cannot_be_changed),
+        T(describe__broker__what_is_as_kafka_has_it_is_a_default),
         T(describe__many_topics__one_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
