@@ -24,16 +24,18 @@ lag_of(const struct cli__part *p)
 
 struct totals {
     int64_t largest, sum;
+    size_t uncommitted;
 };
 
 static struct totals
 totals_of(const struct cli__parts *ps)
 {
-    struct totals t = {0, 0};
+    struct totals t = {0, 0, 0};
     for (size_t i = 0; i < ps->count; i++) {
         int64_t lag = lag_of(&ps->items[i]);
         t.largest = lag > t.largest ? lag : t.largest;
         t.sum += lag > 0 ? lag : 0;
+        t.uncommitted += ps->items[i].at[CLI__COMMITTED] < 0 ? 1 : 0;
     }
     return t;
 }
@@ -61,8 +63,12 @@ lag_text(const struct cli__admin *a, const struct cli__parts *ps)
         cli__table_cell(&t, "%s", p->error != 0 ? kafka_error_name(p->error) : bar);
     }
     cli__table_print(&t, stdout);
-    (void)printf("%s: %" PRId64 " behind, over %zu partition%s\n", a->args->words[0], totals.sum,
+    (void)printf("%s: %" PRId64 " behind, over %zu partition%s", a->args->words[0], totals.sum,
                  ps->count, ps->count == 1 ? "" : "s");
+    if (totals.uncommitted > 0) {
+        (void)printf("; %zu without a commit", totals.uncommitted);
+    }
+    (void)printf("\n");
 }
 
 static void

@@ -268,8 +268,8 @@ partitions_run(struct cli__admin *a, void *arg)
         cli__json_print(json_pack("{s:s, s:I, s:i}", "name", name, "partitions_before",
                                   (json_int_t)before.partitions.count, "partitions", topic.count));
     } else {
-        (void)printf("%s: %zu partitions before, %" PRId32 " now\n", name, before.partitions.count,
-                     topic.count);
+        (void)printf("%s has %" PRId32 " partitions, it had %zu\n", name, topic.count,
+                     before.partitions.count);
     }
 }
 

@@ -302,6 +302,9 @@ def c12_configurations_of_brokers(env):
     expect(both[0], both[1], "the only broker")
     names = {c["name"] for c in both[0][0]["configs"]}
     expect_true({"message.max.bytes", "num.partitions"} <= names, f"names: {sorted(names)}")
+    changed = {c["name"] for c in cli.json("config", "get", "broker", 1)[0]["configs"]}
+    expect_true("node.id" in changed, f"what is configured: {sorted(changed)}")
+    expect_true("auto.create.topics.enable" in names - changed, f"a default: {sorted(changed)}")
     cli.refused("config", "get", "broker", 9, says="no broker 9")
     cli.refused("config", "set", "broker", 1, "node.id=4", says="node.id")
 

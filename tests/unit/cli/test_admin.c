@@ -25,6 +25,7 @@ static struct {
     int16_t coordinator_error; /* of the first FindCoordinator */
     size_t coordinator_asked;
     bool is_consumer;
+    bool is_half; /* of the two partitions, the group committed the first only */
     const char *member_id;
     struct span assignment; /* of the classic member */
 } world;
@@ -109,7 +110,7 @@ answer_committed(const struct fake_note *q, struct offset_fetch_response *out, s
         offset_fetch_response_group_partition_init(&ps[p]);
         offset_fetch_response_partition_init(&old_ps[p]);
         ps[p].partition_index = old_ps[p].partition_index = p;
-        ps[p].committed_offset = old_ps[p].committed_offset = 60;
+        ps[p].committed_offset = old_ps[p].committed_offset = world.is_half && p == 1 ? -1 : 60;
     }
     topic = (struct offset_fetch_response_group_topic){.name = span_cstr("orders"),
                                                        .partitions = {.items = ps, .count = 2}};
@@ -294,6 +295,22 @@ lag__leaders_and_coordinator__are_asked_each_for_their_own(void **state)
     assert_int_equal(fake_asked(&fake, 2, API_OFFSET_FETCH), 1);
     assert_int_equal(fake_asked(&fake, 1, API_LIST_OFFSETS), 1);
     assert_int_equal(fake_asked(&fake, 2, API_LIST_OFFSETS), 1);
+}
+
+static void
+lag__assigned_but_never_committed__is_shown(void **state)
+{
+    (void)state;
+    cluster_of(2);
+    world.is_consumer = true;
+    world.is_half = true;
+    fake_start(&fake);
+    assert_int_equal(run("sluice group lag g"), 0);
+    assert_string_equal(output, "TOPIC   PARTITION  COMMITTED  END  LAG\n"
+                                "orders          0         60  100   40  "
+                                "##############################\n"
+                                "orders          1          -  200    -\n"
+                                "g: 40 behind, over 2 partitions; 1 without a commit\n");
 }
 
 static void
@@ -580,6 +597,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(lag__leaders_and_coordinator__are_asked_each_for_their_own),
+        TEST(lag__assigned_but_never_committed__is_shown),
         TEST(lag__a_leader_moves__the_new_one_is_asked),
         TEST(one_broker__whatever_it_advertises__is_asked_where_it_was_found),
         TEST(coordinator__is_loading__is_asked_again),
