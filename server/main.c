@@ -13,6 +13,7 @@ main(int argc, char **argv)
                                     .check = bucket_check,
                                     .plugin_keys = bucket_plugin_keys,
                                     .offline = broker_offline,
+                                    .offline_writer = broker_offline_writer,
                                     .builtin = bucket_builtin};
     return cli_main(&hooks, argc, argv);
 }

@@ -31,6 +31,7 @@ BELOW = {
     "reader": ["partition"],
     "group": ["partition"],
     "admin": ["partition"],
+    "repair": ["admin", "reader"],
     "api": ["admin", "group", "partition", "wire"],
     "net": ["api"],
     "plugin": ["store"],
@@ -38,7 +39,7 @@ BELOW = {
     "proxy": ["wire"],
     "process": ["store"],
     "config": ["base"],
-    "cli": ["net", "config", "plugin", "proxy", "process", "reader"],
+    "cli": ["net", "config", "plugin", "proxy", "process", "reader", "repair"],
     "broker": ["net", "reader", "config", "plugin", "lua", "proxy", "process"],
 }
 SDK_USERS = {"store", "plugin", "config", "lua", "broker", "main.c"}

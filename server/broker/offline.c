@@ -10,25 +10,43 @@
 
 enum { EXIT_BROKEN = 1 };
 
+struct tool {
+    const struct config *cfg;
+    int (*run)(const struct reader_options *bucket, void *arg);
+    void *arg;
+    bool is_writer;
+};
+
 static int
-run_in(struct bucket *b, const struct config *cfg, struct sched *sched,
-       int (*run)(const struct reader_options *bucket, void *arg), void *arg)
+run_in(struct bucket *b, struct sched *sched, const struct tool *tool)
 {
+    const struct config *cfg = tool->cfg;
     struct reader_options o = {.sched = sched,
                                .store = b->store,
                                .cache = cache_open(b->store, (size_t)cfg->storage.cache_bytes),
                                .prefix = cfg->storage.prefix,
                                .segment_namespace = cfg->storage.ns,
                                .cluster = b->cluster,
-                               .journals = b->journals};
-    int status = run(&o, arg);
+                               .journals = b->journals,
+                               .is_writer = tool->is_writer};
+    int status = tool->run(&o, tool->arg);
     cache_close(&o.cache);
     return status;
 }
 
-int
-broker_offline(const struct config *cfg, int (*run)(const struct reader_options *bucket, void *arg),
-               void *arg)
+static enum sl_err
+enter(struct bucket *b, const struct tool *tool, struct sched *home, struct sl_error *err)
+{
+    enum sl_err rc = bucket_open(tool->cfg, b, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    return tool->is_writer ? bucket_join(b, tool->cfg, home, err)
+                           : bucket_look(b, tool->cfg, home, err);
+}
+
+static int
+offline(const struct tool *tool)
 {
     struct bucket b = {0};
     struct loop **loops = NULL;
@@ -38,10 +56,9 @@ broker_offline(const struct config *cfg, int (*run)(const struct reader_options 
     (void)signal(SIGPIPE, SIG_IGN);
     diag_set_level(DIAG_WARN);
     enum sl_err rc = loops_start(1, &loops, &count, &err);
-    rc = rc != SL_OK ? rc : bucket_open(cfg, &b, &err);
-    rc = rc != SL_OK ? rc : bucket_look(&b, cfg, loop_sched(loops[0]), &err);
+    rc = rc != SL_OK ? rc : enter(&b, tool, loop_sched(loops[0]), &err);
     if (rc == SL_OK) {
-        status = run_in(&b, cfg, loop_sched(loops[0]), run, arg);
+        status = run_in(&b, loop_sched(loops[0]), tool);
     } else {
         (void)fprintf(stderr, "sluice: %s\n", err.msg);
     }
@@ -53,4 +70,20 @@ broker_offline(const struct config *cfg, int (*run)(const struct reader_options 
     }
     buf_pool_trim();
     return status;
+}
+
+int
+broker_offline(const struct config *cfg, int (*run)(const struct reader_options *bucket, void *arg),
+               void *arg)
+{
+    const struct tool tool = {cfg, run, arg, false};
+    return offline(&tool);
+}
+
+int
+broker_offline_writer(const struct config *cfg,
+                      int (*run)(const struct reader_options *bucket, void *arg), void *arg)
+{
+    const struct tool tool = {cfg, run, arg, true};
+    return offline(&tool);
 }

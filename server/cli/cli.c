@@ -201,18 +201,22 @@ const struct cli__command cli__commands[] = {
      .verbs = cli__quota_verbs},
     {.name = "log",
      .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET |
-                CLI__FROM_TIME | CLI__TO | CLI__FOLLOW | CLI__SECOND,
-     .word = "cat TOPIC | verify",
+                CLI__FROM_TIME | CLI__TO | CLI__FOLLOW | CLI__TOPIC | CLI__EXECUTE |
+                CLI__ACCEPT_LOSS | CLI__SECOND,
+     .word = "cat TOPIC | verify | import | repair",
      .is_word_needed = true,
-     .summary = "read a log straight from the store, without a broker",
+     .summary = "read, check, import or repair a log in the store, without a broker",
      .details =
          "log cat TOPIC prints the records of a topic, one a line: partition, offset, time, key, "
          "value.\n"
          "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
          "and\n"
-         "every one is held by an object. Exit status 1 when something is wrong. Both only read, "
-         "and\n"
-         "need no broker; one may run.",
+         "every one is held by an object. Exit status 1 when something is wrong. Both only read.\n"
+         "log import makes topics of segments that KafScale wrote into the bucket, where they lie; "
+         "--execute\n"
+         "does it. log repair says what of the records that log verify misses is lost, and goes on "
+         "without\n"
+         "it, by name, with --accept-loss. No broker is needed; one may run.",
      .run = cli__log},
     {.name = "segment",
      .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__SECOND,

@@ -25,6 +25,9 @@ struct cli_hooks {
     /* Opens the configured bucket to read, and calls run. May be NULL. */
     int (*offline)(const struct config *cfg,
                    int (*run)(const struct reader_options *bucket, void *arg), void *arg);
+    /* The same to write as well. May be NULL. */
+    int (*offline_writer)(const struct config *cfg,
+                          int (*run)(const struct reader_options *bucket, void *arg), void *arg);
     /* Gives the built-in plugin of that name, NULL when there is none. May be NULL. */
     const struct plugin_source *(*builtin)(const char *name);
 };

@@ -14,6 +14,9 @@ cli__log(const struct cli__args *args)
     if (strcmp(args->word, "verify") == 0) {
         return cli__log_verify_main(args);
     }
-    (void)fprintf(stderr, "sluice log: cat TOPIC, or verify\n");
+    if (strcmp(args->word, "import") == 0) {
+        return cli__log_import_main(args);
+    }
+    (void)fprintf(stderr, "sluice log: cat TOPIC, verify, or import\n");
     return EXIT_USAGE;
 }

@@ -231,3 +231,9 @@ op_check_trim(struct op_proposal *op, const struct state *st)
     int64_t start = cursor_i64(&c);
     return cursor_is_done(&c) ? state_check_trim(st, &id, partition, start) : SL_EINVAL;
 }
+
+enum sl_err
+op_check_adopt(struct op_proposal *op, const struct state *st)
+{
+    return state_check_adopt(st, bytes_span(&op->payload));
+}

@@ -205,11 +205,23 @@ on_trimmed(void *arg, struct part_state *p)
     TELL(sh, part_trimmed, sh, p);
 }
 
+/* Who sleeps on p is looked at when the entry is applied. */
+static void
+wake_soon(struct shard *sh, struct part_state *p)
+{
+    struct partition *part = (struct partition *)p->user;
+    if (part != NULL && !list_is_empty(&part->waiters) && list_is_empty(&part->awake)) {
+        list_append(&sh->awake, &part->awake);
+    }
+}
+
+/* Adopted segments move the end, too. */
 static void
 on_rolled(void *arg, struct part_state *p)
 {
     struct shard *sh = (struct shard *)arg;
     shard__roller_changed(sh, p);
+    wake_soon(sh, p);
     TELL(sh, part_rolled, sh, p);
 }
 
@@ -248,10 +260,7 @@ on_appended(void *arg, struct part_state *p, const struct run_ref *r)
 {
     struct shard *sh = (struct shard *)arg;
     shard__roller_appended(sh, p, r->length);
-    struct partition *part = (struct partition *)p->user;
-    if (part != NULL && !list_is_empty(&part->waiters) && list_is_empty(&part->awake)) {
-        list_append(&sh->awake, &part->awake);
-    }
+    wake_soon(sh, p);
     TELL(sh, part_appended, sh, p);
 }
 

@@ -132,6 +132,7 @@ enum sl_err op_check_register(struct op_proposal *op, const struct state *st); /
 enum sl_err op_check_replace(struct op_proposal *op, const struct state *st);  /* pipelined */
 enum sl_err op_check_group_delete(struct op_proposal *op, const struct state *st);
 enum sl_err op_check_trim(struct op_proposal *op, const struct state *st);
+enum sl_err op_check_adopt(struct op_proposal *op, const struct state *st);
 
 /* --- read --- */
 

@@ -27,6 +27,7 @@ struct reader_options {
     struct uuid cluster;           /* of cluster.json */
     uint32_t journals;             /* of cluster.json */
     const struct diag *log;        /* may be NULL */
+    bool is_writer;                /* ops may be proposed (repair/); nothing is rolled or deleted */
     /* Each journal is live or has failed. Once. */
     void (*ready)(void *arg);
     void *arg;

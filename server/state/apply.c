@@ -246,6 +246,8 @@ static const struct op_row {
     {ITEM_REGISTER, 1, state__apply_register},
     {ITEM_REPLACE, 1, state__apply_replace},
     {ITEM_GARBAGE_DONE, 1, state__apply_garbage_done},
+    {ITEM_ADOPT, 1, state__apply_adopt},
+    {ITEM_LOSS, 1, state__apply_loss},
     {ITEM_GROUP, 1, state__apply_group},
     {ITEM_OFFSETS, 1, state__apply_offsets},
     {ITEM_GROUP_DELETE, 1, state__apply_group_delete},

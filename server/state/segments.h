@@ -70,7 +70,7 @@ struct garbage_ref {
 size_t state_garbage_count(const struct state *st);
 const struct garbage_ref *state_garbage(const struct state *st, size_t i);
 
-/* --- the ops; all are pipelined --- */
+/* --- the ops of rollers; all are pipelined --- */
 
 struct register_op {
     struct uuid topic_id;
@@ -94,6 +94,38 @@ struct replace_op {
 };
 void op_encode_replace(struct bytes *out, const struct replace_op *op);
 void op_encode_garbage_done(struct bytes *out, const uint64_t *ids, size_t count);
+
+/* --- ops of tools; not pipelined --- */
+
+enum { ADOPT_SEGMENTS_MAX = 80000, LOSSES_MAX = 1000, LOSS_REASON_MAX = 200 };
+
+/* ADOPT: segments that were written elsewhere become the log of a partition that is open and never
+ * held anything. They follow each other; the first may begin anywhere. */
+struct adopt_op {
+    struct uuid topic_id;
+    int32_t partition;
+    struct span dir;
+    const struct segment_ref *segments;
+    size_t count; /* 1 to ADOPT_SEGMENTS_MAX */
+};
+void op_encode_adopt(struct bytes *out, const struct adopt_op *op);
+/* SL_EUNKNOWN_PARTITION; SL_EEXIST: it holds something, or did; SL_EINVAL: another directory, or it
+ * makes no sense. */
+MUST_CHECK enum sl_err state_check_adopt(const struct state *st, struct span op);
+
+/* LOSS: these offsets were given up, not trimmed or compacted. */
+struct loss_ref {
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t first, last;
+    int64_t time_ms; /* when somebody decided it */
+    char reason[LOSS_REASON_MAX + 1];
+};
+/* At most LOSSES_MAX. */
+void op_encode_losses(struct bytes *out, const struct loss_ref *losses, size_t count);
+/* The last LOSSES_MAX of the journal, in order. Valid until the next op is applied. */
+size_t state_loss_count(const struct state *st);
+const struct loss_ref *state_loss(const struct state *st, size_t i);
 
 /* Checks against S plus what is in flight, and extend the speculation. Through op_check_register
  * and op_check_replace (shard.h).

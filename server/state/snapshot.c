@@ -1,7 +1,8 @@
-/* S as bytes. Version 2, big-endian; what stands in brackets is not in version 1, which is still
- * read:
+/* S as bytes. Version 3, big-endian; what stands in brackets is not in version 1, which is still
+ * read. Version 2 ends before the losses, and is what is written while there are none, so that who
+ * does not know of them can read it:
  *
- *     "SLST" u16 version = 2, u16 reserved
+ *     "SLST" u16 version = 2 or 3, u16 reserved
  *     i64 next producer id
  *     u32 topics, each: as in the op that creates it, then i32 opened count, i64 created ms
  *         [u8 is deleting, i64 deleted ms]
@@ -12,13 +13,14 @@
  *         u32 producers, each: i64 id, i16 epoch, i64 last ms, u8 batches, each: i32 first,
  *             i32 last, i64 base
  *     [past topics: topics.c]  [garbage: segments.c]  [quotas: quotas.c]  [groups: groups.c]
+ *     [losses: repair_ops.c]
  *
  * The journal wraps these bytes in chunks with checksums (journal/snapshot.c). What is written is
  * bounded by what is live, not by history. */
 #include "state/state_int.h"
 
 #define STATE_MAGIC 0x534C5354u
-enum { STATE_VERSION = 2 };
+enum { VERSION_PLAIN = 2, VERSION_LOSSES = 3 };
 
 static void
 encode_producer(struct bytes *out, const struct producer_state *pr)
@@ -96,7 +98,7 @@ state_snapshot(const struct state *st, struct bytes *out)
 {
     size_t pos = 0;
     bytes_u32(out, STATE_MAGIC);
-    bytes_u16(out, STATE_VERSION);
+    bytes_u16(out, st->losses.count > 0 ? VERSION_LOSSES : VERSION_PLAIN);
     bytes_u16(out, 0);
     bytes_u64(out, (uint64_t)st->next_producer_id);
     encode_topics(out, st);
@@ -108,6 +110,9 @@ state_snapshot(const struct state *st, struct bytes *out)
     state__garbage_snapshot(st, out);
     state__quotas_snapshot(st, out);
     state__groups_snapshot(st, out);
+    if (st->losses.count > 0) {
+        state__losses_snapshot(st, out);
+    }
 }
 
 static void
@@ -248,7 +253,7 @@ decode_all(struct state *st, struct span snapshot)
     bool is_ours = cursor_u32(&c) == STATE_MAGIC;
     uint16_t version = cursor_u16(&c);
     (void)cursor_u16(&c);
-    if (!is_ours || version == 0 || version > STATE_VERSION) {
+    if (!is_ours || version == 0 || version > VERSION_LOSSES) {
         return false;
     }
     st->next_producer_id = cursor_i64(&c);
@@ -265,6 +270,9 @@ decode_all(struct state *st, struct span snapshot)
         state__garbage_restore(st, &c);
         state__quotas_restore(st, &c);
         state__groups_restore(st, &c);
+    }
+    if (version >= VERSION_LOSSES) {
+        state__losses_restore(st, &c);
     }
     return cursor_is_done(&c) && st->next_producer_id >= 0;
 }

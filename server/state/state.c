@@ -107,6 +107,7 @@ state__clear(struct state *st)
     }
     state__groups_clear(st);
     state__segments_clear(st);
+    state__losses_clear(st);
     state__topics_clear(st);
     state__quotas_clear(st);
     map_fini(&st->parts);

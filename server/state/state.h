@@ -45,6 +45,8 @@ enum item_kind {
     ITEM_REGISTER = 36,
     ITEM_REPLACE = 37,
     ITEM_GARBAGE_DONE = 38,
+    ITEM_ADOPT = 40,
+    ITEM_LOSS = 41,
     /* a group's journal */
     ITEM_GROUP = 48,
     ITEM_OFFSETS = 49,

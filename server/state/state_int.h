@@ -54,6 +54,11 @@ struct garbage_list {
     uint64_t last_id; /* given out */
 };
 
+struct loss_list {
+    struct loss_ref *items; /* the one told longest ago first */
+    size_t count, cap;
+};
+
 struct state {
     struct map parts;
     struct map topics, topics_by_id, topics_folded; /* the first and last: none that is deleting */
@@ -73,6 +78,7 @@ struct state {
     struct map dirs; /* of struct topic_dir, by topic id */
     struct list spec_dirs;
     struct garbage_list garbage;
+    struct loss_list losses; /* repair_ops.c */
     const struct state_events *events;
     void *events_arg;
 };
@@ -111,6 +117,8 @@ STATE_APPLY(state__apply_quota);
 STATE_APPLY(state__apply_register);
 STATE_APPLY(state__apply_replace);
 STATE_APPLY(state__apply_garbage_done);
+STATE_APPLY(state__apply_adopt);
+STATE_APPLY(state__apply_loss);
 
 /* --- retire.c: the topics of one op, in the order of their ids */
 struct retired_id {
@@ -203,6 +211,11 @@ void state__segments_check(const struct part_state *p);
 void state__garbage_snapshot(const struct state *st, struct bytes *out);
 void state__garbage_restore(struct state *st, struct cursor *c);
 void state__garbage_check(const struct state *st);
+
+/* --- repair_ops.c */
+void state__losses_clear(struct state *st);
+void state__losses_snapshot(const struct state *st, struct bytes *out);
+void state__losses_restore(struct state *st, struct cursor *c);
 
 /* Decodes one topic of an op or a snapshot; NULL (and c is bad) when it makes no sense. */
 struct topic_state *state__topic_decode(struct cursor *c);

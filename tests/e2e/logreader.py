@@ -55,7 +55,7 @@ class Journal:
             require(crc32c(c.data[c.at - size:c.at]) == crc, f"{snapshot}: chunk before byte {c.at}")
         c = Cursor(content, snapshot)
         magic, version, _, _ = c.take("4sHHq")
-        require((len(content), magic) == (total, b"SLST") and version in (1, 2), f"{snapshot}: content")
+        require((len(content), magic) == (total, b"SLST") and version in (1, 2, 3), f"{snapshot}: content")
         c.list(lambda: self.restored_topic(c, version))
         c.list(lambda: self.partition(c, version))
         return acked
@@ -133,13 +133,16 @@ class Journal:
         elif kind == 37:
             p, sources, new = self.parts[c.take("16si")], c.list(lambda: c.take("qI")), self.segment(c)
             p.segments = sorted([s for s in p.segments if (s[0], s[3]) not in sources] + [new])
-        else:  # how many are open, topics gone, producer ids, configs, quotas, producers, garbage, groups
-            require(kind in (17, 20, 21, 22, 23, 35, 38, 48, 49, 50), f"{c.name}: item kind {kind} is unknown")
+        elif kind == 40:
+            p, directory = self.parts[c.take("16si")], c.bytes(c.take("H")).decode()
+            p.dir, p.segments = directory, c.list(lambda: self.segment(c))
+            p.start, p.end = p.segments[0][0], p.segments[-1][1] + 1
+        else:  # how many are open, topics gone, producer ids, configs, quotas, producers, garbage, losses, groups
+            require(kind in (17, 20, 21, 22, 23, 35, 38, 41, 48, 49, 50), f"{c.name}: item kind {kind} is unknown")
             c.at = c.end
 
     def opened(self, ident, index):
-        new = SimpleNamespace(start=0, end=0, runs=[], dir="", segments=[], index=index)
-        self.parts.setdefault((ident, index), new)
+        self.parts.setdefault((ident, index), SimpleNamespace(start=0, end=0, runs=[], dir="", segments=[], index=index))
 
     def register(self, c, p, directory):
         new = self.segment(c)

@@ -3,7 +3,7 @@
  * Ops as proposals: whatever passes its check must be applied, in whatever order ops are in flight
  * and whatever is rolled back; otherwise one bad proposal would end its journal for good.
  *
- * The input is a list of {u8 what, u16 length, payload}: what & 15 chooses the kind, what & 128
+ * The input is a list of {u8 what, u16 length, payload}: what & 31 chooses the kind, what & 128
  * rolls back first, what & 64 keeps the op in flight until the next one that has it not. */
 #include "state/state.h"
 
@@ -11,13 +11,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FLIGHT_MAX = 16 };
+enum { FLIGHT_MAX = 16, KINDS = 18 };
 
-static const enum item_kind kinds[16] = {
+static const enum item_kind kinds[KINDS] = {
     ITEM_GROUP,         ITEM_OFFSETS,      ITEM_GROUP_DELETE,  ITEM_REGISTER,
     ITEM_REPLACE,       ITEM_GARBAGE_DONE, ITEM_TRIM,          ITEM_RETIRE,
     ITEM_TOPICS_CREATE, ITEM_TOPIC_DELETE, ITEM_TOPIC_DELETED, ITEM_TOPIC_CONFIG,
-    ITEM_QUOTA,         ITEM_OPEN,         ITEM_RUN,           ITEM_PRODUCERS_EXPIRE};
+    ITEM_QUOTA,         ITEM_OPEN,         ITEM_RUN,           ITEM_PRODUCERS_EXPIRE,
+    ITEM_ADOPT,         ITEM_LOSS};
 
 struct flight {
     enum item_kind kind;
@@ -42,6 +43,8 @@ check(struct state *st, enum item_kind kind, uint8_t *op, size_t len)
         return state_check_register(st, span_of(op, len));
     case ITEM_REPLACE:
         return state_check_replace(st, span_of(op, len));
+    case ITEM_ADOPT:
+        return state_check_adopt(st, span_of(op, len));
     default:
         return SL_OK;
     }
@@ -58,7 +61,7 @@ is_pipelined(enum item_kind kind)
 static bool
 is_checked(enum item_kind kind)
 {
-    return is_pipelined(kind) || kind == ITEM_GROUP_DELETE;
+    return is_pipelined(kind) || kind == ITEM_GROUP_DELETE || kind == ITEM_ADOPT;
 }
 
 /* False when the journal would stop. */
@@ -109,7 +112,7 @@ lose_all(struct state *st)
 static bool
 step(struct state *st, uint8_t what, struct span payload)
 {
-    struct flight f = {kinds[what & 15], NULL, payload.len};
+    struct flight f = {kinds[(what & 31) % KINDS], NULL, payload.len};
     if ((what & 128) != 0) {
         lose_all(st);
     }

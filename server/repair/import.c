@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * KafScale keeps a topic's log as {namespace}/{topic}/{partition}/segment-{base}.kfs, bytes that
+ * are ours as well, and the rest of what it knows elsewhere. So a topic is imported by telling a
+ * journal of objects that stay where they are:
+ *
+ *   1. The namespace is listed. What journal 0 knows already, and what holds records already, is
+ * left alone; so is a name that was ever used here, because its directory may hold what belongs to
+ *      the topic that had it.
+ *   2. Every segment of the topic is read and verified, that they follow each other, too. Anything
+ *      wrong anywhere: the topic is refused, whole.
+ *   3. An .index that is missing, or is not the segment's, is written.
+ *   4. The topic is created, as any is, with as many partitions, and with retention.ms and
+ *      retention.bytes = -1: what is old must not be gone before anybody has decided so.
+ *   5. Each partition that has segments gets an ADOPT op.
+ *
+ * After a crash between 4 and 5 the next run finds a topic with empty partitions, and goes on. */
+#include "repair/import.h"
+
+#include "base/gate.h"
+#include "repair/survey.h"
+#include "repair/writer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PARTITIONS_MAX = 100000,
+    FOUND_MAX = 50000000,
+    OP_BYTES = 4 << 20, /* of one ADOPT */
+    SEGMENT_OP_BYTES = 48,
+    SLICE_OP_BYTES = 16
+};
+
+/* One segment's objects, as listed. */
+struct found {
+    char *topic;
+    int32_t partition;
+    int64_t base;
+    uint64_t bytes;
+    bool has_kfs;
+};
+
+struct import {
+    struct log_import *im;
+    struct log_writer *w;
+    struct found *found;
+    size_t count, cap;
+};
+
+/* The partition at hand: found[first .. first + count). */
+struct part_plan {
+    int32_t partition;
+    size_t first, count;
+    bool is_known; /* holds something */
+    struct segment_ref *segments;
+    size_t segment_count;
+    uint64_t records, bytes;
+    size_t indexes; /* that are to be written */
+};
+
+struct topic_plan {
+    const char *name;
+    struct part_plan *parts;
+    size_t part_count;
+    /* what journal 0 says */
+    bool is_there;
+    uint32_t incarnation; /* that it has, or would get */
+    enum sl_err check;
+    int32_t partition_count;
+    struct uuid id;
+};
+
+static void tell(struct import *i, enum import_kind kind, const char *topic, int32_t partition,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static void
+tell(struct import *i, enum import_kind kind, const char *topic, int32_t partition, const char *fmt,
+     ...)
+{
+    struct import_line line = {.kind = kind, .topic = topic, .partition = partition};
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(line.text, sizeof(line.text), fmt, args);
+    va_end(args);
+    i->im->told(i->im->arg, &line);
+}
+
+/* --- what is there --- */
+
+static void
+add_found(struct import *i, const struct segment_name *n, enum segment_file file, uint64_t bytes)
+{
+    char topic[TOPIC_DIR_MAX];
+    span_to_cstr(n->topic, topic, sizeof(topic));
+    struct found *last = i->count > 0 ? &i->found[i->count - 1] : NULL;
+    bool is_same = last != NULL && strcmp(last->topic, topic) == 0 &&
+                   last->partition == n->partition && last->base == n->base_offset;
+    if (!is_same && i->count == FOUND_MAX) {
+        return;
+    }
+    if (!is_same) {
+        if (i->count == i->cap) {
+            i->cap = i->cap == 0 ? 64 : i->cap * 2;
+            i->found = (struct found *)sl_realloc(i->found, i->cap * sizeof(struct found));
+        }
+        i->found[i->count++] = (struct found){sl_strdup(topic), n->partition, n->base_offset, 0, 0};
+    }
+    if (file == SEGMENT_FILE_KFS) {
+        i->found[i->count - 1].has_kfs = true;
+        i->found[i->count - 1].bytes = bytes;
+    }
+}
+
+static void
+look_at_page(void *arg, const struct store_listing *page)
+{
+    struct import *i = (struct import *)arg;
+    for (size_t k = 0; k < page->count; k++) {
+        struct segment_name n;
+        enum segment_file file;
+        if (!segment_key_parse(span_cstr(page->items[k].key), &n, &file) ||
+            n.topic.len >= TOPIC_DIR_MAX) {
+            tell(i, IMPORT_NOTE, page->items[k].key, -1, "not the name of a segment; left alone");
+        } else if (n.incarnation == 0 && n.generation == 0) { /* else KafScale never wrote it */
+            add_found(i, &n, file, page->items[k].size_bytes);
+        }
+    }
+}
+
+static int
+by_place(const void *pa, const void *pb)
+{
+    const struct found *a = (const struct found *)pa, *b = (const struct found *)pb;
+    int names = strcmp(a->topic, b->topic);
+    if (names != 0) {
+        return names;
+    }
+    if (a->partition != b->partition) {
+        return a->partition < b->partition ? -1 : 1;
+    }
+    return a->base < b->base ? -1 : a->base > b->base ? 1 : 0;
+}
+
+static enum sl_err
+look(struct import *i, struct sl_error *err)
+{
+    char prefix[STORE_KEY_MAX];
+    const char *ns = i->im->bucket->segment_namespace, *only = i->im->topic;
+    (void)snprintf(prefix, sizeof(prefix), "%s/%s%s", ns, only == NULL ? "" : only,
+                   only == NULL ? "" : "/");
+    enum sl_err rc = objects_list(i->im->bucket, prefix, look_at_page, i, err);
+    if (rc == SL_OK && i->count == FOUND_MAX) {
+        rc = sl_error_set(err, SL_ETOO_LARGE, "more than %d segments; import topic by topic",
+                          FOUND_MAX);
+    }
+    if (rc == SL_OK && i->count > 0) {
+        qsort(i->found, i->count, sizeof(struct found), by_place);
+    }
+    return rc;
+}
+
+/* --- what S says --- */
+
+struct asking {
+    struct import *i;
+    struct topic_plan *t;
+    int32_t partition;
+    uint32_t ret_journal;
+};
+
+static void
+ask_topic(void *arg)
+{
+    struct asking *a = (struct asking *)arg;
+    struct topic_plan *t = a->t;
+    struct reader *reader = log_writer_reader(a->i->w);
+    const struct state *st = shard_state(reader_shard(reader, 0));
+    const struct topic_state *there = reader_topic(reader, span_cstr(t->name));
+    t->is_there = there != NULL;
+    t->check = there != NULL ? SL_OK : state_check_topic(st, span_cstr(t->name));
+    t->incarnation =
+        there != NULL ? there->incarnation : state_next_incarnation(st, span_cstr(t->name));
+    if (there == NULL) {
+        return;
+    }
+    t->id = there->id;
+    t->partition_count = there->partition_count;
+    for (size_t k = 0; k < t->part_count; k++) {
+        struct shard *sh = reader_part_shard(reader, there, t->parts[k].partition);
+        const struct part_state *p =
+            sh == NULL ? NULL : state_find_part(shard_state(sh), &t->id, t->parts[k].partition);
+        t->parts[k].is_known = p != NULL && (p->end > 0 || part_segment_count(p) > 0);
+    }
+}
+
+static void
+ask_journal(void *arg)
+{
+    struct asking *a = (struct asking *)arg;
+    const struct topic_state *t = reader_topic(log_writer_reader(a->i->w), span_cstr(a->t->name));
+    bool is_right = t != NULL && a->partition < t->partition_count && t->incarnation == 0;
+    a->ret_journal = is_right ? t->journals[a->partition] : UINT32_MAX;
+    a->t->id = is_right ? t->id : a->t->id;
+}
+
+/* --- one segment --- */
+
+static bool
+key_of(const struct import *i, const struct found *f, enum segment_file file,
+       char key[SEGMENT_KEY_MAX])
+{
+    const struct segment_name name = {.ns = span_cstr(i->im->bucket->segment_namespace),
+                                      .topic = span_cstr(f->topic),
+                                      .partition = f->partition,
+                                      .base_offset = f->base};
+    return segment_key(&name, file, key) && strlen(key) < STORE_KEY_MAX;
+}
+
+static bool
+refuse(struct import *i, const struct found *f, const char *what)
+{
+    char key[SEGMENT_KEY_MAX] = "";
+    (void)key_of(i, f, SEGMENT_FILE_KFS, key);
+    tell(i, IMPORT_REFUSED, f->topic, f->partition, "%s: %s", key, what);
+    return false;
+}
+
+/* Writes the index if it has to be, and this is no dry run. SL_OK: it is right now, or would be. */
+static enum sl_err
+settle_index(struct import *i, struct part_plan *p, const struct found *f,
+             const struct segment_view *v, struct sl_error *err)
+{
+    char key[SEGMENT_KEY_MAX];
+    struct buf *there;
+    (void)key_of(i, f, SEGMENT_FILE_INDEX, key);
+    enum sl_err rc = object_get(i->im->bucket, key, &there, err);
+    if (rc != SL_OK && rc != SL_ECORRUPT) {
+        return rc;
+    }
+    bool is_absent = rc == SL_OK && there == NULL;
+    bool is_right = survey_index_is_right(there, v);
+    buf_unref(&there);
+    p->indexes += is_right ? 0 : 1;
+    if (is_right || !i->im->is_executed) {
+        return SL_OK;
+    }
+    struct buf *right = survey_index(v);
+    rc = object_put(i->im->bucket, key, right, is_absent, err);
+    buf_unref(&right);
+    return rc;
+}
+
+static bool
+verify_object(struct import *i, struct part_plan *p, const struct found *f,
+              const struct buf *object)
+{
+    struct segment_view v;
+    struct sl_error err = SL_ERROR_INIT;
+    uint32_t room = (uint32_t)(OP_BYTES / p->count);
+    uint32_t slices = room > SEGMENT_OP_BYTES ? (room - SEGMENT_OP_BYTES) / SLICE_OP_BYTES : 0;
+    if (segment_open(buf_span(object), &v, &err) != SL_OK ||
+        segment_verify(&v, false, &err) != SL_OK) {
+        return refuse(i, f, err.msg);
+    }
+    if (v.base_offset != f->base) {
+        return refuse(i, f, "its header names another base offset than its key");
+    }
+    if (p->segment_count > 0 && v.base_offset != p->segments[p->segment_count - 1].last + 1) {
+        return refuse(i, f, "it does not begin where the segment before it ends");
+    }
+    if (settle_index(i, p, f, &v, &err) != SL_OK) {
+        return refuse(i, f, err.msg);
+    }
+    struct segment_ref *s = &p->segments[p->segment_count++];
+    survey_segment(&v, object->len, slices, s);
+    p->records += s->record_count;
+    p->bytes += s->bytes;
+    return true;
+}
+
+static bool
+verify_segment(struct import *i, struct part_plan *p, const struct found *f)
+{
+    char key[SEGMENT_KEY_MAX];
+    struct buf *object;
+    struct sl_error err = SL_ERROR_INIT;
+    if (!f->has_kfs) {
+        return refuse(i, f, "there is an .index, and no segment");
+    }
+    if (!key_of(i, f, SEGMENT_FILE_KFS, key)) {
+        return refuse(i, f, "its key is too long");
+    }
+    if (object_get(i->im->bucket, key, &object, &err) != SL_OK) {
+        return refuse(i, f, err.msg);
+    }
+    bool is_right = object != NULL ? verify_object(i, p, f, object)
+                                   : refuse(i, f, "it was listed, and is gone");
+    buf_unref(&object);
+    return is_right;
+}
+
+/* --- one topic --- */
+
+static bool
+verify_topic(struct import *i, struct topic_plan *t)
+{
+    bool is_right = true;
+    for (size_t k = 0; k < t->part_count; k++) {
+        struct part_plan *p = &t->parts[k];
+        if (p->is_known) {
+            continue;
+        }
+        if (p->count > ADOPT_SEGMENTS_MAX) {
+            tell(i, IMPORT_REFUSED, t->name, p->partition, "%zu segments, at most %d are possible",
+                 p->count, ADOPT_SEGMENTS_MAX);
+            is_right = false;
+            continue;
+        }
+        p->segments = (struct segment_ref *)sl_alloc(p->count * sizeof(struct segment_ref));
+        for (size_t s = 0; s < p->count && is_right; s++) {
+            is_right = verify_segment(i, p, &i->found[p->first + s]);
+        }
+    }
+    return is_right;
+}
+
+/* May this topic be imported, as far as S goes? */
+static bool
+may_import(struct import *i, const struct topic_plan *t)
+{
+    int32_t last = t->parts[t->part_count - 1].partition;
+    const char *why = NULL;
+    if (t->incarnation > 0) {
+        why = "a topic of this name was deleted here: its directory may hold what was left of it";
+    } else if (t->check == SL_EINVALID_TOPIC || !topic_name_is_valid(span_cstr(t->name))) {
+        why = "the name is not valid, or too like the one of a topic that is here ('.' and '_' are"
+              " the same)";
+    } else if (t->check != SL_OK) {
+        why = sl_err_text(t->check);
+    } else if (last >= PARTITIONS_MAX) {
+        why = "too many partitions";
+    } else if (t->is_there && last >= t->partition_count) {
+        why = "there is a topic of this name already, with fewer partitions";
+    }
+    if (why != NULL) {
+        tell(i, IMPORT_REFUSED, t->name, -1, "%s", why);
+    }
+    return why == NULL;
+}
+
+static enum sl_err
+adopt(struct import *i, struct topic_plan *t, const struct part_plan *p)
+{
+    struct asking a = {.i = i, .t = t, .partition = p->partition};
+    log_writer_look(i->w, ask_journal, &a);
+    if (a.ret_journal == UINT32_MAX) {
+        return SL_EINVALID_TOPIC;
+    }
+    const struct adopt_op op = {.topic_id = t->id,
+                                .partition = p->partition,
+                                .dir = span_cstr(t->name),
+                                .segments = p->segments,
+                                .count = p->segment_count};
+    struct bytes payload;
+    bytes_init(&payload, 2 * OP_BYTES);
+    op_encode_adopt(&payload, &op);
+    enum sl_err rc = payload.is_overflown
+                         ? SL_ETOO_LARGE
+                         : log_writer_op(i->w, a.ret_journal, ITEM_ADOPT, bytes_span(&payload));
+    bytes_fini(&payload);
+    return rc;
+}
+
+static bool
+adopt_or_tell(struct import *i, struct topic_plan *t, const struct part_plan *p)
+{
+    enum sl_err rc = i->im->is_executed ? adopt(i, t, p) : SL_OK;
+    if (rc != SL_OK) {
+        tell(i, IMPORT_REFUSED, t->name, p->partition, "%s; run it again",
+             rc == SL_EEXIST ? "somebody has written to the partition meanwhile" : sl_err_text(rc));
+        return false;
+    }
+    struct import_totals *sum = &i->im->totals;
+    sum->partitions++;
+    sum->segments += p->segment_count;
+    sum->records += p->records;
+    sum->bytes += p->bytes;
+    tell(i, IMPORT_ADOPTED, t->name, p->partition,
+         "offsets %" PRId64 " to %" PRId64 ", %zu segments, %" PRIu64 " records, %" PRIu64
+         " bytes%s",
+         p->segments[0].base, p->segments[p->segment_count - 1].last, p->segment_count, p->records,
+         p->bytes,
+         p->indexes == 0      ? ""
+         : i->im->is_executed ? "; missing or wrong indexes were written"
+                              : "; indexes are missing or wrong, and would be written");
+    return true;
+}
+
+static bool
+import_verified(struct import *i, struct topic_plan *t)
+{
+    if (i->im->is_executed && !t->is_there) {
+        enum sl_err rc =
+            log_writer_topic(i->w, t->name, t->parts[t->part_count - 1].partition + 1, &t->id);
+        if (rc != SL_OK) {
+            tell(i, IMPORT_REFUSED, t->name, -1, "it cannot be created: %s", sl_err_text(rc));
+            return false;
+        }
+        tell(i, IMPORT_NOTE, t->name, -1,
+             "created; it keeps everything (retention.ms=-1,"
+             " retention.bytes=-1) until you configure it otherwise");
+    }
+    bool is_right = true;
+    for (size_t k = 0; k < t->part_count; k++) {
+        if (!t->parts[k].is_known) {
+            is_right = adopt_or_tell(i, t, &t->parts[k]) && is_right;
+        }
+    }
+    return is_right;
+}
+
+static void
+import_topic(struct import *i, struct topic_plan *t)
+{
+    struct asking a = {.i = i, .t = t};
+    size_t known = 0;
+    log_writer_look(i->w, ask_topic, &a);
+    for (size_t k = 0; k < t->part_count; k++) {
+        known += t->parts[k].is_known ? 1 : 0;
+    }
+    i->im->totals.known += known;
+    if (known == t->part_count) {
+        return;
+    }
+    bool is_right = may_import(i, t) && verify_topic(i, t) && import_verified(i, t);
+    i->im->totals.topics += is_right ? 1 : 0;
+    i->im->totals.refused += is_right ? 0 : 1;
+}
+
+static void
+plan_free(struct topic_plan *t)
+{
+    for (size_t k = 0; k < t->part_count; k++) {
+        for (size_t s = 0; s < t->parts[k].segment_count; s++) {
+            sl_free(t->parts[k].segments[s].slices);
+        }
+        sl_free(t->parts[k].segments);
+    }
+    sl_free(t->parts);
+}
+
+/* found[from ..) of one topic. Gives where the next one begins. */
+static size_t
+plan_topic(const struct import *i, size_t from, struct topic_plan *t)
+{
+    size_t at = from;
+    *t = (struct topic_plan){.name = i->found[from].topic};
+    for (; at < i->count && strcmp(i->found[at].topic, t->name) == 0; at++) {
+        const struct found *f = &i->found[at];
+        if (t->part_count == 0 || t->parts[t->part_count - 1].partition != f->partition) {
+            t->parts = (struct part_plan *)sl_realloc(t->parts, (t->part_count + 1) *
+                                                                    sizeof(struct part_plan));
+            t->parts[t->part_count++] = (struct part_plan){.partition = f->partition, .first = at};
+        }
+        t->parts[t->part_count - 1].count++;
+    }
+    return at;
+}
+
+static void
+import_all(struct import *i)
+{
+    for (size_t at = 0; at < i->count;) {
+        struct topic_plan t;
+        at = plan_topic(i, at, &t);
+        import_topic(i, &t);
+        plan_free(&t);
+    }
+    if (i->count == 0) {
+        tell(i, IMPORT_NOTE, i->im->topic == NULL ? i->im->bucket->segment_namespace : i->im->topic,
+             -1, "no segments there");
+    }
+}
+
+enum sl_err
+log_import_run(struct log_import *im, struct sl_error *err)
+{
+    struct import i = {.im = im};
+    i.w = log_writer_open(im->bucket, err);
+    if (i.w == NULL) {
+        return SL_EPARTITION_FAILED;
+    }
+    enum sl_err rc = look(&i, err);
+    if (rc == SL_OK) {
+        import_all(&i);
+    }
+    for (size_t k = 0; k < i.count; k++) {
+        sl_free(i.found[k].topic);
+    }
+    sl_free(i.found);
+    log_writer_close(&i.w);
+    return rc;
+}

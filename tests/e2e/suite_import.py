@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""i0x: `sluice log import`: the topics of a bucket that KafScale wrote.
+
+KafScale is imitated from docs/formats.md: segments and indexes, and nothing else in the bucket."""
+import json
+import struct
+
+from filestore import crc32c
+from harness import expect, expect_true, test
+from kfsreader import read_bucket
+from logreader import read_log
+from rawkafka import make_batch
+from suite_reader import sluice
+
+OLD = 1_500_000_000_000  # years ago: retention must not take it
+
+
+def batches_of(first, count, name):
+    """[(offset, records, bytes)]: batches of three records, offset by offset."""
+    return [(o, 3, make_batch([b"%s-%d" % (name, o + i) for i in range(3)], ts=OLD + o, base_offset=o))
+            for o in range(first, first + 3 * count, 3)]
+
+
+def put_segment(directory, batches, interval=100):
+    """What KafScale writes: segment and index."""
+    base, last = batches[0][0], batches[-1][0] + batches[-1][1] - 1
+    body, marks, since = b"", [], interval
+    for offset, records, batch in batches:
+        if since >= interval:
+            marks.append((offset, 32 + len(body)))
+            since = 0
+        since += records
+        body += batch
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"segment-{base:020}.kfs"
+    path.write_bytes(struct.pack(">4sHHqiqI", b"KAFS", 1, 0, base, sum(b[1] for b in batches), OLD, 0) + body +
+                     struct.pack(">Iq4s", crc32c(body), last, b"END!"))
+    path.with_suffix(".index").write_bytes(struct.pack(">4sHiiH", b"IDX\0", 1, len(marks), interval, 0) +
+                                           b"".join(struct.pack(">qi", *m) for m in marks))
+    return path
+
+
+def kafscale(root):
+    """Topic `orders`: partition 0 from offset 0, partition 2 from offset 3000 (older ones are gone), nothing
+    in partition 1. Topic `clicks`: one partition."""
+    paths, wanted = {}, {}
+    for topic, p, first, cuts in (("orders", 0, 0, (50, 60, 1)), ("orders", 2, 3000, (40, 40)),
+                                  ("clicks", 0, 0, (400,))):
+        paths[topic, p], wanted[topic, p] = [], b""
+        for count in cuts:
+            rows = batches_of(first, count, b"%s/%d" % (topic.encode(), p))
+            paths[topic, p].append(put_segment(root / "default" / topic / str(p), rows))
+            wanted[topic, p] += b"".join(b for *_, b in rows)
+            first += 3 * count
+    return paths, wanted
+
+
+def report(broker, *words, status=0):
+    done = sluice(broker, "log", "import", "--json", *words)
+    expect(done.returncode, status, f"status of log import: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def verified(broker):
+    done = sluice(broker, "log", "verify", "--json")
+    expect(done.returncode, 0, f"log verify: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def expect_log(broker, wanted):
+    """Of a stopped broker, by the independent reader."""
+    log = read_log(broker.dir)
+    for where, data in wanted.items():
+        journal, part = log[where]
+        expect_true(b"".join(b for b, _ in journal.batches(part)).startswith(data), f"{where}: other bytes")
+
+
+@test(brokers=("sluice",))
+def i01_a_bucket_is_adopted_where_it_lies(env):
+    """Beside a running broker; consumed, written on, restarted; nothing of it is touched."""
+    broker = env.own()
+    raw = env.client(broker)
+    paths, wanted = kafscale(broker.dir)
+    before = {p: p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}
+    dry = report(broker)
+    expect((dry["topics"], dry["partitions"], dry["segments"], dry["executed"]), (2, 3, 6, False), "a dry run")
+    expect_true(all(t["error"] != 0 for t in raw.metadata(["orders"])["topics"]), "a dry run made a topic")
+    done = report(broker, "--execute")
+    expect((done["topics"], done["partitions"], done["segments"]), (2, 3, 6), "what was adopted")
+    expect({p: p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}, before, "the objects")
+    for is_restarted in (False, True):
+        for (topic, p), data in wanted.items():
+            raw.wait_ready(topic)
+            first = int.from_bytes(paths[topic, p][0].read_bytes()[8:16], "big")
+            expect(raw.list_offset(topic, p, -2)["offset"], first, f"{topic}/{p}: start")
+            got = b"".join(b.data for b in raw.read_batches(topic, p, first))
+            expect_true(got.startswith(data), f"{topic}/{p}: other bytes")
+            at = raw.list_offset(topic, p, OLD + first + 60)
+            expect(at["offset"], first + 60, f"{topic}/{p}: by time")
+            expect(raw.produce(topic, p, make_batch([b"more"]))["error"], 0, "producing goes on")
+        expect(raw.end_offset("orders", 0), 334 + is_restarted, "orders/0: end")
+        expect(raw.end_offset("orders", 1), 0, "orders/1: nothing")
+        if not is_restarted:
+            again = report(broker, "--execute")
+            expect((again["topics"], again["known"], again["refused"]), (0, 3, 0), "the second time")
+            broker.stop()
+            verified(broker)
+            expect_log(broker, wanted)
+            broker.start()
+            raw = env.client(broker)
+    got = env.program("kcat", broker).consume("clicks", 1202, timeout=20)
+    expect([(offset, r.value) for offset, r in got],
+           [(o, b"clicks/0-%d" % o) for o in range(1200)] + [(1200, b"more"), (1201, b"more")], "kcat")
+    broker.stop()
+    verified(broker)
+    expect_log(broker, wanted)
+    expect_true(len(read_bucket(broker.dir)) >= 3, "segments")
+
+
+@test(brokers=("sluice",))
+def i02_indexes_are_made(env):
+    broker = env.own()
+    paths, wanted = kafscale(broker.dir)
+    paths["orders", 0][0].with_suffix(".index").unlink()
+    paths["clicks", 0][0].with_suffix(".index").write_bytes(b"rubbish")
+    done = report(broker, "--execute", "--topic", "orders")
+    expect((done["topics"], done["partitions"]), (1, 2), "one topic")
+    expect(paths["clicks", 0][0].with_suffix(".index").read_bytes(), b"rubbish", "the other topic")
+    report(broker, "--execute")
+    broker.stop()
+    verified(broker)
+    expect_log(broker, wanted)
+
+
+def lines(result, kind):
+    return [f"{line['topic']}/{line['partition']}: {line['text']}" for line in result["lines"] if line["kind"] == kind]
+
+
+@test(brokers=("sluice",))
+def i03_what_is_refused(env):
+    """A damaged segment, a hole, a name that was used: the topic is refused whole, the other is taken."""
+    broker = env.own()
+    raw = env.client(broker)
+    paths, _ = kafscale(broker.dir)
+    data = bytearray(paths["orders", 2][1].read_bytes())
+    data[len(data) // 2] ^= 1
+    paths["orders", 2][1].write_bytes(data)
+    put_segment(broker.dir / "default" / "holes" / "0", batches_of(0, 5, b"h"))
+    put_segment(broker.dir / "default" / "holes" / "0", batches_of(30, 5, b"h"))
+    expect(raw.create("used"), 0, "create")
+    raw.call("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": "used"}]})
+    put_segment(broker.dir / "default" / "used" / "0", batches_of(0, 5, b"u"))
+    (broker.dir / "default" / "clicks" / "readme").write_bytes(b"not a segment")
+    done = report(broker, "--execute", status=1)
+    expect((done["topics"], done["refused"]), (1, 3), "clicks alone")
+    text = "\n".join(lines(done, "refused"))
+    for what in (paths["orders", 2][1].name, "does not begin where", "was deleted here"):
+        expect_true(what in text, f"{what} is not said: {text}")
+    expect_true("clicks/readme" in "\n".join(lines(done, "note")), "the stranger is not named")
+    expect_true(all(t["error"] != 0 for t in raw.metadata(["orders"])["topics"]), "orders was created")
+
+
+@test(brokers=("sluice",))
+def i04_nobody_has_used_the_bucket(env):
+    """--execute makes it a Sluice bucket; a dry run does not."""
+    broker = env.own(start=False)
+    broker.prepare()
+    _, wanted = kafscale(broker.dir)
+    done = sluice(broker, "log", "import")
+    expect((done.returncode, "no broker has ever used" in done.stderr), (1, True), done.stderr)
+    report(broker, "--execute")
+    verified(broker)
+    broker.start()
+    raw = env.client(broker)
+    for (topic, p), data in wanted.items():
+        first = 3000 if p == 2 else 0
+        expect_true(b"".join(b.data for b in raw.read_batches(topic, p, first)) == data, f"{topic}/{p}")
