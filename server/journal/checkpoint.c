@@ -42,6 +42,7 @@ static void
 snapshot_start(struct journal *jn)
 {
     struct jcall *c = journal__call_new(jn, STORE_PUT, snapshot_put);
+    c->call.timeout_ms = BIG_CALL_TIMEOUT_MS;
     jn->is_snapshotting = true;
     jn->is_snapshot_wanted = false;
     jn->pending_snapshot_n = jn->safe;

@@ -40,6 +40,7 @@ decode_header(const uint8_t *p, struct entry_header *h)
     h->head_bytes = cursor_u32(&c);
     (void)cursor_u32(&c); /* checksum */
     h->data_bytes = cursor_u64(&c);
+    h->round_ms = cursor_u32(&c);
 }
 
 static enum sl_err
@@ -172,6 +173,7 @@ encode_header(const struct entry_header *h, uint8_t *p)
     put_u32(p + 92, h->index_bytes);
     put_u32(p + 96, h->head_bytes);
     put_u64(p + 104, h->data_bytes);
+    put_u32(p + 112, h->round_ms);
 }
 
 struct span

@@ -11,7 +11,8 @@
  *    32  u64  n                       96  u32  head bytes: where the data begins
  *                                    100  u32  CRC-32C of the head, this field taken as 0
  *                                    104  u64  data bytes
- *                                    112  16   reserved = 0
+ *                                    112  u32  round, ms (a hint; 0: none)
+ *                                    116  12   reserved = 0
  *   128  items: u16 kind, u16 version, u32 length, payload; in the order in which they apply
  *        zero padding up to head bytes (large entries pad to 4096, so that the data is aligned)
  *        data
@@ -34,6 +35,8 @@ struct entry_header {
     int64_t time_ms;
     uint32_t item_count, index_bytes, head_bytes;
     uint64_t data_bytes;
+    uint32_t round_ms; /* how long its writer would take to read a lost entry and send the next one
+                          (pace.c); 0: it does not say */
 };
 
 struct entry_view {

@@ -1,17 +1,18 @@
-/* R1, second half, and R8: reading entries up to the first key that does not exist.
+/* R1, second half, and R8: reading entries up to the first key that does not exist (tail.c says
+ * whether that is the tail).
  *
  * One machine serves three purposes: completing S at open, catching up after a lost entry, and
- * looking whether others wrote. Reads run ahead as far as a LIST has shown keys, and are delivered
- * in order. Absent is not the same as lost: at open and after a loss the keys behind the absent one
- * are looked at, and if somebody knew it to be verified (acked_through), the journal fails and
- * names it. Since a live writer may have created it between our two looks, it is read once more,
- * and the manifest after that, before judging. */
+ * looking whether others wrote. Reads run ahead, WIDTH_LISTED at a time as far as a LIST has shown
+ * keys, beyond that one more for each entry that was there: who is behind a broker that writes all
+ * the time must read faster than it writes. They are delivered in order, and each that failed is
+ * asked again by itself. Of a large entry only the head is read: record bytes are not needed for S.
+ */
 #include "base/counters.h"
 #include "journal/journal_int.h"
 
 #include <stdio.h>
 
-enum { HEAD_GUESS = 64 << 10, WIDTH_LISTED = 16, BEYOND_MAX = 80, UNAPPLIED_MAX = 512 };
+enum { WIDTH_LISTED = 64, WIDTH_MAX = 16, UNAPPLIED_MAX = 512, PAGE_KEYS = 1000 };
 
 struct fetch {
     struct list node;
@@ -20,25 +21,23 @@ struct fetch {
     uint64_t length;
     bool is_ready;
     enum store_outcome outcome;
-    enum sl_err rc;
     struct buf *body;
     uint64_t object_size;
     int64_t ended_ns;
+    unsigned tries;
+    struct sched_timer retry;
     char why[320];
 };
 
 static void fetch_answered(struct jcall *c);
 static void deliver(struct journal *jn);
-static void beyond_listed(struct jcall *c);
-static void beyond_read(struct jcall *c);
-static void suspect_read(struct jcall *c);
-static void tail_confirmed(struct journal *jn);
 static void entries_listed(struct jcall *c);
 
 static void
 fetch_free(struct fetch *f)
 {
     list_remove(&f->node);
+    sched_timer_stop(f->jn->o.sched, &f->retry);
     buf_unref(&f->body);
     f->jn->fetch_count--;
     sl_free(f);
@@ -53,11 +52,14 @@ journal__follow_stop(struct journal *jn)
     jn->follow_generation++; /* answers of this reading are not wanted any more */
     sched_timer_stop(jn->o.sched, &jn->follow_timer);
     store_listing_free(&jn->beyond);
+    store_listing_free(&jn->listing);
+    buf_unref(&jn->found.body);
+    jn->is_listing = false;
     jn->is_judging = jn->is_absence_open = false;
 }
 
-static bool
-is_stale(const struct jcall *c)
+bool
+journal__follow_is_stale(const struct jcall *c)
 {
     return c->generation != c->jn->generation || c->follow_generation != c->jn->follow_generation;
 }
@@ -76,10 +78,32 @@ fetch_send(struct fetch *f)
 }
 
 static void
+fetch_retry(struct sched_timer *t)
+{
+    fetch_send(SL_CONTAINER_OF(t, struct fetch, retry));
+}
+
+/* The first entry behind the tail may be here already. */
+static bool
+fetch_is_found(struct journal *jn, struct fetch *f)
+{
+    if (jn->found.body == NULL || f->n != jn->tail + 1) {
+        return false;
+    }
+    f->is_ready = true;
+    f->outcome = STORE_DONE;
+    f->body = jn->found.body;
+    f->object_size = jn->found.object_size;
+    f->ended_ns = jn->found.ended_ns;
+    jn->found.body = NULL;
+    return true;
+}
+
+static void
 read_ahead(struct journal *jn)
 {
     while (!jn->is_tail_reached && jn->known_count < UNAPPLIED_MAX) {
-        size_t width = jn->fetch_next <= jn->listed_through ? WIDTH_LISTED : 1;
+        size_t width = jn->fetch_next <= jn->listed_through ? WIDTH_LISTED : jn->width;
         if (jn->fetch_count >= width) {
             return;
         }
@@ -87,9 +111,12 @@ read_ahead(struct journal *jn)
         f->jn = jn;
         f->n = jn->fetch_next++;
         f->length = HEAD_GUESS;
+        f->retry.fire = fetch_retry;
         list_append(&jn->fetches, &f->node);
         jn->fetch_count++;
-        fetch_send(f);
+        if (!fetch_is_found(jn, f)) {
+            fetch_send(f);
+        }
     }
 }
 
@@ -97,38 +124,45 @@ static void
 list_entries(struct journal *jn)
 {
     struct jcall *c = journal__call_new(jn, STORE_LIST, entries_listed);
+    uint64_t after = jn->listed_through > jn->tail ? jn->listed_through : jn->tail;
     (void)snprintf(c->call.key, sizeof(c->call.key), "%s", jn->prefix);
-    entry_key(c->call.after, sizeof(c->call.after), jn->o.prefix, jn->o.index, jn->tail);
-    c->call.max_keys = 1000;
+    entry_key(c->call.after, sizeof(c->call.after), jn->o.prefix, jn->o.index, after);
+    c->call.max_keys = PAGE_KEYS;
+    c->n = after;
+    jn->is_listing = true;
     journal__call_submit(c);
 }
 
 static void
 follow_fire(struct sched_timer *t)
 {
-    struct journal *jn = SL_CONTAINER_OF(t, struct journal, follow_timer);
-    if (list_is_empty(&jn->fetches)) {
-        list_entries(jn);
-        return;
+    list_entries(SL_CONTAINER_OF(t, struct journal, follow_timer));
+}
+
+static void
+follow_begin(struct journal *jn, enum follow_why why)
+{
+    jn->follow_why = why;
+    jn->is_tail_reached = false;
+    jn->fetch_next = jn->tail + 1;
+    jn->listed_through = jn->tail;
+    jn->width = journal__pace_has_company(jn) ? 2 : 1;
+    jn->met = 0;
+    jn->looks_begun++;
+    jn->look_ns = sched_now(jn->o.sched);
+    jn->pace.look_ns = 0; /* this is one */
+    jn->is_look_wanted = false;
+    list_splice(&jn->waiters, &jn->waiters_next);
+    if (jn->mode == JOURNAL_LIVE) {
+        journal__set_mode(jn, JOURNAL_CATCHUP, "catching up");
     }
-    fetch_send(SL_CONTAINER_OF(jn->fetches.next, struct fetch, node));
 }
 
 void
 journal__follow_start(struct journal *jn, enum follow_why why)
 {
     journal__follow_stop(jn);
-    jn->follow_why = why;
-    jn->is_tail_reached = false;
-    jn->fetch_next = jn->tail + 1;
-    jn->listed_through = jn->tail;
-    jn->looks_begun++;
-    jn->look_ns = sched_now(jn->o.sched);
-    jn->is_look_wanted = false;
-    list_splice(&jn->waiters, &jn->waiters_next);
-    if (jn->mode == JOURNAL_LIVE) {
-        journal__set_mode(jn, JOURNAL_CATCHUP, "catching up");
-    }
+    follow_begin(jn, why);
     if (why == FOLLOW_OPEN) {
         list_entries(jn);
         return;
@@ -136,60 +170,117 @@ journal__follow_start(struct journal *jn, enum follow_why why)
     read_ahead(jn);
 }
 
+void
+journal__follow_lost(struct journal *jn, struct found *f)
+{
+    journal__follow_stop(jn);
+    follow_begin(jn, FOLLOW_LOST);
+    jn->found = *f;
+    f->body = NULL;
+    list_entries(jn);
+    read_ahead(jn);
+    deliver(jn);
+}
+
 static void
-follow_retry(struct journal *jn, const char *key, enum sl_err rc, const char *why)
+warn_waits(struct journal *jn, const char *key, enum sl_err rc, const char *why)
 {
     static struct diag_limit limit;
     if (diag_limit_ok(&limit, 1)) {
         SL_WARN(&jn->log, "journal.read_waits", KV_STR("object", key), KV_ERR(rc),
                 KV_STR("why", why));
     }
+}
+
+void
+journal__follow_again(struct journal *jn, const struct store_call *call)
+{
+    warn_waits(jn, call->key, call->rc, call->why);
     jn->follow_timer.fire = follow_fire;
     sched_timer_after(jn->o.sched, &jn->follow_timer,
                       journal__backoff(jn, 20 * SCHED_MS, jn->follow_failures++, 2 * SCHED_S));
 }
 
+void
+journal__follow_on(struct journal *jn)
+{
+    read_ahead(jn);
+}
+
+/* Keeps a page, and asks for the next one if there may be one. */
 static void
 entries_listed(struct jcall *c)
 {
     struct journal *jn = c->jn;
-    if (is_stale(c)) {
+    bool is_last_entry = false;
+    if (journal__follow_is_stale(c)) {
         return;
     }
     if (c->call.outcome != STORE_DONE) {
-        follow_retry(jn, c->call.key, c->call.rc, c->call.why);
+        journal__follow_again(jn, &c->call);
         return;
     }
-    const struct store_listing *l = c->call.listing;
-    for (size_t i = 0; l != NULL && i < l->count; i++) {
+    store_listing_free(&jn->listing);
+    jn->listing = c->call.listing;
+    c->call.listing = NULL;
+    jn->listing_after = c->n;
+    jn->listing_ns = c->sent_ns;
+    jn->is_listing = false;
+    jn->follow_failures = 0;
+    for (size_t i = 0; jn->listing != NULL && i < jn->listing->count; i++) {
         uint64_t n;
-        if (entry_key_parse(l->items[i].key, jn->prefix, &n) && n > jn->listed_through) {
+        is_last_entry = entry_key_parse(jn->listing->items[i].key, jn->prefix, &n);
+        if (is_last_entry && n > jn->listed_through) {
             jn->listed_through = n;
         }
     }
+    if (is_last_entry && jn->listing->count >= PAGE_KEYS) {
+        list_entries(jn);
+    }
     read_ahead(jn);
+    deliver(jn); /* an absent one may have waited for this */
+}
+
+/* One that failed is asked again by itself. */
+static void
+fetch_failed(struct fetch *f, const struct store_call *call)
+{
+    warn_waits(f->jn, call->key, call->rc, call->why);
+    sched_timer_after(f->jn->o.sched, &f->retry,
+                      journal__backoff(f->jn, 10 * SCHED_MS, f->tries++, 2 * SCHED_S));
+}
+
+static void
+fetch_take(struct fetch *f, struct jcall *c)
+{
+    bool is_word = c->call.outcome == STORE_DONE || c->call.outcome == STORE_ABSENT;
+    if (!is_word && c->call.rc != SL_ECORRUPT) {
+        fetch_failed(f, &c->call);
+        return;
+    }
+    journal__pace_get(f->jn, c->call.ended_ns - c->sent_ns);
+    f->is_ready = true;
+    f->outcome = c->call.outcome;
+    f->object_size = c->call.object_size;
+    f->ended_ns = c->call.ended_ns;
+    (void)snprintf(f->why, sizeof(f->why), "%s", c->call.why);
+    buf_unref(&f->body);
+    f->body = c->call.body;
+    c->call.body = NULL;
 }
 
 static void
 fetch_answered(struct jcall *c)
 {
     struct journal *jn = c->jn;
-    if (is_stale(c)) {
+    if (journal__follow_is_stale(c)) {
         return;
     }
     LIST_FOREACH(node, &jn->fetches)
     {
         struct fetch *f = SL_CONTAINER_OF(node, struct fetch, node);
         if (f->n == c->n) {
-            f->is_ready = true;
-            f->outcome = c->call.outcome;
-            f->rc = c->call.rc;
-            f->object_size = c->call.object_size;
-            f->ended_ns = c->call.ended_ns;
-            (void)snprintf(f->why, sizeof(f->why), "%s", c->call.why);
-            buf_unref(&f->body);
-            f->body = c->call.body;
-            c->call.body = NULL;
+            fetch_take(f, c);
             break;
         }
     }
@@ -213,6 +304,8 @@ add_known(struct journal *jn, struct fetch *f, const struct entry_view *v)
     list_init(&k->items);
     list_append(&jn->known, &k->node);
     jn->known_count++;
+    jn->met++;
+    jn->width += jn->width < WIDTH_MAX;
     if (is_valid || !MISTAKE(void_keeps_number)) {
         jn->tail = f->n;
     }
@@ -221,7 +314,7 @@ add_known(struct journal *jn, struct fetch *f, const struct entry_view *v)
     }
     if (jn->follow_why != FOLLOW_OPEN && v->h.writer != jn->o.node_id) {
         jn->last_foreign_ns = sched_now(jn->o.sched);
-        jn->contended_until_ns = jn->last_foreign_ns + 5 * SCHED_S;
+        journal__pace_foreign(jn, &v->h);
     }
 }
 
@@ -263,27 +356,6 @@ take_entry(struct journal *jn, struct fetch *f, const char *key)
     return true;
 }
 
-static void
-tail_reached(struct journal *jn, uint64_t n, int64_t ended_ns)
-{
-    journal__follow_stop(jn);
-    jn->is_judging = true;
-    jn->absence_ns = ended_ns;
-    jn->absence_checks = jn->checks_begun;
-    jn->fetch_next = n; /* what was read ahead is dropped; whoever goes on begins here again */
-    jn->follow_failures = 0;
-    if (MISTAKE(absent_is_tail) || jn->follow_why == FOLLOW_REFRESH) {
-        tail_confirmed(jn);
-        return;
-    }
-    struct jcall *c = journal__call_new(jn, STORE_LIST, beyond_listed);
-    (void)snprintf(c->call.key, sizeof(c->call.key), "%s", jn->prefix);
-    entry_key(c->call.after, sizeof(c->call.after), jn->o.prefix, jn->o.index, n);
-    c->call.max_keys = BEYOND_MAX;
-    c->n = n;
-    journal__call_submit(c);
-}
-
 /* Handles the first ready fetch; false when delivery has to stop here. */
 static bool
 deliver_one(struct journal *jn, struct fetch *f)
@@ -292,16 +364,13 @@ deliver_one(struct journal *jn, struct fetch *f)
     uint64_t generation = jn->follow_generation;
     entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, f->n);
     if (f->outcome == STORE_ABSENT) {
-        tail_reached(jn, f->n, f->ended_ns);
+        if (!jn->is_listing) {
+            journal__tail_reached(jn, f->n, f->ended_ns);
+        }
         return false;
     }
     if (f->outcome != STORE_DONE) {
-        if (f->rc == SL_ECORRUPT) {
-            journal__fail(jn, key, f->why);
-        } else {
-            f->is_ready = false;
-            follow_retry(jn, key, f->rc, f->why);
-        }
+        journal__fail(jn, key, f->why);
         return false;
     }
     if (!take_entry(jn, f, key)) {
@@ -330,200 +399,7 @@ deliver(struct journal *jn)
     }
 }
 
-/* --- is what is absent the tail? --- */
-
-static void
-beyond_next(struct journal *jn)
-{
-    uint64_t n;
-    while (jn->beyond_pos < jn->beyond->count) {
-        const char *key = jn->beyond->items[jn->beyond_pos++].key;
-        if (entry_key_parse(key, jn->prefix, &n) && n > jn->tail + 1) {
-            struct jcall *c = journal__call_new(jn, STORE_GET, beyond_read);
-            (void)snprintf(c->call.key, sizeof(c->call.key), "%s", key);
-            c->call.length = ENTRY_HEADER_BYTES;
-            journal__call_submit(c);
-            return;
-        }
-    }
-    store_listing_free(&jn->beyond);
-    tail_confirmed(jn);
-}
-
-/* Somebody knew the absent entry to be verified. Read it once more. */
-static void
-suspect(struct journal *jn)
-{
-    store_listing_free(&jn->beyond);
-    struct jcall *c = journal__call_new(jn, STORE_GET, suspect_read);
-    entry_key(c->call.key, sizeof(c->call.key), jn->o.prefix, jn->o.index, jn->tail + 1);
-    c->call.length = ENTRY_HEADER_BYTES;
-    journal__call_submit(c);
-}
-
-static void
-beyond_again(struct journal *jn, const struct store_call *call)
-{
-    store_listing_free(&jn->beyond);
-    jn->is_judging = false;
-    follow_retry(jn, call->key, call->rc, call->why);
-}
-
-static void
-beyond_listed(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    if (is_stale(c)) {
-        return;
-    }
-    if (c->call.outcome != STORE_DONE) {
-        beyond_again(jn, &c->call);
-        return;
-    }
-    if (jn->manifest.acked_through > jn->tail) {
-        suspect(jn);
-        return;
-    }
-    store_listing_free(&jn->beyond);
-    jn->beyond = c->call.listing;
-    c->call.listing = NULL;
-    jn->beyond_pos = 0;
-    if (jn->beyond == NULL) {
-        tail_confirmed(jn);
-        return;
-    }
-    beyond_next(jn);
-}
-
-static void
-beyond_read(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    if (is_stale(c)) {
-        return;
-    }
-    if (c->call.outcome == STORE_DONE && c->call.body->len == ENTRY_HEADER_BYTES) {
-        uint64_t acked_through = entry_peek_acked_through(c->call.body->data);
-        if (acked_through > jn->tail) {
-            suspect(jn);
-            return;
-        }
-    } else if (c->call.outcome != STORE_ABSENT && c->call.outcome != STORE_DONE) {
-        beyond_again(jn, &c->call);
-        return;
-    }
-    beyond_next(jn);
-}
-
-/* The entry behind the tail is gone. */
-static void
-fail_missing(struct journal *jn)
-{
-    char key[JOURNAL_KEY_MAX];
-    entry_key(key, sizeof(key), jn->o.prefix, jn->o.index, jn->tail + 1);
-    journal__fail(jn, key, "missing, though later entries prove that it was committed");
-}
-
-static void
-suspect_manifest_read(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    struct manifest m;
-    struct sl_error err = SL_ERROR_INIT;
-    if (is_stale(c)) {
-        return;
-    }
-    if (c->call.outcome != STORE_DONE) {
-        beyond_again(jn, &c->call);
-        return;
-    }
-    if (manifest_decode(buf_span(c->call.body), &m, &err) != SL_OK) {
-        journal__fail(jn, c->call.key, err.msg);
-        return;
-    }
-    if (journal__saw_manifest(jn, &m)) {
-        fail_missing(jn);
-    }
-}
-
-static void
-suspect_manifests_listed(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    if (is_stale(c)) {
-        return;
-    }
-    if (c->call.outcome != STORE_DONE) {
-        beyond_again(jn, &c->call);
-        return;
-    }
-    if (c->call.listing == NULL || c->call.listing->count == 0) {
-        fail_missing(jn);
-        return;
-    }
-    struct jcall *get = journal__call_new(jn, STORE_GET, suspect_manifest_read);
-    (void)snprintf(get->call.key, sizeof(get->call.key), "%s",
-                   c->call.listing->items[c->call.listing->count - 1].key);
-    journal__call_submit(get);
-}
-
-/* Still absent: was it collected meanwhile, or is it gone? */
-static void
-suspect_read(struct jcall *c)
-{
-    struct journal *jn = c->jn;
-    if (is_stale(c)) {
-        return;
-    }
-    if (c->call.outcome == STORE_DONE) {
-        jn->is_judging = false;
-        read_ahead(jn); /* a live writer put it there between our looks: go on */
-        return;
-    }
-    if (c->call.outcome != STORE_ABSENT) {
-        beyond_again(jn, &c->call);
-        return;
-    }
-    struct jcall *list = journal__call_new(jn, STORE_LIST, suspect_manifests_listed);
-    (void)snprintf(list->call.key, sizeof(list->call.key), "%s", jn->manifest_prefix);
-    journal__call_submit(list);
-}
-
-/* --- the end --- */
-
-/* What was collected is absent too. R4 tells the two apart as it tells ghosts from entries: inside
- * the window, or after a younger check that passed, nothing above safe had been deleted. */
-static bool
-is_absence_genuine(const struct journal *jn)
-{
-    if (MISTAKE(no_verify) || jn->checks_passed > jn->absence_checks) {
-        return true;
-    }
-    return jn->has_window && !jn->o.is_paranoid && jn->absence_ns >= jn->window_ns &&
-           jn->absence_ns <= jn->window_ns + jn->o.safe_window_ns;
-}
-
-static void
-tail_confirmed(struct journal *jn)
-{
-    if (!is_absence_genuine(jn)) {
-        jn->is_absence_open = true;
-        journal__check_soon(jn);
-        return;
-    }
-    jn->is_judging = jn->is_absence_open = false;
-    jn->is_tail_reached = true;
-    jn->last_tail_ns = jn->look_ns;
-    journal__verify(jn); /* ends in journal__follow_settled when everything known is applied */
-}
-
-void
-journal__absence_settle(struct journal *jn)
-{
-    if (jn->is_absence_open) {
-        tail_confirmed(jn);
-    }
-}
+/* --- at the tail --- */
 
 static void
 ready_waiters(struct list *waiters)
@@ -571,12 +447,7 @@ go_live(struct journal *jn)
     jn->looks_done = jn->looks_begun;
     jn->o.app->rollback(jn->o.app_arg); /* what was noted before others' entries came is old */
     if (jn->follow_why == FOLLOW_LOST) {
-        jn->propose_not_before_ns =
-            sched_now(jn->o.sched) +
-            journal__backoff(jn, 2 * jn->put_latency_ns + SCHED_MS / 10, jn->losses, SCHED_S / 4);
-        if (jn->losses >= LOSSES_BEFORE_KNOCK) {
-            journal__knock(jn);
-        }
+        journal__pace_caught_up(jn);
     }
     if (was_opening) {
         SL_INFO(&jn->log, "journal.open", KV_U64("entries_through", jn->safe),

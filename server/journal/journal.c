@@ -94,6 +94,7 @@ journal__call_new(struct journal *jn, enum store_kind kind, void (*answered)(str
     c->answered = answered;
     c->call.kind = kind;
     c->call.home = jn->o.sched;
+    c->call.timeout_ms = CALL_TIMEOUT_MS;
     c->call.done = call_done;
     bytes_init(&c->body, (size_t)1 << 32);
     return c;
@@ -103,6 +104,7 @@ void
 journal__call_submit(struct jcall *c)
 {
     c->jn->calls++;
+    c->sent_ns = sched_now(c->jn->o.sched);
     store_submit(c->jn->o.store, &c->call);
 }
 
@@ -149,7 +151,7 @@ end_queue(struct journal *jn, enum sl_err rc)
     list_init(&items);
     list_splice(&items, &jn->queue);
     jn->queued_items = 0;
-    jn->queued_bytes = 0;
+    jn->queued_bytes = jn->queued_data_bytes = 0;
     journal__end_items(&items, rc, 0);
 }
 
@@ -271,6 +273,28 @@ journal_destroy(struct journal **pjn)
 
 /* --- items --- */
 
+static size_t
+bytes_of(const struct journal_item *item)
+{
+    return item->index_bytes + item->data_bytes;
+}
+
+void
+journal__queue_count(struct journal *jn, const struct journal_item *item)
+{
+    jn->queued_items++;
+    jn->queued_bytes += bytes_of(item);
+    jn->queued_data_bytes += item->data_bytes;
+}
+
+void
+journal__queue_discount(struct journal *jn, const struct journal_item *item)
+{
+    jn->queued_items--;
+    jn->queued_bytes -= bytes_of(item);
+    jn->queued_data_bytes -= item->data_bytes;
+}
+
 static enum sl_err
 refusal(const struct journal *jn, const struct journal_item *item)
 {
@@ -283,7 +307,7 @@ refusal(const struct journal *jn, const struct journal_item *item)
     if (jn->o.is_reader) {
         return SL_ENOTSUP;
     }
-    if (jn->queued_bytes > 0 && jn->queued_bytes + item->data_bytes > jn->o.queue_max_bytes) {
+    if (jn->queued_bytes > 0 && jn->queued_bytes + bytes_of(item) > jn->o.queue_max_bytes) {
         return SL_EAGAIN;
     }
     return SL_OK;
@@ -300,8 +324,7 @@ journal_propose(struct journal *jn, struct journal_item *item)
         jn->oldest_queued_ns = sched_now(jn->o.sched);
     }
     list_append(&jn->queue, &item->node);
-    jn->queued_items++;
-    jn->queued_bytes += item->data_bytes;
+    journal__queue_count(jn, item);
     if (item->verdict == SL_OK) {
         journal__arm_deadlines(jn);
     }
@@ -319,8 +342,7 @@ end_refused(struct journal *jn)
     {
         struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
         if (item->verdict != SL_OK) {
-            jn->queued_items--;
-            jn->queued_bytes -= item->data_bytes;
+            journal__queue_discount(jn, item);
             list_remove(node);
             list_append(&refused, node);
         }
@@ -384,8 +406,7 @@ expire(struct journal *jn, int64_t now)
     {
         struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
         if (item->deadline_ns <= now) {
-            jn->queued_items--;
-            jn->queued_bytes -= item->data_bytes;
+            journal__queue_discount(jn, item);
             list_remove(node);
             list_append(&expired, node);
         }

@@ -141,6 +141,7 @@ manifest_read(struct jcall *c)
     }
     journal__collect_later(jn, jn->manifest.gc_boundary);
     struct jcall *get = journal__call_new(jn, STORE_GET, snapshot_read);
+    get->call.timeout_ms = BIG_CALL_TIMEOUT_MS;
     (void)snprintf(get->call.key, sizeof(get->call.key), "%s", jn->manifest.snapshot_key);
     journal__call_submit(get);
 }

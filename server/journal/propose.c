@@ -59,6 +59,7 @@ slot_free(struct slot *s)
 {
     sched_timer_stop(s->jn->o.sched, &s->retry);
     entry_builder_fini(&s->b);
+    buf_unref(&s->found.body);
     sl_free(s);
 }
 
@@ -78,8 +79,7 @@ stage_items(struct journal *jn, struct slot *s, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct list *node = list_pop(&jn->queue);
         struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
-        jn->queued_items--;
-        jn->queued_bytes -= item->data_bytes;
+        journal__queue_discount(jn, item);
         if (!stage_one(item, &s->b) && MISTAKE(dup_above_safe) && item->verdict == SL_OK) {
             item->done(item, SL_OK, 0);
             continue;
@@ -147,7 +147,8 @@ seal(struct journal *jn, struct slot *s)
                              .writer = jn->o.node_id,
                              .n = s->n,
                              .acked_through = jn->safe,
-                             .time_ms = sched_wall_ms(jn->o.sched)};
+                             .time_ms = sched_wall_ms(jn->o.sched),
+                             .round_ms = journal__pace_round_ms(jn)};
     s->object = entry_builder_seal(&s->b, &h, &s->crc);
     jn->last_id = s->id;
     jn->next_n = s->n + 1;
@@ -155,10 +156,28 @@ seal(struct journal *jn, struct slot *s)
 
 /* --- sending --- */
 
+/* What is left to the one who can wait longest (R3), within reason: the outcome must become known
+ * even when nobody waits for it any more, and it takes a GET after a PUT that came to nothing. */
+static uint32_t
+time_left_ms(const struct slot *s)
+{
+    int64_t latest_ns = 0;
+    LIST_FOREACH(node, &s->items)
+    {
+        int64_t due_ns = SL_CONTAINER_OF(node, struct journal_item, node)->deadline_ns;
+        latest_ns = due_ns > latest_ns ? due_ns : latest_ns;
+    }
+    int64_t now = sched_now(s->jn->o.sched);
+    int64_t left_ms = latest_ns > now ? (latest_ns - now) / SCHED_MS : 0;
+    left_ms = left_ms < CALL_TIMEOUT_MS ? left_ms : CALL_TIMEOUT_MS;
+    return left_ms > CALL_TIMEOUT_MIN_MS ? (uint32_t)left_ms : CALL_TIMEOUT_MIN_MS;
+}
+
 static void
 send_put(struct slot *s)
 {
     struct jcall *c = journal__call_new(s->jn, STORE_PUT, put_answered);
+    c->call.timeout_ms = time_left_ms(s);
     entry_key(c->call.key, sizeof(c->call.key), s->jn->o.prefix, s->jn->o.index, s->n);
     c->call.parts[0] = s->object;
     c->call.part_count = 1;
@@ -180,7 +199,8 @@ send_resolve(struct slot *s)
 {
     struct jcall *c = journal__call_new(s->jn, STORE_GET, resolve_answered);
     entry_key(c->call.key, sizeof(c->call.key), s->jn->o.prefix, s->jn->o.index, s->n);
-    c->call.length = ENTRY_HEADER_BYTES;
+    c->call.timeout_ms = time_left_ms(s);
+    c->call.length = HEAD_GUESS; /* if it is another's, it will be applied next */
     c->slot = s;
     s->has_call = true;
     s->state = SLOT_RESOLVING;
@@ -216,7 +236,8 @@ is_alone_next(const struct journal *jn)
 static bool
 is_worth_a_put(struct journal *jn)
 {
-    if (jn->queued_bytes >= GATHER_BYTES || jn->queued_bytes >= jn->o.entry_max_bytes / 2) {
+    if (jn->queued_data_bytes >= GATHER_BYTES ||
+        jn->queued_data_bytes >= jn->o.entry_max_bytes / 2) {
         return true;
     }
     if (jn->o.linger_ns == 0) {
@@ -235,18 +256,13 @@ static bool
 may_flush(struct journal *jn)
 {
     bool is_busy = !list_is_empty(&jn->slots) || !list_is_empty(&jn->known);
-    int64_t now = sched_now(jn->o.sched);
     jn->is_draining = jn->is_draining && !list_is_empty(&jn->known);
     if (jn->is_draining || jn->is_look_wanted || (is_busy && is_alone_next(jn)) ||
         jn->alone_n > jn->safe) { /* what an op on its way changes is not in the speculation */
         return false;
     }
-    uint32_t k = now < jn->contended_until_ns ? 1 : jn->o.max_in_flight;
-    if (jn->slot_count >= k || jn->known_count >= KNOWN_MAX) {
-        return false;
-    }
-    if (now < jn->propose_not_before_ns) {
-        sched_timer_at(jn->o.sched, &jn->linger, jn->propose_not_before_ns);
+    uint32_t k = journal__pace_has_company(jn) ? 1 : jn->o.max_in_flight;
+    if (jn->slot_count >= k || jn->known_count >= KNOWN_MAX || !journal__pace_may_send(jn)) {
         return false;
     }
     return jn->slot_count == 0 || is_worth_a_put(jn);
@@ -269,7 +285,7 @@ knock_answered(struct jcall *c)
 }
 
 void
-journal__knock(struct journal *jn)
+journal__knock(struct journal *jn, uint64_t n)
 {
     struct uuid nobody = uuid_random(jn->o.sched); /* links to nothing, so the entry is void */
     struct entry_builder b;
@@ -278,9 +294,10 @@ journal__knock(struct journal *jn)
                              .prev_id = nobody,
                              .journal = jn->o.index,
                              .writer = jn->o.node_id,
-                             .n = jn->tail + 2 * (uint64_t)jn->o.max_in_flight + 2,
+                             .n = n,
                              .acked_through = jn->safe,
-                             .time_ms = sched_wall_ms(jn->o.sched)};
+                             .time_ms = sched_wall_ms(jn->o.sched),
+                             .round_ms = journal__pace_round_ms(jn)};
     struct jcall *c = journal__call_new(jn, STORE_PUT, knock_answered);
     entry_builder_init(&b, 0, 0);
     struct span object = entry_builder_seal(&b, &h, &c->call.crc32c);
@@ -317,12 +334,8 @@ slot_resolved(struct slot *s, enum slot_state state, int64_t ended_ns)
     jn->slot_count--;
     if (state == SLOT_WON) {
         jn->last_won = s->n;
-        jn->put_latency_ns = ended_ns - s->sent_ns;
-        jn->failures = jn->losses = 0;
-        if (ended_ns < jn->contended_until_ns) {
-            jn->propose_not_before_ns =
-                ended_ns + journal__backoff(jn, 3 * jn->put_latency_ns, 0, SCHED_S / 4);
-        }
+        jn->failures = 0;
+        journal__pace_won(jn, ended_ns);
         counter_add(C_journal_entries_won, 1);
         counter_add(C_journal_bytes, (int64_t)s->object.len);
         if (MISTAKE(ack_out_of_order)) {
@@ -379,6 +392,7 @@ put_answered(struct jcall *c)
     }
     switch (c->call.outcome) {
     case STORE_DONE:
+        journal__pace_put(s->jn, c->call.ended_ns - c->sent_ns);
         slot_resolved(s, SLOT_WON, c->call.ended_ns);
         break;
     case STORE_EXISTS:
@@ -421,6 +435,11 @@ resolve_answered(struct jcall *c)
     }
     const struct buf *body = c->call.body;
     bool is_mine = body->len >= ENTRY_HEADER_BYTES && entry_peek_is(body->data, &s->id);
+    journal__pace_get(s->jn, c->call.ended_ns - c->sent_ns);
+    if (!is_mine) {
+        s->found = (struct found){c->call.body, c->call.object_size, c->call.ended_ns};
+        c->call.body = NULL;
+    }
     slot_resolved(s, is_mine ? SLOT_WON : SLOT_LOST, c->call.ended_ns);
 }
 
@@ -457,8 +476,7 @@ requeue(struct journal *jn, struct list *items)
         struct journal_item *item = SL_CONTAINER_OF(node, struct journal_item, node);
         item->is_staged = false;
         item->verdict = SL_OK;
-        jn->queued_items++;
-        jn->queued_bytes += item->data_bytes;
+        journal__queue_count(jn, item);
     }
     list_splice(items, &jn->queue);
     list_splice(&jn->queue, items);
@@ -470,6 +488,8 @@ static void
 lost(struct journal *jn, struct slot *s)
 {
     struct list items;
+    struct found found = s->found;
+    s->found.body = NULL;
     list_init(&items);
     counter_add(C_journal_entries_lost, 1);
     static struct diag_limit limit;
@@ -494,8 +514,8 @@ lost(struct journal *jn, struct slot *s)
         requeue(jn, &items);
     }
     jn->o.app->rollback(jn->o.app_arg);
-    jn->losses++;
-    journal__follow_start(jn, FOLLOW_LOST);
+    journal__pace_lost(jn);
+    journal__follow_lost(jn, &found);
 }
 
 /* n was never created and will not be, so neither will anything that links to it. */
