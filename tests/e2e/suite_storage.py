@@ -215,8 +215,9 @@ def s04_two_brokers_one_directory(env):
     threads = [threading.Thread(target=write, args=(i, b)) for i, b in enumerate((one, two))]
     for t in threads:
         t.start()
-    # On S3 whoever lost an entry reads it first, and the other one is ahead again meanwhile.
-    goal, limit_s = (300, 60) if env.shared.store == "file" else (10, 120)
+    # Neither may starve the other (R9): 200 of each in a minute, or, on a machine that has no time
+    # for that many, a share that nobody calls starving. Who is starved gets one in a hundred.
+    goal, limit_s = (300, 60) if env.shared.store == "file" else (200, 60)
     end = time.monotonic() + limit_s
     while min(len(a) for a in acked) < goal and time.monotonic() < end and not problems:
         time.sleep(0.05)
@@ -224,7 +225,9 @@ def s04_two_brokers_one_directory(env):
     for t in threads:
         t.join(60)
     expect(problems, [], "errors that retries did not cure")
-    expect_true(min(len(a) for a in acked) >= goal, f"acknowledged: {[len(a) for a in acked]}")
+    least, most = sorted(len(a) for a in acked)
+    expect_true(least >= goal or (least >= 20 and 8 * least >= most),
+                f"acknowledged: {[len(a) for a in acked]}")
     total = sum(len(a) for a in acked)
     views = []
     for raw in (env.client(one), env.client(two)):

@@ -15,6 +15,7 @@
  *     sim_member.c  members of live groups, and their judge
  *     sim_topic.c   topics made, deleted and made again
  *     sim_client.c  producers;  sim_reader.c  readers;  sim_batch.c  record batches
+ *     sim_pace.c    figures instead of judgements
  *
  * Threads: one. Lifetime: a crashed broker is leaked on purpose; the process ends with the seed. */
 #ifndef SLUICE_TESTS_SIM_H
@@ -207,6 +208,7 @@ struct knobs {
     int64_t every[F_COUNT]; /* mean interval, of the faults drawn over time; 0 = off */
     int64_t lat_min, lat_max, slow_max, late_max, pause_max, slowget_max;
     int64_t late_min, pause_min; /* 0: short ones as often as long ones */
+    int64_t lat_far;             /* more, at the last broker */
     bool is_damage_removal, is_pause_in_flight;
     /* journal */
     uint32_t max_in_flight, snapshot_entries;
@@ -292,6 +294,9 @@ bool sim_store_damage(bool is_removal);
 size_t sim_store_outstanding(const struct sim_sched *home);
 bool sim_store_has_put_in_flight(const struct sim_sched *home);
 void sim_store_dump(void);
+/* How many requests of a kind were submitted. */
+uint64_t sim_store_requests(enum store_kind kind);
+void sim_store_requests_reset(void);
 
 /* Iterates over all objects: the i-th, or false. */
 bool sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes);
@@ -514,7 +519,7 @@ struct world {
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
-    bool is_group_forced, is_member_forced, is_roll_forced;
+    bool is_group_forced, is_member_forced, is_roll_forced, is_pace;
     struct sim_result *result;
 };
 extern struct world sim;
@@ -550,6 +555,11 @@ sim_draw(enum sim_fault f)
 }
 /* Runs one seed; the process is its own. */
 void sim_seed_run(uint64_t seed);
+void seed_generators(uint64_t seed);
+
+/* --- figures (sim_pace.c); the process is its own */
+int sim_pace_count(void);
+void sim_pace_run(int which, uint64_t seed);
 
 #define SIM_GROW(ptr, count, cap)                                                                  \
     do {                                                                                           \

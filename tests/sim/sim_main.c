@@ -8,6 +8,7 @@
  *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
  *     sim --regressions FILE                    the seeds of a file: "number  what it found"
+ *     sim --pace[=SCENE] [--seed N]             figures: writers that compete, a long opening
  *     --off late,crash,...                      without these faults (to narrow a seed down)
  *     --batches N                               no more than N batches
  *     --shrink                                  does both by itself for the first failing seed */
@@ -49,7 +50,8 @@ static const char *const fault_names[] = {
 static struct {
     uint64_t first, last;
     int jobs, batches;
-    bool is_trace, is_twice, is_list, is_shrink, is_going_on;
+    bool is_trace, is_twice, is_list, is_shrink, is_going_on, is_pace;
+    int pace, scene; /* in a child; the only one to run */
     uint32_t off;
     const char *regressions;
 } opt = {.first = 1, .last = 2000};
@@ -85,7 +87,11 @@ child(struct sim_result *r, uint64_t seed, bool is_tracing, bool is_verbose)
     sim.batches_override = opt.batches;
     diag_set_sink(trace_line, NULL);
     diag_set_level(is_tracing ? DIAG_DEBUG : DIAG_OFF);
-    sim_seed_run(seed);
+    if (opt.is_pace) {
+        sim_pace_run(opt.pace, seed);
+    } else {
+        sim_seed_run(seed);
+    }
     (void)fflush(stdout);
     _exit(0);
 }
@@ -296,6 +302,23 @@ run_all(void)
     }
 }
 
+static int
+run_paces(void)
+{
+    int failed = 0;
+    for (opt.pace = 0; opt.pace < sim_pace_count(); opt.pace++) {
+        if (opt.scene >= 0 && opt.scene != opt.pace) {
+            continue;
+        }
+        run_once(slots[0], opt.first, opt.is_trace, opt.is_trace);
+        if (slots[0]->is_violated) {
+            printf("FAILED: %s: %s\n", slots[0]->invariant, slots[0]->text);
+            failed++;
+        }
+    }
+    return failed > 0;
+}
+
 /* One line: a seed, blanks, what it found. Others are comments. */
 static int
 run_regressions(const char *path)
@@ -437,6 +460,7 @@ parse(int argc, char **argv)
                                           {"groups", no_argument, NULL, 'G'},
                                           {"members", no_argument, NULL, 'E'},
                                           {"rolls", no_argument, NULL, 'R'},
+                                          {"pace", optional_argument, NULL, 'P'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     bool is_fine = true;
@@ -479,6 +503,10 @@ parse(int argc, char **argv)
             break;
         case 'E':
             sim.is_member_forced = true;
+            break;
+        case 'P':
+            opt.is_pace = true;
+            opt.scene = optarg == NULL ? -1 : (int)strtol(optarg, NULL, 10);
             break;
         case 'R':
             sim.is_roll_forced = true;
@@ -553,7 +581,7 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "usage: sim --seeds A..B [--jobs N] [--trace] [--twice] "
                               "[--keep-going] [--shrink] [--off FAULTS] [--batches N]\n"
                               "       sim --list-mistakes | --mistake NAME [--seeds A..B]\n"
-                              "       sim --regressions FILE\n");
+                              "       sim --regressions FILE | --pace\n");
         return 2;
     }
     if (opt.is_list) {
@@ -563,6 +591,9 @@ main(int argc, char **argv)
         return 0;
     }
     slots_make();
+    if (opt.is_pace) {
+        return run_paces();
+    }
     if (opt.regressions != NULL) {
         return run_regressions(opt.regressions);
     }

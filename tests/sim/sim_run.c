@@ -19,7 +19,7 @@ settle_time(void)
     return 30 * SIM_MIN + 2 * k->slow_max + 2 * k->slowget_max + 2 * k->grace_ns;
 }
 
-static void
+void
 seed_generators(uint64_t seed)
 {
     struct rng r = {seed ^ 0x51C1DE5EED};

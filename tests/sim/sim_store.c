@@ -60,6 +60,7 @@ static struct {
     uint64_t power;
     struct doubt doubts[DOUBTS];
     size_t doubt_next;
+    uint64_t requests[STORE_KINDS];
 } st;
 
 /* --- objects, sorted by key */
@@ -549,6 +550,9 @@ draw(struct sim_req *r, struct times *t)
 {
     const struct knobs *k = &sim.k;
     int64_t lat = rng_span(&sim.r_net, k->lat_min, k->lat_max);
+    if (r->home->broker == k->brokers - 1) {
+        lat += k->lat_far;
+    }
     if (sim_draw(F_slow)) {
         lat += rng_span(&sim.r_net, 100 * SCHED_MS, k->slow_max);
     }
@@ -599,6 +603,9 @@ check_call(const struct sim_req *r, const struct store_call *c)
     if (strstr(r->key, "..") != NULL || strstr(r->key, "//") != NULL || r->key[0] == '/') {
         sim_violation("keys are sound", "%s", r->key);
     }
+    if (c->timeout_ms == 0 && strstr(r->key, "/journal/") != NULL && c->kind != STORE_GET) {
+        sim_violation("a journal's requests have a deadline", "%s", r->key);
+    }
     if (c->kind != STORE_PUT) {
         return;
     }
@@ -621,6 +628,7 @@ submit(struct store *store, struct store_call *c)
     SL_ASSERT(sim.here == r->home);
     copy_call(r, c);
     check_call(r, c);
+    st.requests[c->kind]++;
     r->power = st.power;
     r->submitted_at = sim.now;
     r->is_dropped_with_home = rng_chance(&sim.r_net, 400);
@@ -836,6 +844,18 @@ sim_store_find(const char *key, size_t *ret_len)
     const struct object *o = find(key);
     *ret_len = o == NULL ? 0 : o->len;
     return o == NULL ? NULL : o->bytes;
+}
+
+uint64_t
+sim_store_requests(enum store_kind kind)
+{
+    return st.requests[kind];
+}
+
+void
+sim_store_requests_reset(void)
+{
+    memset(st.requests, 0, sizeof(st.requests));
 }
 
 void
