@@ -50,7 +50,7 @@ struct broker {
     struct directory *topics;
     struct topic_admin *topic_admin;
     struct producer_ids *producer_ids;
-    struct quotas *quotas; /* NULL: none are measured */
+    struct quotas *quotas;               /* NULL: none are measured */
     struct group_table **groups;         /* one per journal */
     struct consumer_topics group_topics; /* what they ask about topics */
     struct pressure *pressure;           /* back-pressure on producers; NULL: none */

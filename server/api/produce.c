@@ -10,7 +10,6 @@
 #include "api/pressure.h"
 #include "base/counters.h"
 
-
 enum {
     TIMEOUT_MIN_MS = 100,
     TIMEOUT_MAX_MS = 600000,
@@ -62,8 +61,8 @@ throttle(struct produce *p)
         }
     }
     struct quota_client c = api__quota_client(p->req);
-    request_throttle(
-        p->req, quotas_take(br->quotas, QUOTA_PRODUCE, &c, (double)p->req->body.len, now));
+    request_throttle(p->req,
+                     quotas_take(br->quotas, QUOTA_PRODUCE, &c, (double)p->req->body.len, now));
     counter_add(C_produce_throttled, p->req->throttle_ms > 0 ? 1 : 0);
 }
 

@@ -5,8 +5,8 @@
 #define SLUICE_BROKER_PROCESS_INT_H
 
 #include "api/broker.h"
-#include "broker/bucket.h"
 #include "base/gate.h"
+#include "broker/bucket.h"
 #include "net/loop.h"
 #include "net/server.h"
 #include "store/cache.h"

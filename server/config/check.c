@@ -90,10 +90,11 @@ config__check_journal(struct config__sections *all, struct config__report *rep)
     }
     if (j->grace_ms < 2 * j->safe_window_ms) {
         rep->where = where_of(sec, "grace.ms", where_of(sec, "safe.window.ms", NULL));
-        config__problem(rep,
-                        "[journal] grace.ms (%lld) must be at least twice safe.window.ms (%lld), or "
-                        "a broker that was asleep could trust what is deleted already",
-                        (long long)j->grace_ms, (long long)j->safe_window_ms);
+        config__problem(
+            rep,
+            "[journal] grace.ms (%lld) must be at least twice safe.window.ms (%lld), or "
+            "a broker that was asleep could trust what is deleted already",
+            (long long)j->grace_ms, (long long)j->safe_window_ms);
         rep->where = NULL;
     }
 }
