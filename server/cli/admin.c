@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { TRIES_MAX = 60, PAUSE_MS = 250, LINE_MAX_BYTES = 2048 };
+/* A coordinator may take 15 seconds; for a leader 2 are enough: who looks into an outage wants an
+ * answer. */
+enum { TRIES_MAX = 60, LEADER_TRIES_MAX = 8, PAUSE_MS = 250, LINE_MAX_BYTES = 2048 };
 
 /* ---- one run ---- */
 
@@ -170,12 +172,13 @@ bool
 cli__again(struct cli__admin *a, int16_t code)
 {
     static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    bool passes = code == KAFKA_LEADER_NOT_AVAILABLE || code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
-                  code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS ||
-                  code == KAFKA_COORDINATOR_NOT_AVAILABLE || code == KAFKA_NOT_COORDINATOR ||
-                  code == KAFKA_NOT_CONTROLLER || code == KAFKA_OFFSET_NOT_AVAILABLE ||
-                  code == KAFKA_UNSTABLE_OFFSET_COMMIT;
-    if (!passes || a->tries == TRIES_MAX) {
+    bool is_leaders = code == KAFKA_LEADER_NOT_AVAILABLE || code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
+                      code == KAFKA_OFFSET_NOT_AVAILABLE;
+    bool is_others = code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS ||
+                     code == KAFKA_COORDINATOR_NOT_AVAILABLE || code == KAFKA_NOT_COORDINATOR ||
+                     code == KAFKA_NOT_CONTROLLER || code == KAFKA_UNSTABLE_OFFSET_COMMIT;
+    int most = is_leaders ? LEADER_TRIES_MAX : is_others ? TRIES_MAX : 0;
+    if (a->tries >= most) {
         return false;
     }
     a->tries++;

@@ -296,7 +296,13 @@ sizes_ask(struct cli__admin *a, struct cli__parts *ps, int32_t leader)
     struct describe_log_dirs_request in = sizes_request(a, ps, leader);
     struct describe_log_dirs_response out;
     const struct cli__ask q = {.key = API_DESCRIBE_LOG_DIRS, .in = &in, .out = &out};
-    if (!leader_client(a, leader, &c) || !cli__ask(a, c, &q)) {
+    if (!leader_client(a, leader, &c)) {
+        return false;
+    }
+    if (client_version(c, API_DESCRIBE_LOG_DIRS) < 0) {
+        return true; /* too old a broker; the rest is worth having */
+    }
+    if (!cli__ask(a, c, &q)) {
         return false;
     }
     for (size_t i = 0; i < out.results.count; i++) {

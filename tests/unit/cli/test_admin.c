@@ -8,6 +8,7 @@
 #include "wire/errors.h"
 #include "wire/messages/consumer_group_describe.h"
 #include "wire/messages/create_topics.h"
+#include "wire/messages/describe_configs.h"
 #include "wire/messages/describe_groups.h"
 #include "wire/messages/find_coordinator.h"
 #include "wire/messages/list_groups.h"
@@ -223,6 +224,15 @@ answer_create(const struct create_topics_request *in, struct create_topics_respo
 }
 
 static void
+answer_configs(struct describe_configs_response *out, struct arena *arena)
+{
+    out->results.items = (struct describe_configs_response_resource *)arena_array(
+        arena, 1, sizeof(*out->results.items));
+    out->results.items[0].resource_name = span_cstr("orders");
+    out->results.count = 1;
+}
+
+static void
 answer(struct fake_cluster *f, const struct fake_note *q, const void *in, void *out,
        struct arena *arena)
 {
@@ -250,6 +260,9 @@ answer(struct fake_cluster *f, const struct fake_note *q, const void *in, void *
         break;
     case API_LIST_GROUPS:
         answer_groups(q->broker, (struct list_groups_response *)out, arena);
+        break;
+    case API_DESCRIBE_CONFIGS:
+        answer_configs((struct describe_configs_response *)out, arena);
         break;
     case API_CREATE_TOPICS:
         answer_create((const struct create_topics_request *)in,
@@ -323,6 +336,19 @@ lag__a_leader_moves__the_new_one_is_asked(void **state)
     fake_start(&fake);
     assert_int_equal(run("sluice group lag g --json"), 0);
     assert_says("\"lag\": 180");
+}
+
+static void
+describe__a_partition_without_leader__is_shown_with_its_error(void **state)
+{
+    (void)state;
+    cluster_of(2);
+    world.leaders[1] = world.leaders_later[1] = -1;
+    fake.versions[API_DESCRIBE_LOG_DIRS] = -1; /* sizes are not known there, either */
+    fake_start(&fake);
+    assert_int_equal(run("sluice topic describe orders"), 0);
+    assert_says("        1       -                 -    -        -     -  LEADER_NOT_AVAILABLE\n");
+    assert_int_equal(fake_asked(&fake, 2, API_LIST_OFFSETS), 0);
 }
 
 static void
@@ -599,6 +625,7 @@ main(void)
         TEST(lag__leaders_and_coordinator__are_asked_each_for_their_own),
         TEST(lag__assigned_but_never_committed__is_shown),
         TEST(lag__a_leader_moves__the_new_one_is_asked),
+        TEST(describe__a_partition_without_leader__is_shown_with_its_error),
         TEST(one_broker__whatever_it_advertises__is_asked_where_it_was_found),
         TEST(coordinator__is_loading__is_asked_again),
         TEST(coordinator__refuses__is_said),
