@@ -15,13 +15,11 @@
  * object as rdkbench prints it. */
 #include "bench_util.h"
 #include "kbatch.h"
+#include "rawwire.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +37,8 @@
 #define BATCH_HEADER 61
 
 struct options {
-    char *host;
-    const char *port, *topic, *mode;
+    struct raw_address address;
+    const char *topic, *mode;
     int partitions, connections, records, codec, in_flight;
     size_t value_size;
     double seconds, max_batches, rate;
@@ -78,68 +76,6 @@ static double batches_left;
 static uint64_t deadline;
 static int poller;
 
-static void
-fail(const char *text)
-{
-    fprintf(stderr, "rawcli: %s\n", text);
-    exit(1);
-}
-
-static void
-fail_errno(const char *what)
-{
-    fprintf(stderr, "rawcli: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-/* --- bytes --- */
-
-static uint8_t *
-put(uint8_t *p, int64_t value, int bytes)
-{
-    for (int i = bytes - 1; i >= 0; i--) {
-        *p++ = (uint8_t)((uint64_t)value >> (8 * i));
-    }
-    return p;
-}
-
-static uint8_t *
-put_string(uint8_t *p, const char *s)
-{
-    size_t n = strlen(s);
-
-    p = put(p, (int64_t)n, 2);
-    memcpy(p, s, n);
-    return p + n;
-}
-
-static int64_t
-get(const uint8_t *p, int bytes)
-{
-    uint64_t value = (p[0] & 0x80) != 0 ? UINT64_MAX : 0;
-
-    for (int i = 0; i < bytes; i++) {
-        value = value << 8 | p[i];
-    }
-    return (int64_t)value;
-}
-
-/* Leaves room for the frame size, which put_size fills. */
-static uint8_t *
-put_header(uint8_t *p, int key, int version)
-{
-    p = put(p + 4, key, 2);
-    p = put(p, version, 2);
-    p = put(p, 1, 4); /* correlation id: replies come in order */
-    return put_string(p, "rawcli");
-}
-
-static void
-put_size(uint8_t *start, const uint8_t *end, size_t more)
-{
-    put(start, (int64_t)((size_t)(end - start) - 4 + more), 4);
-}
-
 /* --- requests --- */
 
 static void
@@ -147,17 +83,17 @@ request_produce(struct conn *c)
 {
     static unsigned turn;
     unsigned variant = turn++ % VARIANTS;
-    uint8_t *p = put_header(c->out.head, 0, 7);
+    uint8_t *p = raw_put_header(c->out.head, 0, 7);
 
-    p = put(p, -1, 2); /* no transactional id */
-    p = put(p, -1, 2); /* acks */
-    p = put(p, 30000, 4);
-    p = put(p, 1, 4);
-    p = put_string(p, opt.topic);
-    p = put(p, 1, 4);
-    p = put(p, c->partition, 4);
-    p = put(p, (int64_t)batch_lens[variant], 4);
-    put_size(c->out.head, p, batch_lens[variant]);
+    p = raw_put(p, -1, 2); /* no transactional id */
+    p = raw_put(p, -1, 2); /* acks */
+    p = raw_put(p, 30000, 4);
+    p = raw_put(p, 1, 4);
+    p = raw_put_string(p, opt.topic);
+    p = raw_put(p, 1, 4);
+    p = raw_put(p, c->partition, 4);
+    p = raw_put(p, (int64_t)batch_lens[variant], 4);
+    raw_put_size(c->out.head, p, batch_lens[variant]);
     c->out.head_len = (size_t)(p - c->out.head);
     c->out.body = batches[variant];
     c->out.body_len = batch_lens[variant];
@@ -167,26 +103,26 @@ request_produce(struct conn *c)
 static void
 request_fetch(struct conn *c)
 {
-    uint8_t *p = put_header(c->out.head, 1, 11);
+    uint8_t *p = raw_put_header(c->out.head, 1, 11);
 
-    p = put(p, -1, 4);  /* replica */
-    p = put(p, 500, 4); /* max wait */
-    p = put(p, 1, 4);   /* min bytes */
-    p = put(p, FETCH_BYTES, 4);
-    p = put(p, 0, 1);  /* isolation */
-    p = put(p, 0, 4);  /* session */
-    p = put(p, -1, 4); /* session epoch */
-    p = put(p, 1, 4);
-    p = put_string(p, opt.topic);
-    p = put(p, 1, 4);
-    p = put(p, c->partition, 4);
-    p = put(p, -1, 4); /* leader epoch */
-    p = put(p, c->offset, 8);
-    p = put(p, -1, 8); /* log start */
-    p = put(p, FETCH_BYTES, 4);
-    p = put(p, 0, 4); /* forgotten topics */
-    p = put_string(p, "");
-    put_size(c->out.head, p, 0);
+    p = raw_put(p, -1, 4);  /* replica */
+    p = raw_put(p, 500, 4); /* max wait */
+    p = raw_put(p, 1, 4);   /* min bytes */
+    p = raw_put(p, FETCH_BYTES, 4);
+    p = raw_put(p, 0, 1);  /* isolation */
+    p = raw_put(p, 0, 4);  /* session */
+    p = raw_put(p, -1, 4); /* session epoch */
+    p = raw_put(p, 1, 4);
+    p = raw_put_string(p, opt.topic);
+    p = raw_put(p, 1, 4);
+    p = raw_put(p, c->partition, 4);
+    p = raw_put(p, -1, 4); /* leader epoch */
+    p = raw_put(p, c->offset, 8);
+    p = raw_put(p, -1, 8); /* log start */
+    p = raw_put(p, FETCH_BYTES, 4);
+    p = raw_put(p, 0, 4); /* forgotten topics */
+    p = raw_put_string(p, "");
+    raw_put_size(c->out.head, p, 0);
     c->out.head_len = (size_t)(p - c->out.head);
     c->out.body_len = 0;
 }
@@ -200,9 +136,9 @@ reply_produce(const uint8_t *p, size_t n)
     size_t at = 4 + 4 + 2 + strlen(opt.topic) + 4 + 4;
 
     if (n < at + 2) {
-        fail("a Produce reply is too short");
+        raw_fail("a Produce reply is too short");
     }
-    return (int)get(p + at, 2);
+    return (int)raw_get(p + at, 2);
 }
 
 /* Counts whole batches and moves c->offset past them. */
@@ -210,13 +146,13 @@ static void
 count_batches(struct conn *c, const uint8_t *p, size_t n)
 {
     while (n >= BATCH_HEADER) {
-        size_t len = (size_t)get(p + 8, 4) + 12;
+        size_t len = (size_t)raw_get(p + 8, 4) + 12;
 
         if (len > n || len < BATCH_HEADER) {
             break;
         }
-        res.ok += (uint64_t)get(p + 57, 4);
-        c->offset = get(p, 8) + get(p + 23, 4) + 1;
+        res.ok += (uint64_t)raw_get(p + 57, 4);
+        c->offset = raw_get(p, 8) + raw_get(p + 23, 4) + 1;
         p += len;
         n -= len;
     }
@@ -230,16 +166,16 @@ reply_fetch(struct conn *c, const uint8_t *p, size_t n)
     int64_t high_watermark, len;
 
     if (n < at + 2 + 24 + 4 + 4 + 4) {
-        fail("a Fetch reply is too short");
+        raw_fail("a Fetch reply is too short");
     }
-    if (get(p + at, 2) != 0) {
-        return (int)get(p + at, 2);
+    if (raw_get(p + at, 2) != 0) {
+        return (int)raw_get(p + at, 2);
     }
-    high_watermark = get(p + at + 2, 8);
+    high_watermark = raw_get(p + at + 2, 8);
     at += 2 + 24 + 4 + 4; /* error, three offsets, aborted list (null or empty), replica */
-    len = get(p + at, 4);
+    len = raw_get(p + at, 4);
     if (len < 0 || (size_t)len > n - at - 4) {
-        fail("a Fetch reply lies about its length");
+        raw_fail("a Fetch reply lies about its length");
     }
     count_batches(c, p + at + 4, (size_t)len);
     if (c->offset >= high_watermark) {
@@ -290,7 +226,7 @@ flush(struct conn *c)
             if (errno == EAGAIN || errno == EINTR) {
                 return;
             }
-            fail_errno("write");
+            raw_fail_errno("write");
         }
         c->out.done += (size_t)sent;
     }
@@ -326,20 +262,20 @@ receive(struct conn *c)
     size_t at = 0;
 
     if (n == 0) {
-        fail("the broker closed a connection");
+        raw_fail("the broker closed a connection");
     }
     if (n < 0) {
         if (errno == EAGAIN || errno == EINTR) {
             return false;
         }
-        fail_errno("read");
+        raw_fail_errno("read");
     }
     c->in_len += (size_t)n;
     while (c->in_len - at >= 4) {
-        int64_t len = get(c->in + at, 4);
+        int64_t len = raw_get(c->in + at, 4);
 
         if (len < 4 || (size_t)len > RECEIVE_BYTES - 4) {
-            fail("a reply of an absurd size");
+            raw_fail("a reply of an absurd size");
         }
         if (c->in_len - at - 4 < (size_t)len) {
             break;
@@ -352,26 +288,6 @@ receive(struct conn *c)
     return true;
 }
 
-static int
-dial(void)
-{
-    struct addrinfo hints, *found;
-    int fd, one = 1;
-
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(opt.host, opt.port, &hints, &found) != 0) {
-        fail("cannot resolve the address");
-    }
-    fd = socket(found->ai_family, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-        fail_errno("connect");
-    }
-    freeaddrinfo(found);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
-}
-
 static struct conn *
 conn_new(int i)
 {
@@ -379,13 +295,13 @@ conn_new(int i)
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
 
     if (c == NULL || (c->in = malloc(RECEIVE_BYTES)) == NULL) {
-        fail("out of memory");
+        raw_fail("out of memory");
     }
-    c->fd = dial();
+    c->fd = raw_dial(&opt.address);
     c->partition = i % opt.partitions;
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0 ||
         epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event) != 0) {
-        fail_errno("epoll");
+        raw_fail_errno("epoll");
     }
     return c;
 }
@@ -409,7 +325,7 @@ dial_all(void)
     struct conn **conns = calloc((size_t)opt.connections, sizeof(struct conn *));
 
     if (conns == NULL) {
-        fail("out of memory");
+        raw_fail("out of memory");
     }
     for (int i = 0; i < opt.connections; i++) {
         conns[i] = conn_new(i);
@@ -459,7 +375,7 @@ run_load(void)
         int n = epoll_wait(poller, events, 64, is_paced ? 1 : 30000);
 
         if (n == 0 && !is_paced) {
-            fail("no reply for 30 s");
+            raw_fail("no reply for 30 s");
         }
         if (is_paced) {
             double due = floor((double)(now_us() - start) * opt.rate / 1e6);
@@ -481,7 +397,7 @@ build_batches(void)
     uint8_t *values = malloc(need * VARIANTS);
 
     if (values == NULL) {
-        fail("out of memory");
+        raw_fail("out of memory");
     }
     loglike(values, need * VARIANTS);
     for (int i = 0; i < VARIANTS; i++) {
@@ -496,67 +412,38 @@ build_batches(void)
     free(values);
 }
 
-static void
-read_all(int fd, uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t got = recv(fd, p, n, 0);
-
-        if (got <= 0) {
-            fail("the broker closed the connection");
-        }
-        p += got;
-        n -= (size_t)got;
-    }
-}
-
 /* CreateTopics v2 or DeleteTopics v1 of one topic; ends the program when it fails. */
 static void
 run_admin(bool create)
 {
-    uint8_t b[1024], *p = put_header(b, create ? 19 : 20, create ? 2 : 1);
+    uint8_t b[1024], *p = raw_put_header(b, create ? 19 : 20, create ? 2 : 1);
     size_t name = strlen(opt.topic);
     int64_t len, error;
-    int fd = dial();
+    int fd = raw_dial(&opt.address);
 
-    p = put(p, 1, 4);
-    p = put_string(p, opt.topic);
+    p = raw_put(p, 1, 4);
+    p = raw_put_string(p, opt.topic);
     if (create) {
-        p = put(p, opt.partitions, 4);
-        p = put(p, 1, 2); /* replication factor */
-        p = put(p, 0, 8); /* neither assignments nor configs */
+        p = raw_put(p, opt.partitions, 4);
+        p = raw_put(p, 1, 2); /* replication factor */
+        p = raw_put(p, 0, 8); /* neither assignments nor configs */
     }
-    p = put(p, 60000, 4);
+    p = raw_put(p, 60000, 4);
     if (create) {
-        p = put(p, 0, 1); /* really */
+        p = raw_put(p, 0, 1); /* really */
     }
-    put_size(b, p, 0);
-    if (write(fd, b, (size_t)(p - b)) != p - b) {
-        fail_errno("write");
-    }
-    read_all(fd, b, 4);
-    len = get(b, 4);
+    raw_put_size(b, p, 0);
+    raw_write_all(fd, b, (size_t)(p - b));
+    raw_read_all(fd, b, 4);
+    len = raw_get(b, 4);
     if (len < (int64_t)(4 + 4 + 4 + 2 + name + 2) || len > (int64_t)sizeof b) {
-        fail("an odd reply");
+        raw_fail("an odd reply");
     }
-    read_all(fd, b, (size_t)len);
-    error = get(b + 4 + 4 + 4 + 2 + name, 2);
+    raw_read_all(fd, b, (size_t)len);
+    error = raw_get(b + 4 + 4 + 4 + 2 + name, 2);
     printf("{\"topic\":\"%s\",\"error\":%d}\n", opt.topic, (int)error);
     close(fd);
     exit(error != 0);
-}
-
-static void
-parse_address(char *text)
-{
-    char *colon = strrchr(text, ':');
-
-    if (colon == NULL) {
-        fail("-b wants HOST:PORT");
-    }
-    *colon = '\0';
-    opt.host = text;
-    opt.port = colon + 1;
 }
 
 static void
@@ -567,7 +454,7 @@ parse(int argc, char **argv)
     while ((o = getopt(argc, argv, "b:m:t:P:c:s:R:z:W:d:n:r:")) != -1) {
         switch (o) {
         case 'b':
-            parse_address(optarg);
+            opt.address = raw_address_of(optarg);
             break;
         case 'm':
             opt.mode = optarg;
@@ -606,11 +493,11 @@ parse(int argc, char **argv)
             exit(2);
         }
     }
-    if (opt.host == NULL || opt.codec < 0 || opt.partitions < 1 || opt.connections < 1 ||
+    if (opt.address.host == NULL || opt.codec < 0 || opt.partitions < 1 || opt.connections < 1 ||
         opt.connections > 10000 || opt.in_flight < 1 || opt.in_flight > MAX_IN_FLIGHT ||
         opt.records < 1 || opt.value_size < 1 || opt.value_size * (size_t)opt.records > 1u << 30 ||
         strlen(opt.topic) > 249) {
-        fail("an option is missing or out of range");
+        raw_fail("an option is missing or out of range");
     }
 }
 
@@ -621,7 +508,7 @@ main(int argc, char **argv)
     latencies_init(&lat);
     poller = epoll_create1(0);
     if (poller < 0) {
-        fail_errno("epoll");
+        raw_fail_errno("epoll");
     }
     if (strcmp(opt.mode, "create") == 0 || strcmp(opt.mode, "delete") == 0) {
         run_admin(opt.mode[0] == 'c');
@@ -631,7 +518,7 @@ main(int argc, char **argv)
     } else if (strcmp(opt.mode, "produce") == 0) {
         build_batches();
     } else {
-        fail("no such mode");
+        raw_fail("no such mode");
     }
     run_load();
     res.bytes = res.ok * opt.value_size;
