@@ -42,6 +42,7 @@ static const struct option options[] = {
     {CLI__EXECUTE, NULL, "--execute", NULL, "do it; without it, only say what would be done"},
     {CLI__ACCEPT_LOSS, NULL, "--accept-loss", NULL,
      "give up what is lost; without it, only say what that is"},
+    {CLI__DELETE, NULL, "--delete", NULL, "delete what is dead; without it, only list it"},
     {CLI__ALL, NULL, "--all", NULL, "also what is at its default"},
     {CLI__USER, NULL, "--user", "NAME", "of this user"},
     {CLI__USER_DEFAULT, NULL, "--user-default", NULL, "of every user that has none"},

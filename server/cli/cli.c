@@ -202,8 +202,8 @@ const struct cli__command cli__commands[] = {
     {.name = "log",
      .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET |
                 CLI__FROM_TIME | CLI__TO | CLI__FOLLOW | CLI__TOPIC | CLI__EXECUTE |
-                CLI__ACCEPT_LOSS | CLI__SECOND,
-     .word = "cat TOPIC | verify | import | repair",
+                CLI__ACCEPT_LOSS | CLI__DELETE | CLI__SECOND,
+     .word = "cat TOPIC | verify | sweep | import | repair",
      .is_word_needed = true,
      .summary = "read, check, import or repair a log in the store, without a broker",
      .details =
@@ -212,6 +212,9 @@ const struct cli__command cli__commands[] = {
          "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
          "and\n"
          "every one is held by an object. Exit status 1 when something is wrong. Both only read.\n"
+         "log sweep lists objects that no journal refers to, and why; with --delete those go that "
+         "none ever\n"
+         "will, once they are older than journal.grace.ms.\n"
          "log import makes topics of segments that KafScale wrote into the bucket, where they lie; "
          "--execute\n"
          "does it. log repair says what of the records that log verify misses is lost, and goes on "

@@ -17,6 +17,9 @@ cli__log(const struct cli__args *args)
     if (strcmp(args->word, "import") == 0) {
         return cli__log_import_main(args);
     }
-    (void)fprintf(stderr, "sluice log: cat TOPIC, verify, or import\n");
+    if (strcmp(args->word, "sweep") == 0) {
+        return cli__log_sweep_main(args);
+    }
+    (void)fprintf(stderr, "sluice log: cat TOPIC, verify, sweep, or import\n");
     return EXIT_USAGE;
 }

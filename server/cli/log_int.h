@@ -11,6 +11,7 @@ enum { EXIT_USAGE = 2 };
 int cli__log_cat_main(const struct cli__args *args);
 int cli__log_verify_main(const struct cli__args *args);
 int cli__log_import_main(const struct cli__args *args);
+int cli__log_sweep_main(const struct cli__args *args);
 int cli__log_repair_main(const struct cli__args *args);
 
 #endif

@@ -66,8 +66,11 @@ copy_part(struct audit_journal *j, const struct part_state *p)
 {
     j->parts = (struct audit_part *)sl_realloc(j->parts, (j->part_count + 1) * sizeof(*j->parts));
     struct audit_part *part = &j->parts[j->part_count];
-    *part = (struct audit_part){
-        .topic_id = p->topic_id, .partition = p->index, .start = p->start, .end = p->end};
+    *part = (struct audit_part){.topic_id = p->topic_id,
+                                .partition = p->index,
+                                .start = p->start,
+                                .end = p->end,
+                                .registered_end = part_registered_end(p)};
     span_to_cstr(span_cstr(part_dir(p)), part->dir, sizeof(part->dir));
     copy_segments(j, p, (uint32_t)j->part_count);
     copy_runs(j, p, (uint32_t)j->part_count);
@@ -179,6 +182,9 @@ audit_journal(struct audit *a, struct reader *reader, struct audit_journal *j)
     a->totals.partitions += j->part_count;
     a->totals.runs += j->run_count;
     a->totals.segments += j->segment_count;
+    if (a->orphan != NULL) {
+        return SL_OK;
+    }
     check_density(a, j);
     enum sl_err rc = audit__entries(a, j);
     return rc != SL_OK ? rc : audit__segments(a, j);

@@ -27,6 +27,15 @@ struct audit_finding {
     char text[400];
 };
 
+/* An object under the namespace that no journal refers to. */
+struct audit_orphan {
+    const char *key;
+    uint64_t size_bytes;
+    int64_t modified_ms; /* by the store's clock; 0: it does not say */
+    bool is_dead;        /* nothing can ever refer to it; the essay in audit_orphans.c */
+    const char *why;     /* constant */
+};
+
 struct audit_totals {
     uint64_t journals, entries, partitions, runs, segments, bytes, orphans, errors;
 };
@@ -34,6 +43,9 @@ struct audit_totals {
 struct audit {
     const struct reader_options *bucket;
     void (*found)(void *arg, const struct audit_finding *f);
+    /* Not NULL: nothing is checked, only orphans are looked for, and told here. If a journal cannot
+     * be read that is found, and none is told. */
+    void (*orphan)(void *arg, const struct audit_orphan *o);
     void *arg;
     struct audit_totals totals; /* answer */
 };

@@ -32,7 +32,7 @@ struct tricky_store {
     const char *suffix;
     int times; /* ... so many times */
     struct store_call *held;
-    size_t puts; /* of segments' objects */
+    size_t puts, gets; /* of segments' objects */
 };
 
 struct world_broker {
@@ -51,6 +51,7 @@ struct world {
     struct uuid topic;
     bool is_topic_unknown;
     int64_t segment_bytes;
+    struct part_policy policy; /* all but dir and segment_bytes */
     char last_error[1024];
 };
 static struct world w;
@@ -95,6 +96,7 @@ tricky_submit(struct store *pub, struct store_call *call)
     struct tricky_store *s = SL_CONTAINER_OF(pub, struct tricky_store, pub);
     bool is_segment = strncmp(call->key, "default/", 8) == 0;
     s->puts += call->kind == STORE_PUT && is_segment ? 1 : 0;
+    s->gets += call->kind == STORE_GET && is_segment ? 1 : 0;
     bool fits = s->times > 0 && call->kind == s->kind && has_suffix(call->key, s->suffix);
     if (!fits) {
         w.memory.pub.ops->submit(&w.memory.pub, call);
@@ -163,7 +165,9 @@ policy(void *arg, const struct uuid *topic_id, struct part_policy *ret)
 {
     (void)arg;
     assert_true(uuid_eq(topic_id, &w.topic));
-    *ret = (struct part_policy){.dir = "t~7", .segment_bytes = w.segment_bytes};
+    *ret = w.policy;
+    span_to_cstr(span_cstr("t~7"), ret->dir, sizeof(ret->dir));
+    ret->segment_bytes = w.segment_bytes;
     return !w.is_topic_unknown;
 }
 

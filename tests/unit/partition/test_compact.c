@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compaction from end to end against a store that does as it is told. A segment's worth is 4000
+ * bytes; everything is rolled after two seconds, and compacted a second later. */
+#include "compact_world.h"
+
+enum { KEYS = 23 };
+
+#define TEST(name)                                                                                 \
+    static void name(void **state);                                                                \
+    static void name(void **state __attribute__((unused)))
+
+static void
+judge(size_t broker)
+{
+    judge_log(broker, KEYS);
+    judge_segments(broker);
+}
+
+TEST(compact__updates__the_latest_of_each_key_stays)
+{
+    append_many(0, 60, KEYS);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 600);
+    judge(0);
+    assert_in_range(seen_count(), KEYS, KEYS);
+    append_many(0, 5, KEYS);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 650);
+    judge(0);
+    assert_in_range(seen_count(), KEYS, KEYS);
+}
+
+TEST(compact__what_is_not_rolled__is_left_alone)
+{
+    w.brokers[0].shard->o.roll.age_ms = 1000000;
+    append_many(0, 12, KEYS);
+    run_ms(20000);
+    const struct part_state *p = part_at(0, 0);
+    assert_true(p->run_count > 0);
+    assert_int_equal(clean_end(0), part_registered_end(p));
+    judge(0);
+    for (int64_t i = part_registered_end(p); i < model.end; i++) {
+        assert_true(model.log[i].is_seen);
+    }
+}
+
+TEST(compact__replaced_objects__go_after_the_grace_period)
+{
+    append_many(0, 60, KEYS);
+    run_ms(20000);
+    size_t before = objects_of_partition();
+    run_ms(100000);
+    assert_true(objects_of_partition() < before);
+    assert_int_equal(objects_of_partition(), 2 * part_segment_count(part_at(0, 0)));
+    judge(0);
+}
+
+TEST(compact__everything_obsolete_in_a_segment__offsets_are_walked_through)
+{
+    const int all[10] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    for (int i = 0; i < 40; i++) {
+        append_keyed(0, all, 10, BATCH_CODEC_NONE);
+    }
+    run_ms(20000);
+    judge(0);
+    assert_int_equal(seen_count(), 10);
+    assert_int_equal(clean_end(0), 400);
+    for (int64_t at = 0; at < 400; at++) { /* from wherever one begins */
+        for (int64_t i = 0; i < model.end; i++) {
+            model.log[i].is_seen = false;
+        }
+        assert_true(read_once(0, at, 100) > at);
+    }
+}
+
+TEST(compact__keys_do_not_fit__several_passes_give_the_same)
+{
+    w.brokers[0].shard->o.roll.dedupe_bytes = 24 * 64; /* 56 keys */
+    w.brokers[0].shard->o.roll.target_bytes = 100000;
+    for (int turn = 0; turn < 3; turn++) {
+        for (int i = 0; i < 60; i++) {
+            int row[10];
+            for (int k = 0; k < 10; k++) {
+                row[k] = (i * 10 + k * 7 + turn) % 400;
+            }
+            append_keyed(0, row, 10, BATCH_CODEC_ZSTD);
+        }
+        run_ms(60000);
+    }
+    assert_int_equal(clean_end(0), model.end);
+    judge_log(0, 400);
+    judge_segments(0);
+    assert_in_range(seen_count(), 300, 400);
+}
+
+TEST(compact__dirty_ratio_not_reached__waits)
+{
+    w.policy.dirty_ratio_pm = 500;
+    append_many(0, 60, 10000); /* hardly a key twice */
+    run_ms(20000);
+    int64_t clean = clean_end(0);
+    assert_in_range(clean, 540, 600);
+    append_many(0, 20, 10000);
+    run_ms(60000);
+    assert_int_equal(clean_end(0), clean);
+    w.policy.max_compaction_lag_ms = 70000; /* but not for ever */
+    run_ms(30000);
+    assert_int_equal(clean_end(0), 800);
+    w.policy.max_compaction_lag_ms = INT64_MAX;
+    append_many(0, 100, 10000);
+    run_ms(20000);
+    assert_true(clean_end(0) > 1500);
+}
+
+TEST(compact__min_lag__what_is_too_young_waits)
+{
+    w.policy.min_compaction_lag_ms = 100000;
+    append_many(0, 30, KEYS);
+    run_ms(50000);
+    assert_int_equal(clean_end(0), 0);
+    run_ms(60000);
+    assert_int_equal(clean_end(0), 300);
+    judge(0);
+}
+
+/* --- tombstones --- */
+
+TEST(tombstones__stand_for_delete_retention_and_go)
+{
+    w.policy.delete_retention_ms = 100000;
+    append_keyed(0, (const int[]){1, 2, 3}, 3, BATCH_CODEC_LZ4);
+    append_keyed(0, (const int[]){~1, 4}, 2, BATCH_CODEC_LZ4);
+    run_ms(10000);
+    judge_log(0, 5);
+    assert_int_equal(clean_end(0), 5);
+    assert_true(model.log[3].is_seen && !model.log[0].is_seen);
+    append_keyed(0, (const int[]){2}, 1, BATCH_CODEC_LZ4); /* written again: its age is kept */
+    run_ms(60000);
+    judge_log(0, 5);
+    assert_true(model.log[3].is_seen);
+    append_keyed(0, (const int[]){3}, 1, BATCH_CODEC_LZ4);
+    run_ms(20000);
+    judge_log(0, 5);
+    assert_true(model.log[3].is_seen);
+    run_ms(30000);
+    append_keyed(0, (const int[]){3}, 1, BATCH_CODEC_LZ4); /* what makes it look again */
+    run_ms(10000);
+    judge_log(0, 5);
+    assert_false(model.log[3].is_seen);
+    assert_int_equal(seen_count(), 3);
+    judge_segments(0);
+}
+
+/* --- what the store does --- */
+
+TEST(compact__answers_lost__resolved_by_comparing)
+{
+    play(0, TRICK_LOSE_ANSWER, STORE_PUT, "-1.kfs", 1);
+    append_many(0, 8, KEYS);
+    run_ms(20000);
+    assert_int_equal(w.brokers[0].store.times, 0);
+    assert_int_equal(clean_end(0), 80);
+    judge(0);
+    play(0, TRICK_UNKNOWN, STORE_PUT, ".kfs", 3);
+    append_many(0, 8, KEYS);
+    run_ms(60000);
+    assert_int_equal(clean_end(0), 160);
+    judge(0);
+}
+
+TEST(compact__store_refuses__gives_up_and_comes_back)
+{
+    play(0, TRICK_REFUSE, STORE_PUT, "-1.kfs", 12);
+    append_many(0, 8, KEYS);
+    run_ms(200000);
+    assert_int_equal(w.brokers[0].store.times, 0);
+    assert_int_equal(clean_end(0), 80);
+    judge(0);
+}
+
+TEST(compact__the_name_is_taken__the_next_generation)
+{
+    object_put(key_of(0, 0, "-1.kfs"), span_cstr("somebody's"));
+    append_many(0, 4, KEYS);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 40);
+    assert_int_equal(part_segment(part_at(0, 0), 0)->gen, 2);
+    assert_true(span_eq(object(key_of(0, 0, "-1.kfs")), span_cstr("somebody's")));
+    judge(0);
+}
+
+TEST(compact__closed_in_the_middle__begun_anew)
+{
+    play(0, TRICK_HOLD, STORE_PUT, "-1.kfs", 1);
+    append_many(0, 20, KEYS);
+    run_ms(10000);
+    assert_non_null(w.brokers[0].store.held);
+    broker_stop(0); /* asserts that nothing is left */
+    broker_start(0);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 200);
+    judge(0);
+}
+
+TEST(compact__trimmed_meanwhile__its_objects_are_deleted)
+{
+    play(0, TRICK_HOLD, STORE_PUT, "-1.index", 1);
+    append_many(0, 4, KEYS);
+    run_ms(10000);
+    assert_non_null(w.brokers[0].store.held);
+    trim(0, 0, 40);
+    let_go(0);
+    run_ms(5000);
+    assert_int_equal(object(key_of(0, 0, "-1.kfs")).len, 0);
+    assert_int_equal(object(key_of(0, 0, "-1.index")).len, 0);
+    append_many(0, 10, KEYS);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), model.end);
+    judge(0);
+}
+
+TEST(compact__start_within_a_segment__nothing_below_it_matters)
+{
+    append_many(0, 20, KEYS);
+    trim(0, 0, 33);
+    run_ms(20000);
+    assert_int_equal(part_at(0, 0)->start, 33);
+    assert_int_equal(clean_end(0), 200);
+    judge(0);
+}
+
+TEST(two_brokers__compact_at_once__one_replaces_the_other_cleans_up)
+{
+    broker_start(1);
+    play(0, TRICK_HOLD, STORE_PUT, "-1.kfs", 1);
+    append_many(0, 4, KEYS);
+    run_ms(5000);
+    assert_non_null(w.brokers[0].store.held);
+    refresh(1);
+    run_ms(60000);
+    refresh(1);
+    assert_int_equal(clean_end(1), 40);
+    let_go(0);
+    run_ms(5000);
+    refresh(0);
+    run_ms(100000);
+    assert_int_equal(clean_end(0), 40);
+    judge(0);
+    judge(1);
+    assert_int_equal(objects_of_partition(), 2 * part_segment_count(part_at(0, 0)));
+}
+
+TEST(compact__policy_changed_meanwhile__ends)
+{
+    play(0, TRICK_HOLD, STORE_PUT, "-1.kfs", 1);
+    append_many(0, 40, KEYS);
+    run_ms(10000);
+    w.policy.is_compacted = false;
+    let_go(0);
+    run_ms(20000);
+    assert_true(clean_end(0) < 400);
+    judge(0);
+}
+
+TEST(compact__no_permit__waits_for_one)
+{
+    atomic_store(&w.brokers[0].permits.is_compacting, true); /* another shard's turn */
+    append_many(0, 10, KEYS);
+    run_ms(30000);
+    assert_int_equal(clean_end(0), 0);
+    atomic_store(&w.brokers[0].permits.is_compacting, false);
+    run_ms(5000);
+    assert_int_equal(clean_end(0), 100);
+    judge(0);
+}
+
+/* --- anything at once --- */
+
+static void
+do_something(void)
+{
+    static const enum trick tricks[] = {TRICK_LOSE_ANSWER, TRICK_UNKNOWN, TRICK_REFUSE};
+    static const char *const suffixes[] = {".kfs", ".index", ""};
+    struct sched *s = &w.loop.pub;
+    switch (sched_random(s) % 8) {
+    case 0:
+        play(0, tricks[sched_random(s) % 3], STORE_PUT, suffixes[sched_random(s) % 2],
+             (int)(sched_random(s) % 4));
+        break;
+    case 1:
+        play(0, TRICK_REFUSE, sched_random(s) % 2 ? STORE_GET : STORE_DEL, ".kfs",
+             (int)(sched_random(s) % 3));
+        break;
+    case 2:
+        if (w.brokers[1].shard != NULL) {
+            refresh(1);
+        }
+        break;
+    case 3:
+        w.brokers[0].shard->o.roll.target_bytes = 1000 + (int64_t)(sched_random(s) % 10000);
+        break;
+    case 4:
+        w.brokers[0].shard->o.roll.dedupe_bytes = sched_random(s) % 2 ? 24 * 64 : 1 << 20;
+        break;
+    case 5:
+        if (sched_random(s) % 4 == 0) {
+            broker_stop(0);
+            broker_start(0);
+        }
+        break;
+    default:
+        append_many(0, 1 + (int)(sched_random(s) % 12), 200);
+    }
+    run_ms((int64_t)(sched_random(s) % 8000));
+}
+
+static void
+all_at_once(uint64_t seed)
+{
+    w.loop.rng = seed;
+    w.policy.delete_retention_ms = 20000;
+    if (seed % 2 == 1) {
+        broker_start(1);
+    }
+    for (int i = 0; i < 60; i++) {
+        do_something();
+        if (i % 6 == 5) {
+            play(0, TRICK_NONE, STORE_PUT, "", 0);
+            judge_log(0, 200);
+            judge_segments(0);
+        }
+    }
+    play(0, TRICK_NONE, STORE_PUT, "", 0);
+    run_ms(300000);
+    refresh(0);
+    judge_log(0, 200);
+    judge_segments(0);
+    assert_int_equal(clean_end(0), model.end);
+}
+
+TEST(compact__faults_restarts_and_two_brokers__any_order)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        all_at_once(seed * 7919);
+        (void)world_teardown(NULL);
+        (void)compact_setup(NULL);
+    }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, compact_setup, world_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(compact__updates__the_latest_of_each_key_stays),
+        T(compact__what_is_not_rolled__is_left_alone),
+        T(compact__replaced_objects__go_after_the_grace_period),
+        T(compact__everything_obsolete_in_a_segment__offsets_are_walked_through),
+        T(compact__keys_do_not_fit__several_passes_give_the_same),
+        T(compact__dirty_ratio_not_reached__waits),
+        T(compact__min_lag__what_is_too_young_waits),
+        T(tombstones__stand_for_delete_retention_and_go),
+        T(compact__answers_lost__resolved_by_comparing),
+        T(compact__store_refuses__gives_up_and_comes_back),
+        T(compact__the_name_is_taken__the_next_generation),
+        T(compact__closed_in_the_middle__begun_anew),
+        T(compact__trimmed_meanwhile__its_objects_are_deleted),
+        T(compact__start_within_a_segment__nothing_below_it_matters),
+        T(two_brokers__compact_at_once__one_replaces_the_other_cleans_up),
+        T(compact__policy_changed_meanwhile__ends),
+        T(compact__no_permit__waits_for_one),
+        T(compact__faults_restarts_and_two_brokers__any_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
