@@ -37,6 +37,7 @@ struct fake_cluster {
     int16_t versions[128]; /* by key: the highest that is advertised; -1: the API is not */
     fake_answer_fn answer; /* for all but ApiVersions */
     size_t cut;            /* answers end after that many bytes; 0: whole */
+    uint64_t garble;       /* not 0: one byte of each answer is another; the seed */
     int32_t hidden;        /* a broker that advertises a port where nobody listens; 0: none */
 
     int listeners[FAKE_BROKERS_MAX];
@@ -65,6 +66,19 @@ fake_versions(const struct fake_cluster *f, struct api_versions_response *out, s
             out->api_keys.items[out->api_keys.count++] = (struct api_versions_response_api){
                 .api_key = table[i].key, .max_version = f->versions[table[i].key]};
         }
+    }
+}
+
+/* Another byte somewhere behind the header. Of what comes first, one answer in 16 only: else
+ * nothing would be asked behind it. */
+static void
+fake_garble(struct fake_cluster *f, int16_t key, struct bytes *answer)
+{
+    f->garble = f->garble * 6364136223846793005u + 1442695040888963407u;
+    bool is_spared =
+        (key == API_API_VERSIONS || key == API_METADATA) && (f->garble >> 20) % 16 != 0;
+    if (!is_spared && answer->len > 8) {
+        answer->data[8 + (f->garble >> 33) % (answer->len - 8)] = (uint8_t)(f->garble >> 25);
     }
 }
 
@@ -99,6 +113,9 @@ fake_serve_one(struct fake_cluster *f, int fd, int32_t broker)
     size_t start = response_begin(&to, &h);
     is_right = is_right && wire_encode(h.info->response, h.api_version, out, &to) == SL_OK &&
                response_end(&to, start, 0) == SL_OK;
+    if (f->garble != 0) {
+        fake_garble(f, h.api_key, &to);
+    }
     size_t n = f->cut > 0 && f->cut < to.len ? f->cut : to.len;
     is_right = is_right && send(fd, to.data, n, MSG_NOSIGNAL) == (ssize_t)n && n == to.len;
     bytes_fini(&to);
