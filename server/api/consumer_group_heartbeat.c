@@ -75,14 +75,15 @@ heard(struct group_call *call)
 static bool
 fill_owned(struct heartbeat *hb)
 {
-    size_t count = hb->in.topic_partitions.count;
+    const struct consumer_group_heartbeat_topic_partitions *all = hb->in.topic_partitions.items;
+    size_t count = all == NULL ? 0 : hb->in.topic_partitions.count;
     struct group_parts *topics =
         (struct group_parts *)arena_array(&hb->req->arena, count + 1, sizeof(*topics));
     if (topics == NULL) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        struct consumer_group_heartbeat_topic_partitions *t = &hb->in.topic_partitions.items[i];
+        const struct consumer_group_heartbeat_topic_partitions *t = &all[i];
         memcpy(topics[i].topic_id.b, t->topic_id, sizeof(t->topic_id));
         topics[i].indexes = t->partitions.items;
         topics[i].count = (uint32_t)t->partitions.count;

@@ -274,7 +274,7 @@ enum sl_err
 client_ask(struct client *c, const struct client_question *question, struct sl_error *err)
 {
     struct client_question q = *question;
-    struct span answer;
+    struct span answer = {0};
     if (c->fd < 0) {
         return sl_error_set(err, SL_EIO, "the connection to %s is lost", c->address);
     }
@@ -310,7 +310,7 @@ enum sl_err
 client_negotiate(struct client *c, struct sl_error *err)
 {
     const struct api_versions_request in = {.client_software_name = span_cstr("")};
-    struct api_versions_response out;
+    struct api_versions_response out = {0};
     const struct client_question q = {.key = API_API_VERSIONS, .in = &in, .out = &out};
     enum sl_err rc = client_ask(c, &q, err);
     if (rc != SL_OK) {

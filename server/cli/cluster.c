@@ -53,7 +53,7 @@ enum sl_err
 cluster_open(const char *address, struct cluster *ret, struct sl_error *err)
 {
     struct metadata_request in;
-    struct metadata_response md;
+    struct metadata_response md = {0};
     struct metadata_request_topic none;
     *ret = (struct cluster){.controller_id = -1};
     arena_init(&ret->arena, SCRATCH_MAX);

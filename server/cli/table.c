@@ -161,6 +161,7 @@ void
 cli__table_print(struct cli__table *t, FILE *out)
 {
     size_t widths[CLI__COLUMNS_MAX];
+    SL_ASSERT(t->columns > 0);
     for (size_t c = 0; c < t->columns; c++) {
         widths[c] = width_of(t->heads[c]) - (t->heads[c][0] == '>' ? 1 : 0);
         for (size_t i = c; i < t->cells; i += t->columns) {
