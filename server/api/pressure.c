@@ -46,9 +46,10 @@
  *     meet OUT_OF_ORDER_SEQUENCE or 19 and are sent again in their order, as they are with Kafka.
  * The error comes with the longest throttle time, so that a refused client waits and does not spin.
  *
- * Finding out that it is over. While refusing, a journal admits what comes when nothing of it
- * waits: one request at a time is the probe. So nobody is refused for ever by a broker that has
- * stopped asking its store, and a probe costs one request's memory.
+ * Finding out that it is over. The roller says by itself that it has caught up. Otherwise, while
+ * refusing, a journal admits what comes when nothing of it waits: one request at a time is the
+ * probe. So nobody is refused for ever by a broker that has stopped asking its store, and a probe
+ * costs one request's memory.
  *
  * The shares are a part of `memory.budget`, cut into one for each journal, so that one journal
  * which is stuck leaves room for the others; the rest of the budget is for requests on their way
@@ -213,8 +214,12 @@ pressure_admits(struct pressure *p, uint32_t journal, int64_t now_ns)
     if (p == NULL || journal >= p->journals) {
         return true;
     }
-    return level_now(p, journal, now_ns) != PRESSURE_REFUSING ||
-           atomic_load(&p->gauges[journal].waiting) == 0;
+    struct gauge *g = &p->gauges[journal];
+    if (level_now(p, journal, now_ns) != PRESSURE_REFUSING) {
+        return true;
+    }
+    bool is_behind = atomic_load(&g->lag_pm) >= LAG_CAUGHT_UP_PM; /* no probe would tell more */
+    return !is_behind && atomic_load(&g->waiting) == 0;
 }
 
 void

@@ -36,7 +36,7 @@
 #include "base/counters.h"
 #include "partition/roller_int.h"
 
-enum { JOBS_MAX = 16, LOOKS_MAX = 64, AGED_EVERY = 4 };
+enum { JOBS_MAX = 16, LOOKS_MAX = 64, AGED_EVERY = 4, LAG_EVERY = 16 };
 #define TICK_NS SCHED_S
 #define IDLE_TICK_NS (30 * SCHED_S)
 #define IDLE_AFTER_NS (60 * SCHED_S)
@@ -316,6 +316,9 @@ shard__roller_entry(struct shard *sh, const struct entry_header *h)
     live__entry(&sh->live, h, sched_wall_ms(shard_sched(sh)));
     sh->roll.applied_ns = now;
     *(is_own ? &sh->roll.own_ns : &sh->roll.foreign_ns) = now;
+    if (sh->live.applied % LAG_EVERY == 0) {
+        tell_lag(sh);
+    }
 }
 
 void

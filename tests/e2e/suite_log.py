@@ -3,15 +3,19 @@
 
 Segments are read by kfsreader.py, the whole log by logreader.py, both written from docs/formats.md alone.
 """
+import json
 import struct
+import subprocess
 import threading
 import time
 
+from brokers import BUILD
+from clients import Row
 from filestore import crc32c, read_store
 from harness import eventually, expect, expect_true, test
 from kfsreader import read_bucket
 from logreader import read_log
-from rawkafka import make_batch
+from rawkafka import Client, make_batch
 
 NOW = int(time.time() * 1000)  # what is older than retention.ms would go
 # Everything small and soon, so that minutes of a log's life pass in seconds.
@@ -67,7 +71,7 @@ def l01_records_move_into_segments(env):
     expect(raw.list_offset(topic, 1, -1)["offset"], 600, "the end")
     eventually(lambda: len(entries(broker)) < 20, 30, "entries are collected", every=0.5)
     volumes = len(list((broker.dir / "+volumes").glob("*.vol")))
-    for _ in range(3):
+    for _ in range(2 if env.everything else 1):
         produce(raw, topic, 0, 200)
         end = raw.list_offset(topic, 0, -1)["offset"]
         eventually(lambda e=end: rolled(broker, topic) == e, 30, "rolled")
@@ -166,6 +170,63 @@ def l04_what_lies_under_a_segments_name(env):
         left.unlink()
     segments = expect_readable(broker, topic, wanted, 3)
     expect(segments[topic, 1][0].last, sum(n for _, n in batches) - 1, "the extent that was adopted")
+
+
+@test(brokers=("sluice",), stores=("s3",), timeout=120)
+def l05_two_rollers_in_the_weather(env):
+    """Answers lost, refused and late; what was acknowledged is read back from segments."""
+    small = [o for o in SOON if not o.startswith("storage.")]
+    one, two = env.own(options=small), env.own(options=small, node_id=2)
+    raws = [env.client(one, timeout=60), env.client(two, timeout=60)]
+    topic = env.topic(client=raws[0])
+    eventually(lambda: raws[1].metadata([topic])["topics"][0]["error"] == 0, 30, "known at two")
+    program = env.program("confluent-kafka", one)
+    rows = [Row(b"value %d " % i + b"x" * 900, b"key %d" % i) for i in range(1000)]
+    for i in range(0, len(rows), 50):
+        program.produce_ok(topic, rows[i:i + 50], idempotent=True)
+    made = lambda b: counters(b)["roll_segments"]  # noqa: E731
+    eventually(lambda: made(one) + made(two) >= 5, 60, "segments are registered", every=1)
+    for raw in raws:
+        values = [r[3] for b in raw.read_batches(topic, 0) for r in b.records()]
+        expect(values, [r.value for r in rows], "what is read back")
+
+
+@test(brokers=("sluice",), timeout=120)
+def l06_the_roller_cannot_keep_up(env):
+    """Nothing can be rolled: producers are slowed down, then refused; then it goes on by itself."""
+    broker = env.own(options=SOON + ["journal.live.runs.max=1000"])
+    raw = env.client(broker)
+    topic = env.topic(client=raw)
+    blocked = broker.dir / "default"
+    blocked.write_bytes(b"")  # where the directory of the segments would be
+    answers = []
+
+    def push():
+        # A connection of its own: one that was told to wait is not read until then.
+        with Client(broker.address, 20) as one:
+            reply = one.call("Produce", 9, one.produce_body(topic, 0, make_batch([b"x" * 100])))
+        answers.append((reply["responses"][0]["partitions"][0]["error"], reply["throttle_time_ms"]))
+        return answers[-1][0]
+
+    for _ in range(3000):
+        if push() != 0:
+            break
+    expect(answers[-1], (19, 1000), "error and throttle time of a refusal")
+    expect_true(any(error == 0 and wait > 0 for error, wait in answers), "nobody was slowed down before")
+    accepted = sum(error == 0 for error, _ in answers)
+    expect_true(accepted < 1500, f"{accepted} batches were taken before one was refused")
+    expect_true(counters(broker)["produce_overload"] > 0, "the counter produce_overload")
+    blocked.unlink()
+    eventually(lambda: push() == 0 and answers[-1][1] == 0, 60, "producers are let go on", every=0.5)
+    expect_true(rolled(broker, topic) > 0, "nothing was rolled")
+    accepted = sum(error == 0 for error, _ in answers)
+    expect(sum(b.count for b in raw.read_batches(topic, 0)), accepted, "records")
+
+
+def counters(broker):
+    done = subprocess.run([str(BUILD / "sluice"), "status", "--address", broker.address, "--json",
+                           "--counters"], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)["broker"]["counters"]
 
 
 def handmade(body, records):

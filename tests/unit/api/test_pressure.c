@@ -196,6 +196,31 @@ policy__refusing_and_nothing_waits__one_request_probes(void **unused)
 }
 
 static void
+policy__roller_is_behind__throttles_then_refuses_until_it_caught_up(void **unused)
+{
+    (void)unused;
+    pressure_set_lag(p, 0, 500);
+    assert_int_equal(level(0), PRESSURE_NONE);
+    pressure_set_lag(p, 0, 600);
+    assert_int_equal(level(0), PRESSURE_SLOWING);
+    assert_int_equal(pressure_throttle_ms(p, 0, now), 200);
+    pressure_set_lag(p, 0, 1000);
+    pressure_begin(p, 0, 1000, now);
+    assert_false(pressure_admits(p, 0, now));
+    assert_int_equal(pressure_throttle_ms(p, 0, now), PRESSURE_THROTTLE_MAX_MS);
+    assert_true(pressure_admits(p, 1, now));
+    pressure_set_lag(p, 0, 950);
+    assert_false(pressure_admits(p, 0, now));
+    pressure_set_lag(p, 0, 899);
+    assert_true(pressure_admits(p, 0, now));
+    assert_int_equal(pressure_throttle_ms(p, 0, now), 798);
+    pressure_set_lag(p, 0, 0);
+    assert_int_equal(level(0), PRESSURE_NONE);
+    pressure_set_lag(p, JOURNALS, 2000); /* there is no such journal */
+    pressure_set_lag(NULL, 0, 2000);
+}
+
+static void
 policy__slow_long_ago__is_forgotten(void **unused)
 {
     (void)unused;
@@ -475,6 +500,7 @@ main(void)
         POLICY_TEST(policy__share_of_memory_used_up__refuses_only_while_slow),
         POLICY_TEST(policy__refusing_and_nothing_waits__one_request_probes),
         POLICY_TEST(policy__slow_long_ago__is_forgotten),
+        POLICY_TEST(policy__roller_is_behind__throttles_then_refuses_until_it_caught_up),
         POLICY_TEST(policy__store_degraded_then_unavailable__throttles_then_refuses),
         POLICY_TEST(policy__without_pressure__everything_is_admitted),
         CLIENT_TEST(produce__its_journal_stalls__refused_at_once_and_told_to_wait),
