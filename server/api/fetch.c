@@ -43,6 +43,7 @@ struct fetch_group {
     struct fetch_part *first, **last;
     size_t part_count, pending;
     bool is_notified;
+    bool is_fresh;          /* [the shard's loop] its tail was seen a moment ago */
     struct sched_task task; /* read, and the way back */
     struct sched_task wait; /* may still be on its way when another group wakes the fetch */
     struct sched_task wake;
@@ -408,7 +409,7 @@ read_submit(const struct fetch *f, struct fetch_part *part)
     if (part->read.is_at_least_one && part->read.max_bytes == 0) {
         part->read.max_bytes = 1;
     }
-    part->read.is_tail_ok = f->has_waited || f->is_allotted;
+    part->read.is_tail_ok = f->has_waited || f->is_allotted || part->group->is_fresh;
     part->read.tail_deadline_ns = f->tail_deadline_ns;
     part->read.done = read_done;
     part->read.arg = part;
@@ -440,7 +441,8 @@ group_read(struct sched_task *task)
     struct fetch_group *g = SL_CONTAINER_OF(task, struct fetch_group, task);
     struct fetch *f = g->fetch;
     struct fetch_part *next;
-    g->pending = g->part_count + 1; /* reads may end at once */
+    g->pending = g->part_count + 1;                          /* reads may end at once */
+    g->is_fresh = journal_is_fresh(shard_journal(g->shard)); /* asked once, not for each of many */
     for (struct fetch_part *part = g->first; part != NULL; part = next) {
         next = part->next;
         if (f->has_waited) {
@@ -557,11 +559,13 @@ prepare_topic(struct fetch *f, const struct fetch_request_topic *in,
 {
     enum sl_err rc = SL_OK;
     struct topic *t = resolve(f, in, &rc);
+    struct fetch_response_partition blank;
+    fetch_response_partition_init(&blank);
     out->topic = in->topic;
     memcpy(out->topic_id, in->topic_id, sizeof(out->topic_id));
     for (size_t i = 0; i < in->partitions.count; i++, (*part)++) {
         struct fetch_response_partition *resp = &out->partitions.items[i];
-        fetch_response_partition_init(resp);
+        *resp = blank;
         resp->partition_index = in->partitions.items[i].partition;
         (*part)->resp = resp;
         (*part)->rc = rc;
