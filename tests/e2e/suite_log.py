@@ -223,6 +223,44 @@ def l06_the_roller_cannot_keep_up(env):
     expect(sum(b.count for b in raw.read_batches(topic, 0)), accepted, "records")
 
 
+@test(brokers=("sluice",), timeout=240, all_only=True)
+def l07_a_soak_stays_flat(env):
+    """Under sustained load neither the entries that are kept nor what a restart has to read grows."""
+    broker = env.own(options=["journal.log.segment.target.bytes=1MiB", "journal.roll.age.ms=3000",
+                              "journal.live.max.bytes=32MiB", "storage.volume.size=8MiB"] + SOON[2:-1])
+    topic = env.topic(8, client=env.client(broker))
+    trickle = env.topic(200, client=env.client(broker))
+    is_over, sent = threading.Event(), []
+
+    def write(p):
+        with Client(broker.address, 60) as raw:
+            while not is_over.is_set():
+                batch = make_batch([b"%d" % len(sent) + b"x" * 1000] * 30)
+                sent.append(raw.produce(topic, p, batch)["error"])
+                sent.append(raw.produce(trickle, len(sent) % 200, make_batch([b"now and then"]))["error"])
+
+    writers = [threading.Thread(target=write, args=(p,)) for p in range(8)]
+    for w in writers:
+        w.start()
+    samples = []
+    for _ in range(12):  # the load is what is sampled, hence the sleep
+        time.sleep(5)
+        samples.append((len(list((broker.dir / "+volumes").glob("*.vol"))), broker.status_kib() >> 10, len(sent)))
+    is_over.set()
+    for w in writers:
+        w.join()
+    expect(set(sent), {0}, "errors")
+    broker.kill()
+    broker.start()
+    print(f"    l07: volumes, MiB, requests every 5 s: {samples}; ready {broker.ready_s:.2f} s after kill -9")
+    early, late = max(s[0] for s in samples[2:6]), max(s[0] for s in samples[8:])
+    expect_true(late <= early * 2 + 4, f"volumes pile up: {samples}")
+    raw = env.client(broker)
+    eventually(lambda: raw.list_offset(topic, 0, -1)["error"] == 0, 30, "open")
+    ends = sum(raw.end_offset(topic, p) for p in range(8)) + sum(raw.end_offset(trickle, p) for p in range(200))
+    expect(ends, len(sent) // 2 * 31, "records")
+
+
 def counters(broker):
     done = subprocess.run([str(BUILD / "sluice"), "status", "--address", broker.address, "--json",
                            "--counters"], capture_output=True, text=True, timeout=60, check=True)
