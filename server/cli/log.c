@@ -20,6 +20,9 @@ cli__log(const struct cli__args *args)
     if (strcmp(args->word, "sweep") == 0) {
         return cli__log_sweep_main(args);
     }
-    (void)fprintf(stderr, "sluice log: cat TOPIC, verify, sweep, or import\n");
+    if (strcmp(args->word, "repair") == 0) {
+        return cli__log_repair_main(args);
+    }
+    (void)fprintf(stderr, "sluice log: cat TOPIC, verify, sweep, import, or repair\n");
     return EXIT_USAGE;
 }

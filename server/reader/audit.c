@@ -8,15 +8,31 @@
 #include <stdlib.h>
 
 void
-audit__found(struct audit *a, enum audit_kind kind, const char *key, const char *fmt, ...)
+audit__found(struct audit *a, struct audit_finding f, const char *fmt, ...)
 {
-    struct audit_finding f = {.kind = kind, .key = key};
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(f.text, sizeof(f.text), fmt, args);
     va_end(args);
-    a->totals.errors += kind == AUDIT_ERROR ? 1 : 0;
+    a->totals.errors += f.kind == AUDIT_ERROR ? 1 : 0;
     a->found(a->arg, &f);
+}
+
+struct audit_finding
+audit__at(enum audit_what what, const char *key, const struct audit_journal *j,
+          const struct audit_item *it)
+{
+    const struct audit_part *p = &j->parts[it->part];
+    return (struct audit_finding){.kind = AUDIT_ERROR,
+                                  .what = what,
+                                  .key = key,
+                                  .journal = j->index,
+                                  .topic_id = p->topic_id,
+                                  .partition = p->partition,
+                                  .base = it->base,
+                                  .last = it->next - 1,
+                                  .gen = it->gen,
+                                  .n = what == AUDIT_RUN ? it->n : 0};
 }
 
 /* --- what S says, copied --- */
@@ -78,6 +94,16 @@ copy_part(struct audit_journal *j, const struct part_state *p)
 }
 
 static void
+copy_losses(struct audit_journal *j, const struct state *st)
+{
+    j->loss_count = state_loss_count(st);
+    j->losses = (struct loss_ref *)sl_alloc((j->loss_count + 1) * sizeof(struct loss_ref));
+    for (size_t i = 0; i < j->loss_count; i++) {
+        j->losses[i] = *state_loss(st, i);
+    }
+}
+
+static void
 copy_here(void *arg)
 {
     struct copying *c = (struct copying *)arg;
@@ -94,6 +120,7 @@ copy_here(void *arg)
     for (struct part_state *p; (p = state_next_part(shard_state(sh), &pos));) {
         copy_part(j, p);
     }
+    copy_losses(j, shard_state(sh));
     j->garbage_count = state_garbage_count(shard_state(sh));
     j->garbage =
         (struct audit_garbage *)sl_alloc((j->garbage_count + 1) * sizeof(struct audit_garbage));
@@ -112,6 +139,7 @@ journal_free(struct audit_journal *j)
     sl_free(j->runs);
     sl_free(j->segments);
     sl_free(j->garbage);
+    sl_free(j->losses);
 }
 
 /* --- offsets --- */
@@ -132,7 +160,7 @@ check_density(struct audit *a, const struct audit_journal *j)
         }
         next = next < 0 ? p->start : next;
         if (next != p->end) {
-            audit__found(a, AUDIT_ERROR, NULL,
+            audit__found(a, (struct audit_finding){.kind = AUDIT_ERROR},
                          "journal %" PRIu32 ", %s partition %" PRId32 ": offsets %" PRId64
                          " to %" PRId64 " are held by no object",
                          j->index, audit__part_name(p).text, p->partition, next, p->end - 1);
@@ -147,12 +175,38 @@ audit__follows(struct audit *a, const struct audit_part *p, int64_t *next,
     int64_t from = *next < 0 ? p->start : *next;
     bool is_right = *next < 0 ? it->base <= from : it->base == from;
     if (!is_right) {
-        audit__found(a, AUDIT_ERROR, NULL,
+        audit__found(a, (struct audit_finding){.kind = AUDIT_ERROR},
                      "%s partition %" PRId32 ": offsets %" PRId64 " to %" PRId64
                      " are held by no object",
                      audit__part_name(p).text, p->partition, from, it->base - 1);
     }
     *next = it->next;
+}
+
+/* What was given up stays known, and is no error any more. */
+static void
+tell_losses(struct audit *a, const struct audit_journal *j)
+{
+    for (size_t i = 0; i < j->loss_count; i++) {
+        const struct loss_ref *l = &j->losses[i];
+        struct audit_part p = {.topic_id = l->topic_id, .partition = l->partition};
+        for (size_t k = 0; k < j->part_count; k++) {
+            bool is_it = uuid_eq(&j->parts[k].topic_id, &l->topic_id) && j->parts[k].dir[0] != '\0';
+            p = is_it ? j->parts[k] : p;
+        }
+        const struct audit_finding at = {.kind = AUDIT_NOTE,
+                                         .what = AUDIT_LOSS,
+                                         .journal = j->index,
+                                         .topic_id = l->topic_id,
+                                         .partition = l->partition,
+                                         .base = l->first,
+                                         .last = l->last};
+        audit__found(a, at,
+                     "%s partition %" PRId32 ": offsets %" PRId64 " to %" PRId64
+                     " were given up (%" PRId64 " ms): %s",
+                     audit__part_name(&p).text, l->partition, l->first, l->last, l->time_ms,
+                     l->reason);
+    }
 }
 
 struct audit_name
@@ -175,7 +229,9 @@ audit_journal(struct audit *a, struct reader *reader, struct audit_journal *j)
     run_on(a->bucket->sched, copy_here, &c);
     a->totals.journals++;
     if (j->rc != SL_OK) {
-        audit__found(a, AUDIT_ERROR, NULL, "journal %" PRIu32 " cannot be read: %s", j->index,
+        const struct audit_finding at = {
+            .kind = AUDIT_ERROR, .what = AUDIT_JOURNAL, .journal = j->index};
+        audit__found(a, at, "journal %" PRIu32 " cannot be read: %s", j->index,
                      j->why[0] != '\0' ? j->why : sl_err_text(j->rc));
         return SL_OK; /* the others are looked at */
     }
@@ -186,6 +242,7 @@ audit_journal(struct audit *a, struct reader *reader, struct audit_journal *j)
         return SL_OK;
     }
     check_density(a, j);
+    tell_losses(a, j);
     enum sl_err rc = audit__entries(a, j);
     return rc != SL_OK ? rc : audit__segments(a, j);
 }

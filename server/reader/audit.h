@@ -7,7 +7,8 @@
  * the snapshot has swallowed; that every live run lies in an entry of that chain and its bytes have
  * their checksum; that segments and runs follow each other without a hole from start to end; that
  * every segment is what S says (offsets, bytes, CRC), sound inside, and has its index.
- * Objects under the namespace that no journal knows are reported as orphans, which is no error.
+ * Objects under the namespace that no journal knows are reported as orphans, which is no error; nor
+ * is an entry that is damaged and holds nothing that anybody needs, nor what was given up.
  *
  * Threads: a thread that is no loop; it blocks. Memory: one object at a time, and 48 bytes for each
  * live run of a journal. */
@@ -21,9 +22,28 @@ enum audit_kind {
     AUDIT_NOTE   /* worth knowing */
 };
 
+/* What it is about, for who wants to do something about it (repair/). */
+enum audit_what {
+    AUDIT_OTHER,
+    AUDIT_JOURNAL, /* cannot be read: journal */
+    AUDIT_ENTRY,   /* is damaged or missing: journal, n */
+    AUDIT_RUN,     /* is lost: journal, topic_id, partition, base, last, n */
+    AUDIT_SEGMENT, /* is damaged or missing: journal, topic_id, partition, base, last, gen */
+    AUDIT_INDEX,   /* of a sound segment: the same */
+    AUDIT_LOSS,    /* was given up once: journal, topic_id, partition, base, last */
+    AUDIT_ORPHAN
+};
+
 struct audit_finding {
     enum audit_kind kind;
+    enum audit_what what;
     const char *key; /* the object, or NULL */
+    uint32_t journal;
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t base, last; /* offsets */
+    uint32_t gen;
+    uint64_t n;
     char text[400];
 };
 

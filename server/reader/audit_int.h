@@ -43,6 +43,8 @@ struct audit_journal {
     size_t run_count, segment_count;
     struct audit_garbage *garbage;
     size_t garbage_count;
+    struct loss_ref *losses;
+    size_t loss_count;
 };
 
 struct audit_name {
@@ -50,8 +52,12 @@ struct audit_name {
 };
 struct audit_name audit__part_name(const struct audit_part *p);
 
-void audit__found(struct audit *a, enum audit_kind kind, const char *key, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* Tells of f with this text. */
+void audit__found(struct audit *a, struct audit_finding f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What a finding about a run or segment says of where it is. */
+struct audit_finding audit__at(enum audit_what what, const char *key, const struct audit_journal *j,
+                               const struct audit_item *it);
 void audit__follows(struct audit *a, const struct audit_part *p, int64_t *next,
                     const struct audit_item *it);
 /* The chain of entries and the runs in them. Sorts j->runs by entry. */
@@ -59,8 +65,9 @@ enum sl_err audit__entries(struct audit *a, struct audit_journal *j);
 enum sl_err audit__segments(struct audit *a, const struct audit_journal *j);
 /* Objects under the namespace that none of the journals knows. */
 enum sl_err audit__orphans(struct audit *a, const struct audit_journal *all, uint32_t count);
-/* GET of [0, length) of an object, 0 for all of it. NULL in *ret: there is none. An error: the
- * store did not answer. */
-enum sl_err audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret);
+/* GET of [0, length) of an object, 0 for all of it. NULL in *ret: there is none. SL_ECORRUPT and
+ * err: the store says that it is damaged. Another error: the store did not answer. */
+enum sl_err audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret,
+                       struct sl_error *err);
 
 #endif

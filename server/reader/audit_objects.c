@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 enum sl_err
-audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret)
+audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret,
+           struct sl_error *err)
 {
     struct store_call call = {.kind = STORE_GET, .length = length};
     *ret = NULL;
@@ -21,9 +22,7 @@ audit__get(const struct audit *a, const char *key, uint64_t length, struct buf *
         return SL_OK;
     }
     if (call.outcome == STORE_ERROR && call.rc == SL_ECORRUPT) {
-        audit__found((struct audit *)a, AUDIT_ERROR, key, "the store says it is damaged: %s",
-                     call.why);
-        return SL_ECORRUPT;
+        return sl_error_set(err, SL_ECORRUPT, "the store says it is damaged: %s", call.why);
     }
     return call.outcome == STORE_ABSENT ? SL_OK : call.rc;
 }
@@ -36,6 +35,8 @@ struct chain {
     struct uuid expected; /* id of the next valid entry below ... */
     bool is_known;        /* ... unless one above it is missing */
     size_t left;          /* runs of entries at or below this one: j->runs[0 .. left) */
+    uint64_t n;           /* the one at hand */
+    uint64_t linked_by;   /* whose header says `expected`, when that is all that was read of it */
 };
 
 static int
@@ -50,7 +51,7 @@ static void
 lost_run(const struct chain *c, const char *key, const struct audit_item *r, const char *what)
 {
     const struct audit_part *p = &c->j->parts[r->part];
-    audit__found(c->a, AUDIT_ERROR, key,
+    audit__found(c->a, audit__at(AUDIT_RUN, key, c->j, r),
                  "%s, byte %" PRIu32 ": %s partition %" PRId32 " offsets %" PRId64 " to %" PRId64,
                  what, r->position, audit__part_name(p).text, p->partition, r->base, r->next - 1);
 }
@@ -85,6 +86,42 @@ check_run(const struct chain *c, const char *key, const struct buf *body,
     c->a->totals.bytes += r->length;
 }
 
+/* An entry that S stands behind, and where no record lives, is missed by nobody. */
+static struct audit_finding
+entry_at(const struct chain *c, const char *key, bool has_runs)
+{
+    bool is_missed = has_runs || c->n > c->j->status.snapshot_n;
+    return (struct audit_finding){.kind = is_missed ? AUDIT_ERROR : AUDIT_NOTE,
+                                  .what = AUDIT_ENTRY,
+                                  .key = key,
+                                  .journal = c->j->index,
+                                  .n = c->n};
+}
+
+/* The link from above does not fit. Is it itself damaged? Then nothing is known of this one. */
+static void
+doubt_link(struct chain *c)
+{
+    char key[STORE_KEY_MAX];
+    struct buf *body = NULL;
+    struct sl_error err = SL_ERROR_INIT;
+    struct entry_view e;
+    size_t need;
+    if (c->linked_by == 0) {
+        return;
+    }
+    entry_key(key, sizeof(key), c->a->bucket->prefix, c->j->index, c->linked_by);
+    enum sl_err rc = audit__get(c->a, key, 0, &body, &err);
+    if (rc == SL_ECORRUPT ||
+        (body != NULL && entry_parse(buf_span(body), &e, &need, &err) != SL_OK)) {
+        struct audit_finding f = entry_at(c, key, false);
+        f.n = c->linked_by;
+        audit__found(c->a, f, "%s; nothing is lost by that", err.msg);
+        c->is_known = false;
+    }
+    buf_unref(&body);
+}
+
 /* Is it the entry that the valid one above names? Then it says which comes below. Another one is
  * void, and S may hold nothing of it. */
 static void
@@ -94,20 +131,37 @@ follow_link(struct chain *c, const char *key, struct span object, bool is_whole)
     struct entry_view e;
     size_t need;
     if (is_whole && entry_parse(object, &e, &need, &err) != SL_OK) {
-        audit__found(c->a, AUDIT_ERROR, key, "%s",
+        audit__found(c->a, entry_at(c, key, true), "%s",
                      err.msg[0] != '\0' ? err.msg : "the entry is cut short");
         c->is_known = false;
         return;
     }
+    if (c->is_known && is_whole && !entry_peek_is(object.ptr, &c->expected)) {
+        doubt_link(c);
+    }
     if (c->is_known && !entry_peek_is(object.ptr, &c->expected)) {
         if (is_whole) {
-            audit__found(c->a, AUDIT_ERROR, key,
+            audit__found(c->a, entry_at(c, key, true),
                          "the entry is not in the chain, and the journal refers to records in it");
         }
         return;
     }
+    c->linked_by = is_whole ? 0 : c->n;
     c->expected = entry_peek_prev(object.ptr);
     c->is_known = true;
+}
+
+/* It cannot be read at all, and with it its runs: j->runs[left .. end). */
+static void
+lost_entry(const struct chain *c, const char *key, size_t end, const struct sl_error *err)
+{
+    bool has_runs = c->left < end;
+    audit__found(c->a, entry_at(c, key, has_runs), "%s%s",
+                 err->msg[0] != '\0' ? err->msg : "the entry is missing",
+                 has_runs ? ", and with it records" : "; nothing is lost by that");
+    for (size_t i = c->left; i < end; i++) {
+        lost_run(c, key, &c->j->runs[i], "lost with it");
+    }
 }
 
 static enum sl_err
@@ -116,20 +170,18 @@ check_entry(struct chain *c, uint64_t n)
     const struct reader_options *o = c->a->bucket;
     char key[STORE_KEY_MAX];
     struct buf *body;
+    struct sl_error err = SL_ERROR_INIT;
     size_t end = c->left;
+    c->n = n;
     while (c->left > 0 && c->j->runs[c->left - 1].n == n) {
         c->left--;
     }
     bool has_runs = c->left < end;
     entry_key(key, sizeof(key), o->prefix, c->j->index, n);
-    enum sl_err rc = audit__get(c->a, key, has_runs ? 0 : ENTRY_HEADER_BYTES, &body);
+    enum sl_err rc = audit__get(c->a, key, has_runs ? 0 : ENTRY_HEADER_BYTES, &body, &err);
     if (body == NULL || body->len < ENTRY_HEADER_BYTES) {
         if (rc == SL_OK || rc == SL_ECORRUPT) {
-            audit__found(c->a, AUDIT_ERROR, key, "the entry is missing%s",
-                         has_runs ? ", and with it records" : "");
-        }
-        for (size_t i = c->left; i < end && body == NULL && rc == SL_OK; i++) {
-            lost_run(c, key, &c->j->runs[i], "lost with it");
+            lost_entry(c, key, end, &err);
         }
         buf_unref(&body);
         c->is_known = false;
@@ -163,46 +215,52 @@ audit__entries(struct audit *a, struct audit_journal *j)
 /* --- segments --- */
 
 static void
-check_content(struct audit *a, const char *key, const struct audit_item *s, struct span object,
-              struct segment_view *v)
+check_content(struct audit *a, const struct audit_finding *at, const struct audit_item *s,
+              struct span object, struct segment_view *v)
 {
     struct sl_error err = SL_ERROR_INIT;
     if (segment_open(object, v, &err) != SL_OK || segment_verify(v, s->gen > 0, &err) != SL_OK) {
-        audit__found(a, AUDIT_ERROR, key, "%s; it holds offsets %" PRId64 " to %" PRId64, err.msg,
-                     s->base, s->next - 1);
+        audit__found(a, *at, "%s; it holds offsets %" PRId64 " to %" PRId64, err.msg, s->base,
+                     s->next - 1);
+        v->body.ptr = NULL;
     } else if (object.len != s->n || v->base_offset != s->base || v->last_offset != s->next - 1 ||
                v->crc != s->crc || (uint32_t)v->message_count != s->length) {
         audit__found(
-            a, AUDIT_ERROR, key,
+            a, *at,
             "it is sound, but not the segment that the journal registered: offsets %" PRId64
             " to %" PRId64 ", %" PRIu64 " bytes",
             s->base, s->next - 1, s->n);
+        v->body.ptr = NULL;
     }
 }
 
+/* Of a segment that is right. */
 static enum sl_err
-check_index(struct audit *a, const char *key, const struct segment_view *v)
+check_index(struct audit *a, const struct audit_finding *at, const struct segment_view *v)
 {
     struct sl_error err = SL_ERROR_INIT;
     struct segment_index ix;
     struct buf *index;
-    enum sl_err rc = audit__get(a, key, 0, &index);
+    enum sl_err rc = audit__get(a, at->key, 0, &index, &err);
     if (rc == SL_OK && index == NULL) {
-        audit__found(a, AUDIT_ERROR, key, "the index is missing; nothing is lost by that");
-    } else if (rc == SL_OK && (segment_index_open(buf_span(index), &ix, &err) != SL_OK ||
-                               segment_index_verify(&ix, v, &err) != SL_OK)) {
-        audit__found(a, AUDIT_ERROR, key, "%s; nothing is lost by that", err.msg);
+        audit__found(a, *at, "the index is missing; nothing is lost by that");
+    } else if (rc == SL_ECORRUPT ||
+               (rc == SL_OK && (segment_index_open(buf_span(index), &ix, &err) != SL_OK ||
+                                segment_index_verify(&ix, v, &err) != SL_OK))) {
+        audit__found(a, *at, "%s; nothing is lost by that", err.msg);
     }
     buf_unref(&index);
     return rc == SL_ECORRUPT ? SL_OK : rc;
 }
 
 static enum sl_err
-check_segment(struct audit *a, const struct audit_part *p, const struct audit_item *s)
+check_segment(struct audit *a, const struct audit_journal *j, const struct audit_item *s)
 {
+    const struct audit_part *p = &j->parts[s->part];
     char key[SEGMENT_KEY_MAX], index_key[SEGMENT_KEY_MAX];
     struct buf *body;
     struct segment_view v = {0};
+    struct sl_error err = SL_ERROR_INIT;
     const struct segment_name name = {.ns = span_cstr(a->bucket->segment_namespace),
                                       .topic = span_cstr(p->dir),
                                       .partition = p->partition,
@@ -212,18 +270,19 @@ check_segment(struct audit *a, const struct audit_part *p, const struct audit_it
         !segment_key(&name, SEGMENT_FILE_INDEX, index_key)) {
         return SL_OK;
     }
-    enum sl_err rc = audit__get(a, key, 0, &body);
-    if (rc == SL_OK && body == NULL) {
-        audit__found(a, AUDIT_ERROR, key,
-                     "the segment is missing, and with it offsets %" PRId64 " to %" PRId64, s->base,
-                     s->next - 1);
+    const struct audit_finding at = audit__at(AUDIT_SEGMENT, key, j, s);
+    const struct audit_finding index_at = audit__at(AUDIT_INDEX, index_key, j, s);
+    enum sl_err rc = audit__get(a, key, 0, &body, &err);
+    if (body == NULL && (rc == SL_OK || rc == SL_ECORRUPT)) {
+        audit__found(a, at, "%s, and with it offsets %" PRId64 " to %" PRId64,
+                     rc == SL_OK ? "the segment is missing" : err.msg, s->base, s->next - 1);
     }
     if (rc != SL_OK || body == NULL) {
         return rc == SL_ECORRUPT ? SL_OK : rc;
     }
     a->totals.bytes += body->len;
-    check_content(a, key, s, buf_span(body), &v);
-    rc = v.body.ptr == NULL ? SL_OK : check_index(a, index_key, &v);
+    check_content(a, &at, s, buf_span(body), &v);
+    rc = v.body.ptr == NULL ? SL_OK : check_index(a, &index_at, &v);
     buf_unref(&body);
     return rc;
 }
@@ -233,7 +292,7 @@ audit__segments(struct audit *a, const struct audit_journal *j)
 {
     enum sl_err rc = SL_OK;
     for (size_t i = 0; i < j->segment_count && rc == SL_OK; i++) {
-        rc = check_segment(a, &j->parts[j->segments[i].part], &j->segments[i]);
+        rc = check_segment(a, j, &j->segments[i]);
     }
     return rc;
 }

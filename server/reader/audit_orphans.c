@@ -156,8 +156,10 @@ tell(struct audit *a, const struct judge *jd, const struct store_listed *item)
     if (a->orphan != NULL) {
         a->orphan(a->arg, &o);
     } else {
-        audit__found(a, AUDIT_NOTE, o.key, "no journal refers to it (%llu bytes)",
-                     (unsigned long long)o.size_bytes);
+        audit__found(a,
+                     (struct audit_finding){
+                         .kind = AUDIT_NOTE, .what = AUDIT_ORPHAN, .key = o.key},
+                     "no journal refers to it (%llu bytes)", (unsigned long long)o.size_bytes);
     }
 }
 

@@ -193,18 +193,26 @@ told(const struct store_call *call, struct sl_error *err)
 }
 
 enum sl_err
-object_get(const struct reader_options *bucket, const char *key, struct buf **ret,
-           struct sl_error *err)
+object_get_range(const struct reader_options *bucket, const struct object_range *range,
+                 struct buf **ret, struct sl_error *err)
 {
-    struct store_call call = {.kind = STORE_GET};
+    struct store_call call = {.kind = STORE_GET, .offset = range->offset, .length = range->length};
     *ret = NULL;
-    (void)snprintf(call.key, sizeof(call.key), "%s", key);
+    (void)snprintf(call.key, sizeof(call.key), "%s", range->key);
     store_wait(bucket->sched, bucket->store, &call);
     if (call.outcome == STORE_DONE) {
         *ret = call.body;
         return SL_OK;
     }
     return call.outcome == STORE_ABSENT ? SL_OK : told(&call, err);
+}
+
+enum sl_err
+object_get(const struct reader_options *bucket, const char *key, struct buf **ret,
+           struct sl_error *err)
+{
+    const struct object_range all = {.key = key};
+    return object_get_range(bucket, &all, ret, err);
 }
 
 enum sl_err

@@ -34,6 +34,13 @@ enum sl_err log_writer_op(struct log_writer *w, uint32_t journal, enum item_kind
  * damaged; another error: the store did not answer. */
 enum sl_err object_get(const struct reader_options *bucket, const char *key, struct buf **ret,
                        struct sl_error *err);
+struct object_range {
+    const char *key;
+    uint64_t offset, length;
+};
+/* The same of a piece; less than length when the object ends within. */
+enum sl_err object_get_range(const struct reader_options *bucket, const struct object_range *range,
+                             struct buf **ret, struct sl_error *err);
 /* PUT. SL_EEXIST: if_absent, and there is one. */
 enum sl_err object_put(const struct reader_options *bucket, const char *key,
                        const struct buf *object, bool if_absent, struct sl_error *err);

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""p0x: `sluice log repair`: what is damaged is given up by name, and everything else is read again."""
+import json
+
+from filestore import read_store
+from harness import expect, expect_true, register, test
+from kfsreader import read_bucket
+from logreader import read_log
+from rawkafka import make_batch, parse_batches
+from suite_reader import (delete, destroy, flip, flip_head, rolled, seg_exchange, seg_flip, seg_remove,
+                          seg_truncate, sluice)
+from suite_storage import entries_by_journal
+
+
+def repair(broker, *words, status=0):
+    done = sluice(broker, "log", "repair", "--json", *words)
+    expect(done.returncode, status, f"status of log repair {words}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def verify(broker, status=0):
+    done = sluice(broker, "log", "verify", "--json")
+    expect(done.returncode, status, f"status of log verify: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def lost(report):
+    """{(topic, partition): offsets that are named}"""
+    rows = {}
+    for line in report["lines"]:
+        if "first" in line:
+            rows.setdefault((line["topic"], line["partition"]), set()).update(range(line["first"], line["last"] + 1))
+    return rows
+
+
+def files(broker):
+    return {p.relative_to(broker.dir).as_posix(): p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}
+
+
+def repaired(broker):
+    """Dry run, repair, verify: what was given up. Nothing that was there is touched."""
+    verify(broker, status=1)
+    before = files(broker)
+    dry = repair(broker, status=1)
+    expect(files(broker), before, "a dry run")
+    expect(dry["executed"], False, "a dry run says so")
+    done = repair(broker, "--accept-loss")
+    expect(lost(done), lost(dry), "what the dry run said and what was done")
+    expect(done["not_repaired"], 0, "not repaired")
+    after = files(broker)
+    changed = [k for k in before if after.get(k) != before[k] and not k.endswith(".index")]
+    expect(changed, [], "originals that were touched")
+    report = verify(broker)
+    noted = [f["text"] for f in report["findings"] if "given up" in f["text"]]
+    expect(len(noted), done["losses"], f"losses that verify tells of: {report['findings']}")
+    for topic, p in lost(done):
+        expect_true(any(f"{topic} partition {p}:" in t for t in noted), f"{topic}/{p} is not among {noted}")
+    return lost(done), done
+
+
+def values(raw, topic, partition):
+    """{offset: value}, read from the first offset to the end as a consumer does."""
+    found, offset, end = {}, 0, raw.end_offset(topic, partition)
+    while offset < end:
+        row = raw.fetch(topic, partition, offset, max_wait_ms=100)
+        expect(row["error"], 0, f"{topic}/{partition} at {offset}")
+        batches = parse_batches(row["records"])
+        expect_true(batches, f"{topic}/{partition}: nothing at {offset}")
+        for batch in batches:
+            if batch.count:
+                found.update({r[0]: r[3] for r in batch.records() if r[0] >= offset})
+            offset = batch.next_offset
+    return found
+
+
+def damaged_segment(env, how):
+    """A segment of 40 batches of one record is damaged."""
+    broker, topic, paths = rolled(env)
+    before = paths[1].read_bytes()
+    how(paths)
+    damaged = paths[1].read_bytes() if paths[1].exists() else None
+    gone, done = repaired(broker)
+    offsets = gone[topic, 0]
+    first, end = int(paths[1].stem[-20:]), int(paths[2].stem[-20:])
+    expect_true(offsets <= set(range(first, end)), f"{offsets} are not of the segment {first} to {end - 1}")
+    expected = {seg_flip: 1, seg_truncate: 1, seg_exchange: end - first, seg_remove: end - first}[how]
+    expect(len(offsets), expected, "records given up")
+    expect((done["segments"], done["records_at_most"]), (1, expected), "what was repaired")
+    copy = broker.dir / "_sluice" / "damaged" / paths[1].relative_to(broker.dir)
+    if damaged is None:
+        paths[1].write_bytes(before)  # kfsreader.py looks at all files
+    else:
+        expect(read_store(broker.dir)[copy.relative_to(broker.dir).as_posix()], damaged, "the copy of what it was")
+    expect_true(read_log(broker.dir), "the independent reader")
+    broker.start()
+    raw = env.client(broker)
+    wanted = {o: b"0/%d" % o + b"x" * 10000 for o in range(40) if o not in offsets}
+    expect(values(raw, topic, 0), wanted, "what is served")
+    expect(len(values(raw, topic, 1)), 40, "the other partition")
+    for at in sorted(offsets):
+        row = raw.fetch(topic, 0, at, max_wait_ms=100)
+        expect(row["error"], 0, f"a fetch at {at}, within the hole")
+        expect_true(parse_batches(row["records"])[-1].next_offset > at, f"a fetch at {at} leads nowhere")
+    expect(raw.produce(topic, 0, make_batch([b"more"]))["base_offset"], 40, "producing goes on")
+    for name in ("kcat", "confluent-kafka"):
+        got = env.program(name, broker).consume(topic, 40 - len(offsets) + 1, timeout=20)
+        expect([o for o, _ in got], sorted(wanted) + [40], f"offsets that {name} reads")
+    broker.stop()
+    verify(broker)
+
+
+for damage in (seg_flip, seg_truncate, seg_exchange, seg_remove):
+    register(f"p01_repaired_{damage.__name__}", lambda env, how=damage: damaged_segment(env, how),
+             brokers=("sluice",))
+
+
+@test(brokers=("sluice",))
+def p02_indexes_cost_nothing(env):
+    """One is damaged, one is missing."""
+    broker, _, paths = rolled(env)
+    paths[0].with_suffix(".index").unlink()
+    index = paths[1].with_suffix(".index")
+    index.write_bytes(index.read_bytes()[:-1] + b"\7")
+    gone, done = repaired(broker)
+    expect((gone, done["indexes"], done["losses"]), ({}, 2, 0), "what was repaired")
+    read_bucket(broker.dir)
+
+
+def damaged_entry(env, how):
+    """One entry, beneath a snapshot, with runs of several partitions."""
+    broker = env.own(options=["journal.snapshot.entries=16"])
+    raw = env.client(broker)
+    topic = env.topic(partitions=12, client=raw)
+    for i in range(10):
+        for p in range(12):
+            expect(raw.produce(topic, p, make_batch([b"%d-%d" % (p, i), b"x"]))["error"], 0, "produce")
+    broker.stop()
+    journals = entries_by_journal(broker.dir)
+    _, rows = max(((j, r) for j, r in journals.items() if j != "0"), key=lambda x: len(x[1]))
+    key, path, at, payload, length = rows[8]
+    with open(path, "r+b") as f:
+        how(f, at, payload, length)
+    gone, done = repaired(broker)
+    expect_true(done["runs"] > 0, f"no runs were rolled: {done}")
+    expect_true(sum(len(o) for o in gone.values()) <= 24, f"too much was given up: {gone}")
+    expect_true(all(key in line["key"] for line in done["lines"] if "first" in line), f"{key} is not named")
+    broker.start()
+    raw = env.client(broker)
+    for p in range(12):
+        expect(sorted(values(raw, topic, p)), [o for o in range(20) if o not in gone.get((topic, p), ())],
+               f"partition {p}")
+        expect(raw.produce(topic, p, make_batch([b"more"]))["base_offset"], 20, "producing goes on")
+    broker.stop()
+    verify(broker)
+
+
+for damage in (flip, flip_head, destroy, delete):
+    register(f"p03_repaired_entry_{damage.__name__}", lambda env, how=damage: damaged_entry(env, how),
+             brokers=("sluice",))
+
+
+@test(brokers=("sluice",))
+def p04_a_journal_that_does_not_open(env):
+    """Nothing is repaired; what to do is said."""
+    broker = env.own(options=["journal.snapshot.entries=1000000"])
+    raw = env.client(broker)
+    topic = env.topic(partitions=4, client=raw)
+    for i in range(40):
+        expect(raw.produce(topic, i % 4, make_batch([b"%d" % i]))["error"], 0, "produce")
+    broker.kill()
+    _, rows = max(entries_by_journal(broker.dir).items(), key=lambda x: len(x[1]))
+    _, path, at, payload, length = rows[len(rows) // 2]
+    with open(path, "r+b") as f:
+        destroy(f, at, payload, length)
+    done = sluice(broker, "log", "repair", "--accept-loss")
+    expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
+    expect_true("restore the object" in done.stdout and "nothing is repaired" in done.stderr,
+                f"{done.stdout}{done.stderr}")
+
+
+@test(brokers=("sluice",))
+def p05_beside_a_running_broker(env):
+    """A segment goes missing under a broker: it serves the partition again when the tool is done."""
+    broker, topic, paths = rolled(env)
+    broker.start()
+    raw = env.client(broker)
+    paths[1].unlink()
+    done = repair(broker, "--accept-loss")
+    gone = lost(done)[topic, 0]
+    expect(sorted(values(raw, topic, 0)), [o for o in range(40) if o not in gone], "what is served")
+    verify(broker)
