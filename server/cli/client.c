@@ -91,7 +91,8 @@ address_connect(const char *address, int *ret_fd, struct sl_error *err)
     int why = errno;
     freeaddrinfo(list);
     if (fd < 0) {
-        return sl_error_sys(err, why, "cannot connect to %s", address);
+        (void)sl_error_sys(err, why, "cannot connect to %s", address);
+        return SL_EIO;
     }
     *ret_fd = fd;
     return SL_OK;
@@ -217,7 +218,8 @@ send_request(struct client *c, const struct client_question *q, struct sl_error 
     } else {
         put_u32(frame.data, (uint32_t)(frame.len - 4));
         if (!write_all(c->fd, bytes_span(&frame))) {
-            rc = sl_error_sys(err, errno, "%s does not answer", c->address);
+            (void)sl_error_sys(err, errno, "%s does not answer", c->address);
+            rc = SL_EIO;
         }
     }
     bytes_fini(&frame);
@@ -231,7 +233,8 @@ answer_read(struct client *c, struct span *ret, struct sl_error *err)
     int64_t deadline = now_ms() + CLIENT_ANSWER_MS;
     uint8_t size[4];
     if (!read_all(c->fd, size, sizeof(size), deadline)) {
-        return sl_error_sys(err, errno, "%s does not answer", c->address);
+        (void)sl_error_sys(err, errno, "%s does not answer", c->address);
+        return SL_EIO;
     }
     uint32_t n = get_u32(size);
     if (n > CLIENT_ANSWER_MAX) {
@@ -242,7 +245,8 @@ answer_read(struct client *c, struct span *ret, struct sl_error *err)
     *k = (struct kept){.next = c->answers, .body = buf_new(n)};
     c->answers = k;
     if (!read_all(c->fd, k->body->data, n, deadline)) {
-        return sl_error_sys(err, errno, "the answer of %s was cut off", c->address);
+        (void)sl_error_sys(err, errno, "the answer of %s was cut off", c->address);
+        return SL_EIO;
     }
     k->body->len = n;
     *ret = buf_span(k->body);
@@ -274,7 +278,11 @@ enum sl_err
 client_ask(struct client *c, const struct client_question *question, struct sl_error *err)
 {
     struct client_question q = *question;
+<<<<<<< HEAD
     struct span answer = {0};
+=======
+    struct span answer = span_of(NULL, 0);
+>>>>>>> 1952db7 (wip)
     if (c->fd < 0) {
         return sl_error_set(err, SL_EIO, "the connection to %s is lost", c->address);
     }
