@@ -278,11 +278,7 @@ enum sl_err
 client_ask(struct client *c, const struct client_question *question, struct sl_error *err)
 {
     struct client_question q = *question;
-<<<<<<< HEAD
     struct span answer = {0};
-=======
-    struct span answer = span_of(NULL, 0);
->>>>>>> 1952db7 (wip)
     if (c->fd < 0) {
         return sl_error_set(err, SL_EIO, "the connection to %s is lost", c->address);
     }
