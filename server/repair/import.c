@@ -333,6 +333,12 @@ may_import(struct import *i, const struct topic_plan *t)
 {
     int32_t last = t->parts[t->part_count - 1].partition;
     const char *why = NULL;
+    if (t->incarnation > 0 && i->im->topic == NULL) {
+        tell(i, IMPORT_NOTE, t->name, -1,
+             "left alone: a topic of this name was deleted here, and this may be what is left of "
+             "it");
+        return false;
+    }
     if (t->incarnation > 0) {
         why = "a topic of this name was deleted here: its directory may hold what was left of it";
     } else if (t->check == SL_EINVALID_TOPIC || !topic_name_is_valid(span_cstr(t->name))) {
@@ -437,7 +443,8 @@ import_topic(struct import *i, struct topic_plan *t)
     }
     bool is_right = may_import(i, t) && verify_topic(i, t) && import_verified(i, t);
     i->im->totals.topics += is_right ? 1 : 0;
-    i->im->totals.refused += is_right ? 0 : 1;
+    bool is_left = t->incarnation > 0 && i->im->topic == NULL;
+    i->im->totals.refused += is_right || is_left ? 0 : 1;
 }
 
 static void

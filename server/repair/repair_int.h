@@ -19,6 +19,7 @@ struct damage {
     uint32_t gen;
     uint64_t n;
     char *key;
+    bool is_hit; /* repair_runs.c: S has a live run that it is about */
 };
 
 struct repair {

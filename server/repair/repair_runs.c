@@ -38,18 +38,20 @@ struct search {
 };
 
 static int64_t
-damaged_through(const struct search *s, const struct part_state *part)
+damaged_through(struct search *s, const struct part_state *part)
 {
     int64_t through = -1;
     for (size_t i = 0; i < s->rp->count; i++) {
-        const struct damage *d = &s->rp->damages[i];
+        struct damage *d = &s->rp->damages[i];
         if (d->journal != s->journal || (d->what != AUDIT_ENTRY && d->what != AUDIT_RUN)) {
             continue;
         }
         for (size_t k = 0; k < part->run_count; k++) {
             const struct run_ref *r = part_run(part, k);
             int64_t last = r->base_offset + r->offset_count - 1;
-            through = last > through && is_hit(d, part, r) ? last : through;
+            bool is_it = is_hit(d, part, r);
+            d->is_hit = d->is_hit || is_it;
+            through = is_it && last > through ? last : through;
         }
     }
     return through;
@@ -219,6 +221,23 @@ treat(struct runs *rs, struct sl_error *err)
     return rc;
 }
 
+/* The audit found something, and S has no run for it any more. */
+static void
+tell_missed(struct repair *rp)
+{
+    for (size_t i = 0; i < rp->count; i++) {
+        const struct damage *d = &rp->damages[i];
+        if ((d->what == AUDIT_ENTRY || d->what == AUDIT_RUN) && !d->is_hit) {
+            struct patient p = {.rp = rp,
+                                .journal = d->journal,
+                                .topic_id = d->topic_id,
+                                .partition = d->partition};
+            repair__look(&p);
+            repair__failed(&p, d->key, "the log changed meanwhile; run it again");
+        }
+    }
+}
+
 enum sl_err
 repair__runs(struct repair *rp, struct sl_error *err)
 {
@@ -231,6 +250,9 @@ repair__runs(struct repair *rp, struct sl_error *err)
             sl_free(s.all[i].list);
         }
         sl_free(s.all);
+    }
+    if (rc == SL_OK) {
+        tell_missed(rp);
     }
     return rc;
 }

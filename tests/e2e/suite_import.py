@@ -152,10 +152,13 @@ def i03_what_is_refused(env):
     put_segment(broker.dir / "default" / "used" / "0", batches_of(0, 5, b"u"))
     (broker.dir / "default" / "clicks" / "readme").write_bytes(b"not a segment")
     done = report(broker, "--execute", status=1)
-    expect((done["topics"], done["refused"]), (1, 3), "clicks alone")
+    expect((done["topics"], done["refused"]), (1, 2), "clicks alone")
     text = "\n".join(lines(done, "refused"))
-    for what in (paths["orders", 2][1].name, "does not begin where", "was deleted here"):
+    for what in (paths["orders", 2][1].name, "does not begin where"):
         expect_true(what in text, f"{what} is not said: {text}")
+    expect_true("used/-1: left alone" in "\n".join(lines(done, "note")), "the name that was used is not told")
+    named = report(broker, "--execute", "--topic", "used", status=1)
+    expect_true("was deleted here" in "\n".join(lines(named, "refused")), "the name that was used is taken")
     expect_true("clicks/readme" in "\n".join(lines(done, "note")), "the stranger is not named")
     expect_true(all(t["error"] != 0 for t in raw.metadata(["orders"])["topics"]), "orders was created")
 

@@ -3,12 +3,14 @@
 import json
 
 from filestore import read_store
-from harness import expect, expect_true, register, test
+from harness import eventually, expect, expect_true, register, test
 from kfsreader import read_bucket
 from logreader import read_log
 from rawkafka import make_batch, parse_batches
+from suite_log import rolled as rolled_to
 from suite_reader import (delete, destroy, flip, flip_head, rolled, seg_exchange, seg_flip, seg_remove,
                           seg_truncate, sluice)
+from suite_retention import EAGER, OFTEN, is_tidy, latest, produce_keyed, wait_compacted
 from suite_storage import entries_by_journal
 
 
@@ -176,6 +178,38 @@ def p04_a_journal_that_does_not_open(env):
     expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
     expect_true("restore the object" in done.stdout and "nothing is repaired" in done.stderr,
                 f"{done.stdout}{done.stderr}")
+
+
+@test(brokers=("sluice",))
+def p06_a_compacted_segment(env):
+    """Its gaps are no losses; what was damaged is."""
+    broker = env.own(options=OFTEN)
+    raw = env.client(broker)
+    topic = env.topic(client=raw, configs=EAGER)
+    sent = []
+    for turn in range(100):
+        rows = [(b"key %d" % ((turn * 7 + i * i) % 301), b"%d %d " % (turn, i) + b"x" * 90) for i in range(20)]
+        produce_keyed(raw, topic, rows)
+        sent += rows
+    eventually(lambda: rolled_to(broker, topic) == len(sent), 30, "rolled")
+    wait_compacted(broker, topic, len(sent))
+    eventually(lambda: is_tidy(broker, topic), 30, "replaced segments are deleted")
+    broker.stop()
+    path = max((broker.dir / "default" / topic / "0").glob("*.kfs"), key=lambda p: p.stat().st_size)
+    expect_true("-" in path.stem[8:], f"{path.name} is not a compacted segment")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    gone, done = repaired(broker)
+    expect(done["losses"], 1, "holes")
+    expect_true(0 < done["records_at_most"] <= len(gone[topic, 0]) <= 60, f"{done}")
+    broker.start()
+    got = values(env.client(broker), topic, 0)
+    for _, (offset, value) in latest(sent).items():
+        if offset not in gone[topic, 0]:
+            expect(got.get(offset), value, f"offset {offset}")
+        else:
+            expect(got.get(offset), None, f"offset {offset}, which was given up")
 
 
 @test(brokers=("sluice",))
