@@ -57,7 +57,6 @@ cluster_open(const char *address, struct cluster *ret, struct sl_error *err)
     struct metadata_request_topic none;
     *ret = (struct cluster){.controller_id = -1};
     arena_init(&ret->arena, SCRATCH_MAX);
-    metadata_response_init(&md);
     metadata_request_init(&in);
     in.topics.items = &none;
     in.allow_auto_topic_creation = false;
