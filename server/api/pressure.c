@@ -9,8 +9,8 @@
  *   waiting  bytes of produce requests that are neither acknowledged nor refused
  *   store    its health (store/health.h), which knows of failures too, and of other traffic
  *   lag      how far the roller is behind (partition/roller.c): what is not rolled keeps entries in
- *            the store and runs in memory. From half of what is tolerable on, clients are slowed
- *            down, the more the nearer it is; at the whole they are refused.
+ *            the store and runs in memory. At half of what is tolerable it hurries; from six tenths
+ *            on clients are slowed down, the more the nearer it is; at the whole they are refused.
  *
  * The delay is not how long a request waits behind others: a store that is quick and has much to do
  * is no trouble. It empties the queue as fast as it can be filled, and TCP holds back whoever sends
@@ -66,7 +66,7 @@
 #define CALM_NS (250 * SCHED_MS)
 #define HARD_NS (5 * SCHED_S)
 #define SAMPLE_MAX_NS (2 * SCHED_S) /* longer than that counts as that: so that it is forgotten */
-enum { LAG_SLOWING_PM = 500, LAG_CAUGHT_UP_PM = 900, LAG_REFUSING_PM = 1000 };
+enum { LAG_SLOWING_PM = 600, LAG_CAUGHT_UP_PM = 900, LAG_REFUSING_PM = 1000 };
 #define HEALTH_AGE_NS (50 * SCHED_MS)
 #define HALVE_NS SCHED_S
 #define SMOOTH_NS (2 * SCHED_S)
@@ -275,7 +275,7 @@ throttle_of(struct pressure *p, struct gauge *g, enum pressure_level level, int6
     }
     int64_t ms = (delay_of(g, now) - CALM_NS) / SCHED_MS;
     int64_t least = health(p, now) != STORE_HEALTHY ? DEGRADED_MS : 0;
-    int64_t behind = (atomic_load(&g->lag_pm) - LAG_SLOWING_PM) * 2; /* up to the longest */
+    int64_t behind = (atomic_load(&g->lag_pm) - LAG_SLOWING_PM) * 5 / 2; /* up to the longest */
     least = behind > least ? behind : least;
     ms = ms < least ? least : ms;
     return (int32_t)(ms < PRESSURE_THROTTLE_MAX_MS ? ms : PRESSURE_THROTTLE_MAX_MS);

@@ -9,8 +9,7 @@
 
 enum {
     CHUNK_BYTES = 1 << 20,
-    SLICE_BYTES_MIN = 1 << 20,
-    RUNS_MAX = 200000,
+    WINDOW_BYTES = 24 << 20, /* well within what the cache keeps */
     TRIES_MAX = 8,
     CALL_TIMEOUT_MS = 60000
 };
@@ -20,6 +19,7 @@ enum {
 #define LOST_PAUSE_NS (600 * SCHED_S)
 
 static void put_index(struct roll_job *j);
+static void wake_readers(struct shard *sh);
 static void put_kfs(struct roll_job *j);
 
 /* --- permits --- */
@@ -34,60 +34,6 @@ reserve(struct roll_job *j, int64_t bytes, bool is_forced)
         return false;
     }
     j->reserved_bytes += bytes;
-    return true;
-}
-
-/* --- the plan --- */
-
-static size_t
-slice_bytes(const struct roll_job *j)
-{
-    size_t even = j->body_bytes / SEGMENT_SLICES_MAX + 1;
-    return even > SLICE_BYTES_MIN ? even : SLICE_BYTES_MIN;
-}
-
-static void
-plan_slices(struct roll_job *j, const struct part_state *p)
-{
-    size_t at = SEGMENT_HEADER_BYTES, room = 0, each = slice_bytes(j);
-    j->slice_count = 0;
-    for (size_t i = 0; i < p->run_count && part_run(p, i)->base_offset <= j->last; i++) {
-        const struct run_ref *r = part_run(p, i);
-        if (j->slice_count == 0 || (room >= each && j->slice_count < SEGMENT_SLICES_MAX)) {
-            j->slices[j->slice_count++] =
-                (struct segment_slice){(uint32_t)(r->base_offset - j->base), (uint32_t)at, -1};
-            room = 0;
-        }
-        struct segment_slice *s = &j->slices[j->slice_count - 1];
-        s->max_timestamp =
-            r->max_timestamp > s->max_timestamp ? r->max_timestamp : s->max_timestamp;
-        room += r->length;
-        at += r->length;
-    }
-}
-
-bool
-roll__plan(struct roll_job *j, const struct part_state *p, int64_t limit, int64_t last)
-{
-    int64_t bytes = 0, end = part_registered_end(p);
-    j->base = end;
-    for (size_t i = 0; i < p->run_count; i++) {
-        const struct run_ref *r = part_run(p, i);
-        bool is_enough = last >= 0 ? r->base_offset > last
-                                   : i == RUNS_MAX || (i > 0 && bytes + r->length > limit);
-        if (is_enough) {
-            break;
-        }
-        bytes += r->length;
-        end = r->base_offset + r->offset_count;
-    }
-    if (bytes == 0 || bytes >= (int64_t)SEGMENT_BYTES_MAX - ROLL_THEIRS_BYTES ||
-        end - j->base > (int64_t)UINT32_MAX || (last >= 0 && end != last + 1)) {
-        return false;
-    }
-    j->last = end - 1;
-    j->body_bytes = (size_t)bytes;
-    plan_slices(j, p);
     return true;
 }
 
@@ -120,6 +66,7 @@ begin_build(struct roll_job *j)
 {
     drop_built(j);
     j->next = j->base;
+    j->at_n = UINT64_MAX; /* until it reads */
     segment_builder_init(&j->builder, j->base, j->body_bytes);
     build_soon(j);
 }
@@ -166,13 +113,14 @@ roll__job_end(struct roll_job *j, int64_t pause_ns)
     list_remove(&j->node);
     sh->roll.job_count--;
     sl_free(j);
+    wake_readers(sh);
     roll__kick(sh);
 }
 
 void
 roll__job_stop(struct roll_job *j)
 {
-    if (j->retry.heap_pos != 0) {
+    if (j->retry.heap_pos != 0 || j->is_waiting) {
         sched_timer_stop(shard_sched(j->sh), &j->retry);
         roll__job_end(j, 0);
     }
@@ -292,14 +240,75 @@ read_done(struct part_read *r)
     take_read(SL_CONTAINER_OF(r, struct roll_job, read), r);
 }
 
+/* --- jobs read side by side
+ *
+ * An entry holds runs of many partitions, and the cache reads blocks of it. So that a block is read
+ * once for all jobs that want something of it, no job goes further than a window of entries ahead
+ * of the one that is furthest behind. That one never waits. */
+
+static uint64_t
+window_end(const struct shard *sh)
+{
+    uint64_t floor = UINT64_MAX;
+    LIST_FOREACH_SAFE(node, tmp, &sh->roll.jobs)
+    {
+        const struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
+        floor = j->at_n < floor ? j->at_n : floor;
+    }
+    uint64_t end = live__n_behind(&sh->live, floor, WINDOW_BYTES);
+    return end > floor ? end : floor;
+}
+
+/* Whoever waited and need not any more. */
+static void
+wake_readers(struct shard *sh)
+{
+    uint64_t end = window_end(sh);
+    LIST_FOREACH_SAFE(node, tmp, &sh->roll.jobs)
+    {
+        struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
+        if (j->is_waiting && j->at_n <= end) {
+            j->is_waiting = false;
+            build_soon(j);
+        }
+    }
+}
+
+/* What lies within the window, but not more than a chunk. 0: it has to wait. */
+static size_t
+chunk_bytes(struct roll_job *j, const struct part_state *p)
+{
+    const struct run_ref *r = part_find_run(p, j->next > p->start ? j->next : p->start);
+    size_t bytes = 0;
+    if (r == NULL) {
+        return CHUNK_BYTES; /* S moved on; the read will tell */
+    }
+    j->at_n = r->n;
+    uint64_t end = window_end(j->sh);
+    size_t i = (size_t)(r - part_run(p, 0));
+    for (; i < p->run_count && part_run(p, i)->n <= end; i++) {
+        if (bytes > 0 && bytes + part_run(p, i)->length > CHUNK_BYTES) {
+            break;
+        }
+        bytes += part_run(p, i)->length;
+    }
+    return bytes;
+}
+
 static void
 read_chunk(struct roll_job *j, const struct part_state *p)
 {
     size_t left = j->body_bytes + SEGMENT_HEADER_BYTES - j->builder.object->len;
+    size_t chunk = chunk_bytes(j, p);
+    wake_readers(j->sh);
+    if (chunk == 0) {
+        j->is_waiting = true;
+        return;
+    }
     j->read = (struct part_read){.topic_id = j->topic_id,
                                  .partition = j->partition,
                                  .offset = j->next > p->start ? j->next : p->start,
-                                 .max_bytes = left < CHUNK_BYTES ? left : CHUNK_BYTES,
+                                 .max_bytes = left < chunk ? left : chunk,
                                  .is_at_least_one = true,
                                  .is_tail_ok = true,
                                  .done = read_done};
@@ -309,6 +318,8 @@ read_chunk(struct roll_job *j, const struct part_state *p)
 static void
 built(struct roll_job *j)
 {
+    j->at_n = UINT64_MAX;
+    wake_readers(j->sh);
     j->body_crc = j->builder.crc;
     segment_builder_finish(&j->builder, sched_wall_ms(shard_sched(j->sh)), &j->files);
     if (j->is_adopting) {

@@ -36,7 +36,7 @@
 #include "base/counters.h"
 #include "partition/roller_int.h"
 
-enum { JOBS_MAX = 16, LOOKS_MAX = 64, AGED_EVERY = 4, LAG_EVERY = 16 };
+enum { JOBS_MAX = 64, LOOKS_MAX = 64, AGED_EVERY = 4, LAG_EVERY = 16 };
 #define TICK_NS SCHED_S
 #define IDLE_TICK_NS (30 * SCHED_S)
 #define IDLE_AFTER_NS (60 * SCHED_S)

@@ -24,7 +24,9 @@ struct roll_job {
     uint32_t slice_count;
 
     /* reading and building */
-    int64_t next; /* offset to read */
+    int64_t next;    /* offset to read */
+    uint64_t at_n;   /* the entry it is in; UINT64_MAX: reads no more */
+    bool is_waiting; /* for others that are far behind it */
     struct part_read read;
     struct bytes carry; /* the beginning of a batch that the next piece completes */
     struct segment_builder builder;
@@ -55,8 +57,8 @@ bool roll__job_start(struct shard *sh, struct partition *part, const char *dir, 
 void roll__job_stop(struct roll_job *j);
 /* Ends it. The partition is not looked at again before now + pause_ns. */
 void roll__job_end(struct roll_job *j, int64_t pause_ns);
-/* Takes runs up to limit bytes, or, when last >= 0, exactly those up to it. False: there is no such
- * extent in S. */
+/* roll_plan.c. Takes runs up to limit bytes, or, when last >= 0, exactly those up to it. False:
+ * there is no such extent in S. */
 bool roll__plan(struct roll_job *j, const struct part_state *p, int64_t limit, int64_t last);
 /* Reads and builds what was planned; then goes on where it belongs. */
 void roll__build(struct roll_job *j);

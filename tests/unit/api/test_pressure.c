@@ -199,11 +199,11 @@ static void
 policy__roller_is_behind__throttles_then_refuses_until_it_caught_up(void **unused)
 {
     (void)unused;
-    pressure_set_lag(p, 0, 500);
-    assert_int_equal(level(0), PRESSURE_NONE);
     pressure_set_lag(p, 0, 600);
+    assert_int_equal(level(0), PRESSURE_NONE);
+    pressure_set_lag(p, 0, 700);
     assert_int_equal(level(0), PRESSURE_SLOWING);
-    assert_int_equal(pressure_throttle_ms(p, 0, now), 200);
+    assert_int_equal(pressure_throttle_ms(p, 0, now), 250);
     pressure_set_lag(p, 0, 1000);
     pressure_begin(p, 0, 1000, now);
     assert_false(pressure_admits(p, 0, now));
@@ -213,7 +213,7 @@ policy__roller_is_behind__throttles_then_refuses_until_it_caught_up(void **unuse
     assert_false(pressure_admits(p, 0, now));
     pressure_set_lag(p, 0, 899);
     assert_true(pressure_admits(p, 0, now));
-    assert_int_equal(pressure_throttle_ms(p, 0, now), 798);
+    assert_int_equal(pressure_throttle_ms(p, 0, now), 747);
     pressure_set_lag(p, 0, 0);
     assert_int_equal(level(0), PRESSURE_NONE);
     pressure_set_lag(p, JOURNALS, 2000); /* there is no such journal */
