@@ -14,7 +14,7 @@ KINDS = {"versitygw": Versitygw, "radosgw": Radosgw}
 DEFAULT = "radosgw" if all(shutil.which(p) for p in PROGRAMS) else "versitygw"
 
 # What whole suites live through. Stalls cost the plugin's timeout, or half of it for a read, so there
-# are few; and an open reads what follows the snapshot one by one, so snapshots are not far apart.
+# are few; and an open waits for the slowest of its reads, so snapshots are not far apart.
 WEATHER = Faults(methods="PUT GET", latency_ms=8, codes="500 503 409", reset=.02, error=.03,
                  late=.02, twice=.02, lost_response=.02, error_after=.02, cut=.02, stall=.001,
                  stall_after=.001)

@@ -14,8 +14,12 @@ static void
 build(struct built *e, size_t data_bytes)
 {
     uint32_t position = 0;
-    *e = (struct built){
-        .h = {.journal = 3, .writer = 7, .n = 42, .acked_through = 41, .time_ms = 99}};
+    *e = (struct built){.h = {.journal = 3,
+                              .writer = 7,
+                              .n = 42,
+                              .acked_through = 41,
+                              .time_ms = 99,
+                              .round_ms = 180}};
     memset(e->h.id.b, 0x11, 16);
     memset(e->h.prev_id.b, 0x22, 16);
     memset(e->h.cluster.b, 0x33, 16);
@@ -44,6 +48,7 @@ seal__then_parse__gives_every_field_back(void **state)
     assert_int_equal(v.h.n, 42);
     assert_int_equal(v.h.acked_through, 41);
     assert_int_equal(v.h.time_ms, 99);
+    assert_int_equal(v.h.round_ms, 180);
     assert_int_equal(v.h.item_count, 2);
     assert_int_equal(v.h.data_bytes, 1000);
     assert_int_equal(v.h.head_bytes + v.h.data_bytes, e.object.len);
