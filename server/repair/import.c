@@ -102,7 +102,7 @@ add_found(struct import *i, const struct segment_name *n, enum segment_file file
         return;
     }
     if (!is_same) {
-        if (i->count == i->cap) {
+        if (i->found == NULL || i->count == i->cap) {
             i->cap = i->cap == 0 ? 64 : i->cap * 2;
             i->found = (struct found *)sl_realloc(i->found, i->cap * sizeof(struct found));
         }
