@@ -400,7 +400,7 @@ static void
 wait_events(void)
 {
     struct epoll_event events[256];
-    int n = epoll_wait(poller, events, 256, TICK_MS);
+    int n = epoll_wait(poller, events, 256, opt.rate > 0 ? 1 : TICK_MS); /* to be on time */
 
     for (int i = 0; i < n; i++) {
         struct member *m = events[i].data.ptr;
