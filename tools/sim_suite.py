@@ -4,9 +4,12 @@
 
     sim_suite.py BINARY [--all] [--seeds N] [--mistake-seeds N]
 
-The seeds are one test, each mistake is one test. The last line is `N passed, N failed`.
+The seeds are a test for each core, each mistake is one test; a simulator is one thread, so as many
+run as there are cores. The last line is `N passed, N failed`.
 """
 import argparse
+import concurrent.futures
+import os
 import subprocess
 import sys
 import time
@@ -24,6 +27,17 @@ def run(command, timeout):
         return None, (e.stdout or b"").decode(errors="replace") + f"\nnot finished in {timeout} s"
 
 
+def timed_run(words):
+    began = time.monotonic()
+    return run(words, 3600), time.monotonic() - began
+
+
+def ranges(last, parts):
+    """1..last in so many pieces, as the command line has them."""
+    ends = [last * i // parts for i in range(parts + 1)]
+    return [f"{a + 1}..{b}" for a, b in zip(ends, ends[1:]) if b > a]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
@@ -38,21 +52,21 @@ def main():
         print(listed)
         return 1
     # what, command, wanted status: 0 nothing found, 1 something found; 2 is a wrong command line
-    tests = [(f"seeds 1..{seeds}", ["--seeds", f"1..{seeds}"], 0)]
-    tests += [(f"seeds 1..{seeds // 4} with members of groups",
-               ["--members", "--seeds", f"1..{seeds // 4}"], 0)]
+    cores = os.cpu_count() or 1
+    tests = [(f"seeds {part}", ["--seeds", part], 0) for part in ranges(seeds, cores)]
+    tests += [(f"seeds {part} with members of groups", ["--members", "--seeds", part], 0)
+              for part in ranges(seeds // 4, cores)]
     tests += [(f"the mistake {m} is caught",
                ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
                (["--members"] if m.startswith("group_") else []), 1) for m in mistakes]
     passed = 0
-    for what, words, wanted in tests:
-        began = time.monotonic()
-        status, out = run([args.binary, *words], 3600)
-        passed += status == wanted
-        print("ok      " if status == wanted else "FAILED  ", what,
-              f"({time.monotonic() - began:.1f} s)", flush=True)
-        if status != wanted or wanted == 0:
-            print("\n".join("    " + line for line in out.splitlines()[-SHOWN_LINES:]))
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        runs = pool.map(timed_run, [[args.binary, *words] for _, words, _ in tests])
+        for (what, _, wanted), ((status, out), took) in zip(tests, runs):
+            passed += status == wanted
+            print("ok      " if status == wanted else "FAILED  ", what, f"({took:.1f} s)", flush=True)
+            if status != wanted or wanted == 0:
+                print("\n".join("    " + line for line in out.splitlines()[-SHOWN_LINES:]))
     print(f"{passed} passed, {len(tests) - passed} failed")
     return 0 if passed == len(tests) else 1
 

@@ -21,11 +21,18 @@ CACHE = ROOT / "build" / "e2e"
 PEER = ROOT / "tests" / "bench" / "kafka-peer"
 
 _given_ports = set()
+_lane = (0, 1)  # this process, of how many that start brokers beside each other
 _running = []
 
 
 class NotAvailable(Exception):
     """Something a test needs is not on this machine; the test is skipped with this reason."""
+
+
+def set_lane(lane, lanes):
+    """From now on free_port() gives no port that it gives in another lane."""
+    global _lane
+    _lane = (lane, lanes)
 
 
 def free_port():
@@ -34,7 +41,8 @@ def free_port():
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        if port not in _given_ports and port < 65000:
+        mine = (port >> 3) % _lane[1] == _lane[0]  # the kernel prefers odd ones, so not modulo 2
+        if mine and port not in _given_ports and port < 65000:
             _given_ports.add(port)
             return port
 

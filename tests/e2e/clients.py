@@ -5,6 +5,7 @@ A client that cannot be installed here raises NotAvailable with the reason; test
 then reported as skipped, by name.
 """
 import base64
+import fcntl
 import hashlib
 import queue
 import shutil
@@ -74,13 +75,16 @@ def need(program):
 
 
 def once(directory, text, install):
-    """Runs install(directory) unless it was done before for the same text."""
+    """Runs install(directory) unless it was done before for the same text. One process at a time."""
     stamp = CACHE / directory / "installed"
-    if not stamp.exists() or stamp.read_text() != text:
-        shutil.rmtree(stamp.parent, ignore_errors=True)
-        stamp.parent.mkdir(parents=True)
-        install(stamp.parent)
-        stamp.write_text(text)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{directory}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != text:
+            shutil.rmtree(stamp.parent, ignore_errors=True)
+            stamp.parent.mkdir(parents=True)
+            install(stamp.parent)
+            stamp.write_text(text)
     return stamp.parent
 
 

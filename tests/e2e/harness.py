@@ -21,12 +21,14 @@ class Test:
         self.brokers = options.pop("brokers", ("sluice", "kafka"))
         self.stores = options.pop("stores", ("file",))
         self.timeout = options.pop("timeout", 120)
+        self.together = options.pop("together", name)
         if options:
             raise ValueError(f"{name}: no such options: {options}")
 
 
 def register(name, run, **options):
-    """Options: all_only; brokers; stores, of "file" and "s3" (run.py --store); timeout (seconds)."""
+    """Options: all_only; brokers; stores, of "file" and "s3" (run.py --store); timeout (seconds);
+    together: tests that name the same run one after the other also with --jobs."""
     if name in TESTS:
         raise ValueError(f"two tests are named {name}")
     TESTS[name] = Test(name, run, **options)

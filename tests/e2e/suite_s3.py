@@ -26,7 +26,8 @@ def on_each_store(all_only=False, **options):
         for kind in KINDS:
             register(f"{function.__name__}_on_{kind}",
                      lambda env, kind=kind: function(env, env.shared.stores.bucket(kind)),
-                     all_only=all_only or kind != DEFAULT, brokers=("sluice",), **options)
+                     all_only=all_only or kind != DEFAULT, brokers=("sluice",),
+                     together=f"on {kind}", **options)
         return function
     return decorate
 
