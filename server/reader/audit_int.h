@@ -10,7 +10,7 @@ struct audit_part {
     struct uuid topic_id;
     int32_t partition;
     int64_t start, end;
-    int64_t registered_end; /* no segment of generation 0 below it can come any more */
+    int64_t registered_end;  /* no segment of generation 0 below it can come any more */
     char dir[TOPIC_DIR_MAX]; /* "": no segment yet */
 };
 

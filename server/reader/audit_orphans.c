@@ -157,8 +157,7 @@ tell(struct audit *a, const struct judge *jd, const struct store_listed *item)
         a->orphan(a->arg, &o);
     } else {
         audit__found(a,
-                     (struct audit_finding){
-                         .kind = AUDIT_NOTE, .what = AUDIT_ORPHAN, .key = o.key},
+                     (struct audit_finding){.kind = AUDIT_NOTE, .what = AUDIT_ORPHAN, .key = o.key},
                      "no journal refers to it (%llu bytes)", (unsigned long long)o.size_bytes);
     }
 }
