@@ -201,7 +201,9 @@ audit__entries(struct audit *a, struct audit_journal *j)
 {
     struct chain c = {
         .a = a, .j = j, .expected = j->status.safe_id, .is_known = true, .left = j->run_count};
-    qsort(j->runs, j->run_count, sizeof(j->runs[0]), by_entry);
+    if (j->run_count > 0) {
+        qsort(j->runs, j->run_count, sizeof(j->runs[0]), by_entry);
+    }
     enum sl_err rc = SL_OK;
     for (uint64_t n = j->status.safe; n > j->status.gc_boundary && rc == SL_OK; n--) {
         rc = check_entry(&c, n);
