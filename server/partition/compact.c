@@ -18,9 +18,11 @@
  * written when all classes are through. Nothing is ever called clean that was not compared with all
  * keys: else a tombstone could go while an older value of its key is still there.
  *
- * Offsets stay: batches keep theirs, with fewer records (wire/rewrite.h). The last batch of a
- * segment stays even when it is empty, so that the segments' offsets are walked to the end; other
- * empty ones go.
+ * Offsets stay: batches keep theirs, with fewer records (wire/rewrite.h), and those that have none
+ * left go. The last one that stays in a segment is said to reach to the segment's end (its last
+ * offset delta), so that readers get there. Of a segment of which nothing is left there is no
+ * object, only its offsets in S; readers go on with what follows. If nothing follows, an empty
+ * batch stays: somebody must say how far the log reaches.
  *
  * What is interrupted is not resumed but begun anew from S, which says what is clean. Each REPLACE
  * is right by itself: what it drops is obsolete by records that stay. A crash leaves at most one
@@ -92,6 +94,7 @@ compact__end(struct compact_job *j, const char *why)
     bytes_fini(&j->plain);
     bytes_fini(&j->kept);
     bytes_fini(&j->out);
+    bytes_fini(&j->held);
     bytes_fini(&j->op.payload);
     buf_unref(&j->call.body);
     sl_free(j);
@@ -318,17 +321,18 @@ wait_for_permit(struct compact_job *j)
 static void
 take_group(struct compact_job *j, const struct part_state *p)
 {
+    j->body_room = 0;
     for (size_t i = 0; i < j->group.count; i++) {
         const struct segment_ref *s = part_segment(p, j->group.first + i);
         j->sources[i] = (struct segment_source){s->base, s->gen};
         j->last = s->last;
+        j->body_room += s->bytes > 0 ? (size_t)s->bytes - FRAME_BYTES : 0;
         j->created_ms = i == 0 || s->created_ms > j->created_ms ? s->created_ms : j->created_ms;
     }
     j->base = j->sources[0].base;
     j->from = p->start > j->base ? p->start : j->base;
     j->gen = j->group.gen_max + 1;
     j->created_ms = j->group.kind == COMPACT_DIRTY ? 0 : j->created_ms;
-    j->body_room = (size_t)j->group.bytes - j->group.count * FRAME_BYTES;
     j->is_unknown = false;
     j->tries = j->gens = 0;
 }
@@ -386,6 +390,7 @@ job_new(struct shard *sh, const struct part_state *p, const struct compact_view 
     bytes_init(&j->plain, PLAIN_MAX);
     bytes_init(&j->kept, PLAIN_MAX);
     bytes_init(&j->out, PLAIN_MAX);
+    bytes_init(&j->held, PLAIN_MAX);
     j->total.began_ns = sched_now(s);
     return j;
 }

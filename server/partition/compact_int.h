@@ -50,10 +50,14 @@ struct compact_job {
     struct segment_slice slices[SEGMENT_SLICES_MAX];
     uint32_t slice_count;
     size_t slice_from;
+    struct bytes held; /* the last batch that stays, not in the builder yet ... */
+    struct batch_info held_info;
+    int64_t held_max_timestamp; /* ... of its records */
     int64_t max_timestamp;
     uint64_t dropped_records, dropped_batches;
     struct segment_files files;
     uint32_t body_crc, gen;
+    bool is_nothing; /* no record is left, and there will be no object */
 
     struct bytes plain, kept, out; /* scratch of one batch */
     struct compact_walk walk;
@@ -98,6 +102,8 @@ void compact__write(struct compact_job *j);
 
 /* compact_put.c: stores and registers what was built. */
 void compact__put(struct compact_job *j);
+/* Nothing was. */
+void compact__put_nothing(struct compact_job *j);
 void compact__call(struct compact_job *j, enum store_kind kind, enum segment_file file,
                    uint32_t gen, void (*done)(struct store_call *call));
 static inline struct compact_job *

@@ -61,6 +61,9 @@ kind_of(const struct segment_ref *s, const struct part_policy *policy, int64_t w
     if (s->gen == 0) {
         return COMPACT_DIRTY;
     }
+    if (s->bytes == 0) {
+        return COMPACT_SETTLED; /* nothing is left of it, tombstones neither */
+    }
     return is_older(s->created_ms, policy->delete_retention_ms, wall_ms) ? COMPACT_SETTLED
                                                                          : COMPACT_YOUNG;
 }

@@ -150,6 +150,13 @@ compact__put(struct compact_job *j)
     put_kfs(j);
 }
 
+void
+compact__put_nothing(struct compact_job *j)
+{
+    j->tries = 0;
+    replace(j);
+}
+
 /* --- refused --- */
 
 static bool
@@ -193,7 +200,7 @@ kfs_dropped(struct store_call *call)
 static void
 refused(struct compact_job *j)
 {
-    if (j->is_stopping || j->sh->mode != JOURNAL_LIVE || is_known(j)) {
+    if (j->is_nothing || j->is_stopping || j->sh->mode != JOURNAL_LIVE || is_known(j)) {
         compact__end(j, NULL);
         return;
     }
@@ -204,16 +211,22 @@ refused(struct compact_job *j)
 
 /* --- REPLACE --- */
 
+static uint64_t
+target_bytes(const struct compact_job *j)
+{
+    return j->is_nothing ? 0 : j->files.kfs->len;
+}
+
 static void
 note_replaced(struct compact_job *j)
 {
     j->total.groups++;
     j->total.records += j->dropped_records;
     j->total.bytes_in += j->group.bytes;
-    j->total.bytes_out += j->files.kfs->len;
+    j->total.bytes_out += target_bytes(j);
     counter_add(C_compact_segments, 1);
     counter_add(C_compact_records, (int64_t)j->dropped_records);
-    counter_add(C_compact_bytes, (int64_t)j->files.kfs->len);
+    counter_add(C_compact_bytes, (int64_t)target_bytes(j));
 }
 
 static void
@@ -242,13 +255,19 @@ replaced(struct op_proposal *op, enum sl_err rc)
 static void
 replace(struct compact_job *j)
 {
+    if (j->is_nothing) {
+        j->files.message_count = 0;
+        j->body_crc = 0;
+        j->slice_count = 0;
+        j->max_timestamp = -1;
+    }
     const struct replace_op r = {.topic_id = j->topic_id,
                                  .partition = j->partition,
                                  .sources = j->sources,
                                  .source_count = j->group.count,
                                  .target = {.base = j->base,
                                             .last = j->last,
-                                            .bytes = j->files.kfs->len,
+                                            .bytes = target_bytes(j),
                                             .max_timestamp = j->max_timestamp,
                                             .gen = j->gen,
                                             .record_count = (uint32_t)j->files.message_count,

@@ -60,18 +60,54 @@ more_room(struct compact_job *j)
     compact__write(j);
 }
 
+/* --- one batch is held back: it may have to reach further --- */
+
 static bool
-add(struct compact_job *j, const struct batch_rewrite *w, const struct batch_info *info)
+flush(struct compact_job *j)
 {
     struct sl_error err = SL_ERROR_INIT;
-    note_slice(j, info->base_offset, w->max_timestamp);
-    enum sl_err rc = segment_builder_add(&j->builder, w->batch, &err);
+    if (j->held.len == 0) {
+        return true;
+    }
+    note_slice(j, j->held_info.base_offset, j->held_max_timestamp);
+    enum sl_err rc = segment_builder_add(&j->builder, bytes_span(&j->held), &err);
+    bytes_clear(&j->held);
     if (rc == SL_ETOO_LARGE) {
         more_room(j);
     } else if (rc != SL_OK) {
         compact__end(j, err.msg);
     }
     return rc == SL_OK;
+}
+
+static bool
+hold(struct compact_job *j, const struct batch_rewrite *w)
+{
+    if (!flush(j)) {
+        return false;
+    }
+    bytes_append(&j->held, w->batch.ptr, w->batch.len);
+    j->held_max_timestamp = w->max_timestamp;
+    if (batch_info_read(bytes_span(&j->held), &j->held_info) != SL_OK) {
+        compact__end(j, "a batch is larger than can be held");
+        return false;
+    }
+    return true;
+}
+
+static bool
+can_reach_the_end(const struct compact_job *j)
+{
+    return j->held.len > 0 && j->last - j->held_info.base_offset <= INT32_MAX;
+}
+
+static void
+reach_the_end(struct compact_job *j)
+{
+    if (can_reach_the_end(j) && batch_last_offset(&j->held_info) < j->last) {
+        j->held_info.last_offset_delta = (int32_t)(j->last - j->held_info.base_offset);
+        batch_reseal(j->held.data, &j->held_info);
+    }
 }
 
 /* Stays as it is. */
@@ -106,30 +142,61 @@ write_batch(struct compact_job *j, const struct batch_info *info, struct span ba
         w.max_timestamp = info->max_timestamp;
     }
     j->dropped_records += (uint64_t)(info->count - w.count);
-    if (w.count == 0 && batch_last_offset(info) < j->last) {
+    if (w.count == 0 && (batch_last_offset(info) < j->last || can_reach_the_end(j))) {
         j->dropped_batches++;
         return true;
     }
-    return add(j, &w, info);
+    return hold(j, &w);
+}
+
+/* Readers find what comes behind. */
+static bool
+is_nothing_left(const struct compact_job *j, const struct part_state *p)
+{
+    bool is_empty = j->held.len == 0 || j->held_info.count == 0;
+    return is_empty && j->builder.index_count == 0 && j->last + 1 < p->end;
+}
+
+static bool
+is_as_before(const struct compact_job *j)
+{
+    return j->dropped_records + j->dropped_batches == 0 && j->group.count == 1 &&
+           j->group.kind != COMPACT_DIRTY && (!j->is_nothing || j->group.bytes == 0);
 }
 
 static void
-written(struct compact_job *j)
+finish(struct compact_job *j)
 {
-    bool is_as_before = j->dropped_records + j->dropped_batches == 0;
-    if (j->builder.next_offset != j->last + 1) {
-        compact__end(j, "the last batch of a segment is missing");
-        return;
-    }
-    if (is_as_before && j->group.count == 1 && j->group.kind != COMPACT_DIRTY) {
-        compact__next(j);
-        return;
-    }
     int64_t created_ms = j->created_ms != 0 ? j->created_ms : sched_wall_ms(shard_sched(j->sh));
     j->body_crc = j->builder.crc;
     segment_builder_finish(&j->builder, created_ms, &j->files);
     compact__walk_drop(j);
     compact__put(j);
+}
+
+static void
+written(struct compact_job *j)
+{
+    const struct part_state *p = compact__part(j);
+    if (p == NULL) {
+        return;
+    }
+    j->is_nothing = is_nothing_left(j, p);
+    reach_the_end(j);
+    if (!j->is_nothing && !flush(j)) {
+        return;
+    }
+    if (!j->is_nothing && j->builder.next_offset != j->last + 1) {
+        compact__end(j, "the last batch of a segment is missing");
+    } else if (is_as_before(j)) {
+        compact__next(j);
+    } else if (j->is_nothing) {
+        segment_builder_fini(&j->builder);
+        compact__walk_drop(j);
+        compact__put_nothing(j);
+    } else {
+        finish(j);
+    }
 }
 
 void
@@ -146,6 +213,7 @@ compact__write(struct compact_job *j)
     segment_builder_fini(&j->builder);
     segment_builder_init(&j->builder, j->base, j->body_room);
     j->builder.has_gaps = true;
+    bytes_clear(&j->held);
     j->slice_count = 0;
     j->max_timestamp = -1;
     j->at_record = j->dropped_records = j->dropped_batches = 0;

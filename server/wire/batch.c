@@ -289,6 +289,7 @@ batch_reseal(uint8_t *batch, const struct batch_info *info)
 {
     put_u32(batch + AT_LENGTH, info->size_bytes - BATCH_LENGTH_START);
     put_u16(batch + AT_ATTRIBUTES, (uint16_t)info->attributes);
+    put_u32(batch + AT_LAST_OFFSET_DELTA, (uint32_t)info->last_offset_delta);
     put_u64(batch + AT_MAX_TIMESTAMP, (uint64_t)info->max_timestamp);
     put_u32(batch + AT_COUNT, (uint32_t)info->count);
     put_u32(batch + AT_CRC, crc32c(0, batch + BATCH_CRC_START, info->size_bytes - BATCH_CRC_START));

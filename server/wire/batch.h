@@ -98,8 +98,8 @@ bool batch_next(struct span *run, struct batch_info *ret, struct span *ret_batch
 void batch_patch(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* Sets timestamp type and max timestamp and recomputes the CRC, in place. The batch is whole. */
 void batch_set_log_append_time(uint8_t *batch, int64_t now_ms);
-/* Writes size, attributes, largest timestamp and count of info into a whole batch whose records
- * were changed, and recomputes the CRC, in place. */
+/* Writes size, attributes, last offset delta, largest timestamp and count of info into a whole
+ * batch that was changed, and recomputes the CRC, in place. */
 void batch_reseal(uint8_t *batch, const struct batch_info *info);
 
 /* CRC-32C of all bytes of a run of whole batches, continued from crc, without reading large batches

@@ -123,11 +123,11 @@ class Journal:
                 ident = c.bytes(16)
                 self.parts = {k: p for k, p in self.parts.items() if k[0] != ident}
         elif kind == 34:
-            p, start = self.parts.get(c.take("16si")), c.take("q")
-            if p is not None and start > p.start:
-                p.start = min(start, p.end)
-                p.runs = [r for r in p.runs if r[1] + r[2] > p.start]
-                p.segments = [s for s in p.segments if s[1] >= p.start]
+            while c.at < c.end:
+                p, start = self.parts.get(c.take("16si")), c.take("q")
+                if p is not None and start > p.start:
+                    p.start, p.runs = min(start, p.end), [r for r in p.runs if r[1] + r[2] > start]
+                    p.segments = [s for s in p.segments if s[1] >= start]
         elif kind == 36:
             c.list(lambda: self.register(c, self.parts[c.take("16si")], c.bytes(c.take("H")).decode()))
         elif kind == 37:
@@ -153,7 +153,7 @@ class Journal:
 
     def batches(self, p):
         """Yields batch and number of records, every checksum compared: first the segments, then the runs."""
-        for base, last, size, generation in p.segments:
+        for base, last, size, generation in (s for s in p.segments if s[2]):
             key = f"{self.namespace}/{p.dir}/{p.index}/segment-{base:020}" + (f"-{generation}" if generation else "")
             kfs = self.objects.get(key + ".kfs", b"")
             segment = Segment(key + ".kfs", kfs, self.objects.get(key + ".index", b""))

@@ -129,6 +129,8 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(seg_left, "segment left behind that nobody refers to")                                       \
     X(seg_read, "registered segment compared with the truth")                                      \
     X(trim, "trim committed")                                                                      \
+    X(retained, "log start moved by retention")                                                    \
+    X(seg_compacted, "compacted segment judged")                                                   \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
@@ -220,6 +222,8 @@ struct knobs {
     bool is_rolling;
     int64_t roll_target, roll_age_ms, roll_live_max;
     unsigned roll_patience;
+    /* upkeep; interval 0: none */
+    int64_t upkeep_ms, upkeep_retention_bytes;
     size_t batch_max;
     int64_t append_deadline;
 };

@@ -358,7 +358,9 @@ print_summary(double seconds)
         C_journal_entries_void, C_journal_unknown,      C_journal_checks,
         C_journal_reopens,      C_journal_snapshots,    C_roll_segments,
         C_roll_bytes,           C_roll_adopted,         C_roll_foreign,
-        C_roll_orphans,         C_roll_retries,         C_garbage_deleted};
+        C_roll_orphans,         C_roll_retries,         C_garbage_deleted,
+        C_retention_trims,      C_compact_jobs,         C_compact_segments,
+        C_compact_lost};
     printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64
            " steps, %.1f virtual days in %.1f s\n",
            sum.seeds, sum.failed, sum.steps, sum.virtual_s / 86400, seconds);

@@ -331,6 +331,8 @@ rolls(struct knobs *k)
     k->roll_age_ms = rng_span(&r, SCHED_S, 10 * SIM_MIN) / SCHED_MS;
     k->roll_live_max = coin(500) ? rng_span(&r, 500, 50000) : INT64_C(1) << 30;
     k->roll_patience = coin(700) ? 1 : 2;
+    k->upkeep_ms = coin(700) ? rng_span(&r, SCHED_S, 5 * SIM_MIN) / SCHED_MS : 0;
+    k->upkeep_retention_bytes = coin(400) ? rng_span(&r, 1000, (int64_t)k->batch_max * 40) : -1;
 }
 
 void

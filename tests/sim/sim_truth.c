@@ -101,6 +101,22 @@ truth_append(uint32_t journal, uint64_t n, const struct sim_seen *s)
     }
 }
 
+/* Retention trims, too; whoever does, the start may be there from now on. */
+static void
+truth_trim(struct span op)
+{
+    for (; op.len >= 28; op = span_of(op.ptr + 28, op.len - 28)) {
+        for (int i = 0; i < sim.part_count; i++) {
+            struct sim_part *p = &sim.parts[i];
+            if (memcmp(p->topic_id.b, op.ptr, 16) == 0 && p->index == get_i32(op.ptr + 16) &&
+                p->trim_intent < get_i64(op.ptr + 20)) {
+                p->trim_intent = get_i64(op.ptr + 20);
+                sim_stat(ST_retained);
+            }
+        }
+    }
+}
+
 static void
 truth_ops(uint32_t journal, const struct sim_entry *e)
 {
@@ -112,6 +128,9 @@ truth_ops(uint32_t journal, const struct sim_entry *e)
             sim_violation("entries are whole", "journal %u: an item of %zu bytes", journal, len);
         }
         groups += kind == ITEM_GROUP || kind == ITEM_OFFSETS ? 1 : 0;
+        if (kind == ITEM_TRIM) {
+            truth_trim(span_of(e->index + at + 8, len));
+        }
         groups_truth_item(journal, kind, span_of(e->index + at + 8, len));
         topics_truth_item(kind, span_of(e->index + at + 8, len));
         at += 8 + len;

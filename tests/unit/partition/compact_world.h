@@ -91,6 +91,7 @@ append_keyed(size_t broker, const int *keys, int count, enum batch_codec codec)
     put_u32(batch.data + 53, UINT32_MAX);
     struct batch_info info = {.size_bytes = (uint32_t)batch.len,
                               .attributes = (int16_t)codec,
+                              .last_offset_delta = count - 1,
                               .max_timestamp = now + count - 1,
                               .count = count};
     batch_reseal(batch.data, &info);
@@ -269,6 +270,11 @@ judge_segments(size_t broker)
         struct segment_index ix;
         char tail[32] = "";
         const struct segment_ref *s = part_segment(p, i);
+        if (s->bytes == 0) { /* nothing is left of it; something must follow */
+            assert_true(s->gen > 0 && s->slice_count == 0 && s->record_count == 0);
+            assert_true(s->last + 1 < p->end);
+            continue;
+        }
         if (s->gen > 0) {
             (void)snprintf(tail, sizeof(tail), "-%u", s->gen);
         }

@@ -250,6 +250,7 @@ make_batch(struct bytes *out, struct compress_shape shape, int64_t base, int cou
     put_u64(out->data + 27, 1000000);
     struct batch_info info = {.size_bytes = (uint32_t)out->len,
                               .attributes = (int16_t)shape.codec,
+                              .last_offset_delta = count - 1,
                               .max_timestamp = 1000999,
                               .count = count};
     batch_reseal(out->data, &info);
