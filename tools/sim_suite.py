@@ -56,9 +56,12 @@ def main():
     tests = [(f"seeds {part}", ["--seeds", part], 0) for part in ranges(seeds, cores)]
     tests += [(f"seeds {part} with members of groups", ["--members", "--seeds", part], 0)
               for part in ranges(seeds // 4, cores)]
+    tests += [(f"seeds 1..{seeds // 5} with members of consumer groups, and of mixed ones",
+               ["--consumers", "--seeds", f"1..{seeds // 5}"], 0)]
     tests += [(f"the mistake {m} is caught",
                ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
-               (["--members"] if m.startswith("group_") else []), 1) for m in mistakes]
+               (["--members"] if m.startswith("group_") else
+                ["--consumers"] if m.startswith("consumer_") else []), 1) for m in mistakes]
     passed = 0
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         runs = pool.map(timed_run, [[args.binary, *words] for _, words, _ in tests])

@@ -178,6 +178,16 @@ inherit(struct group *g, struct heritage *from, struct arena *mem)
     group_facts_unref(&from->facts);
 }
 
+/* An empty consumer group may just have become a classic one, of which S knows nothing yet. */
+static int32_t
+generation_of(const struct group_facts *f)
+{
+    if (f == NULL) {
+        return 0;
+    }
+    return f->type == GROUP_CLASSIC ? f->generation : f->group_epoch;
+}
+
 int16_t
 consumer__upgrade(struct group *g, const char **ret_why)
 {
@@ -198,7 +208,7 @@ consumer__upgrade(struct group *g, const char **ret_why)
                             .base = gs == NULL ? 0 : gs->version,
                             .coordinator_epoch = old->coordinator_epoch,
                             .is_taken_over = old->is_taken_over};
-    from.generation = from.facts != NULL ? from.facts->generation : 0;
+    from.generation = generation_of(from.facts);
     if (old->member_count > 0) {
         say_moved(g, "consumer");
     }

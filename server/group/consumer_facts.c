@@ -17,6 +17,7 @@
  * what a member says that it owns it says once: before that is answered with nothing to tell, the
  * journal is read to its tail, or the broker that waits for it would never hear of it. */
 #include "group/consumer_int.h"
+#include "journal/mistakes.h"
 
 enum { STORE_TIMEOUT_S = 30, PARTITION_MAX = 1 << 20 };
 
@@ -244,6 +245,8 @@ error_of(enum sl_err rc)
 
 /* --- answers that wait --- */
 
+/* Who is not a member any more since is not told what it would have been told: its partitions may
+ * be another's by now, in the same op. */
 static void
 wait_over(struct cwait *w, int16_t error)
 {
@@ -253,6 +256,9 @@ wait_over(struct cwait *w, int16_t error)
     if (m != NULL && m->waiting > 0) {
         m->waiting--;
         consumer__session_start(m);
+    }
+    if (error == KAFKA_NONE && m == NULL && w->member_id.ptr != NULL) {
+        error = KAFKA_UNKNOWN_MEMBER_ID;
     }
     group_answer(w->call, error);
 }
@@ -391,7 +397,7 @@ void
 consumer__answer(struct consumer *c, struct group_call *call, struct cmember *m)
 {
     uint64_t seq = m == NULL ? c->seq : m->seq;
-    if (seq <= c->verified_seq) {
+    if (seq <= c->verified_seq || MISTAKE(consumer_tell_early)) {
         group_answer(call, KAFKA_NONE);
         return;
     }

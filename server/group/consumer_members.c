@@ -139,6 +139,7 @@ consumer__member_rename(struct cmember *m, struct span id)
     struct span old = m->id;
     m->id = group__span_keep(id); /* the caller may have given m->id itself */
     group__span_free(&old);
+    m->waiting = 0; /* answers that wait are the old one's; they do not hold this one's clock */
     map_add(&c->by_id, hash_bytes(m->id.ptr, m->id.len), m);
 }
 

@@ -14,7 +14,9 @@
 #include "group/consumer_int.h"
 #include "group/consumer_topics.h"
 
-enum { STRING_BYTES_MIN = 2, PARTS_BYTES_MIN = 6 };
+/* A client may have heard of partitions that this broker has not heard of yet. What it owns of them
+ * must not be taken for free; so many of them are believed. */
+enum { STRING_BYTES_MIN = 2, PARTS_BYTES_MIN = 6, PARTS_AHEAD = 256 };
 
 static struct span
 take_string(struct cursor *c)
@@ -117,7 +119,7 @@ consumer__parts_parse(struct consumer *c, struct span list, struct arena *mem,
         parts->indexes = (int32_t *)arena_array(mem, (size_t)n + 1, sizeof(int32_t));
         for (uint32_t k = 0; k < n && parts->indexes != NULL; k++) {
             int32_t index = cursor_i32(&in);
-            if (index >= 0 && index < f.count) {
+            if (index >= 0 && f.count > 0 && index - PARTS_AHEAD < f.count) {
                 parts->indexes[parts->count++] = index;
             }
         }

@@ -15,6 +15,7 @@
  * room for one owner (struct cpart), and being revoked is still being owned. What a member is told
  * is verified first (consumer_facts.c): a coordinator that was replaced grants nothing. */
 #include "group/consumer_int.h"
+#include "journal/mistakes.h"
 
 /* How far it got. */
 struct step {
@@ -83,11 +84,12 @@ grant(const struct cmember *m, const struct ctopic *t, struct cpart *p, struct s
     if (!is_to_have(m, t, p) || p->owner == m) {
         return true;
     }
-    if (p->owner != NULL) {
+    if (p->owner != NULL && !MISTAKE(consumer_grant_early)) {
         s->is_waiting_for_others = true;
         return true;
     }
     p->owner = (struct cmember *)(uintptr_t)m;
+    p->is_revoking = false;
     s->is_assignment_changed = true;
     return true;
 }
@@ -97,7 +99,7 @@ static bool
 owns_revoked(const struct cmember *m, const struct group_part_list *owned)
 {
     if (owned == NULL) {
-        return true;
+        return !MISTAKE(consumer_silence_frees);
     }
     for (uint32_t i = 0; i < owned->count; i++) {
         const struct ctopic *t = consumer__topic(m->group, &owned->topics[i].topic_id);

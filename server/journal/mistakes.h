@@ -27,7 +27,10 @@
     X(absent_is_tail, "19 a removed middle entry is taken as the tail")                            \
     X(visible_before_durable, "20 the store shows what power loss takes back")                     \
     X(group_sync_early, "21 an assignment is told before it is verified")                          \
-    X(group_other_ignored, "22 a coordinator goes on although another one moved the group")
+    X(group_other_ignored, "22 a coordinator goes on although another one moved the group")        \
+    X(consumer_grant_early, "23 a partition is granted before its owner has given it up")          \
+    X(consumer_tell_early, "24 a heartbeat is answered before its op is verified")                 \
+    X(consumer_silence_frees, "25 a heartbeat that says nothing frees what is being revoked")
 
 enum mistake {
     MISTAKE_NONE = 0,

@@ -13,6 +13,7 @@
  *     sim_broker.c  brokers and what happens to them
  *     sim_group.c   coordinators and commits, and the judge of both
  *     sim_member.c  members of live groups, and their judge
+ *     sim_peer*.c   members of groups of the consumer protocol, and of mixed ones, and their judge
  *     sim_topic.c   topics made, deleted and made again
  *     sim_client.c  producers;  sim_reader.c  readers;  sim_batch.c  record batches
  *     sim_pace.c    figures instead of judgements
@@ -163,6 +164,28 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(member_skipped, "static leader came back without a rebalance")                               \
     X(member_moved, "member told to look for the coordinator again")                               \
     X(member_loading, "member told that the coordinator is loading")                               \
+    X(peer_told, "consumer told its epoch")                                                        \
+    X(peer_granted, "consumer took partitions")                                                    \
+    X(peer_revoked, "consumer gave partitions up")                                                 \
+    X(peer_synced, "classic member of a mixed group told its assignment")                          \
+    X(peer_commit, "commit of a consumer acknowledged")                                            \
+    X(peer_stale, "commit of an older epoch refused")                                              \
+    X(peer_fetch, "committed offset fetched by a consumer")                                        \
+    X(peer_crashed, "consumer crashed")                                                            \
+    X(peer_left, "consumer left")                                                                  \
+    X(peer_left_static, "static consumer left for a while")                                        \
+    X(peer_slept, "consumer slept, and woke in the belief it had")                                 \
+    X(peer_changed, "consumer changed its subscription")                                           \
+    X(peer_unknown, "consumer told that it is unknown")                                            \
+    X(peer_fenced, "consumer fenced by its epoch")                                                 \
+    X(peer_replaced, "static consumer fenced by its successor")                                    \
+    X(peer_unreleased, "static consumer whose predecessor is still there")                         \
+    X(peer_moved, "consumer told to look for the coordinator again")                               \
+    X(peer_loading, "consumer told that the coordinator is loading")                               \
+    X(peer_lost_answer, "answer to a consumer lost")                                               \
+    X(peer_up, "classic group became a consumer group")                                            \
+    X(peer_down, "consumer group became a classic one")                                            \
+    X(peer_topics, "topics of consumers changed")                                                  \
     X(compared, "states of two brokers at one entry compared")
 
 enum sim_stat {
@@ -193,7 +216,8 @@ enum sim_stat {
     X(trim)                                                                                        \
     X(snap)                                                                                        \
     X(retire)                                                                                      \
-    X(expire) X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member)
+    X(expire)                                                                                      \
+    X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -460,6 +484,17 @@ void topics_compare(const struct sim_broker *b);
 /* Groups of every broker that stands at the end of the truth are the truth's. */
 void groups_compare(void);
 
+/* --- members of groups of the consumer protocol, and of mixed ones (sim_peer.c) */
+void peers_start(void);
+bool peers_truth_item(uint16_t kind, struct span payload);
+void peers_truth_reset(uint32_t journal);
+bool peers_are_done(void);
+bool peers_are_settled(void);
+void peers_explain(char *out, size_t cap);
+void peers_compare(const struct sim_broker *b, int journal);
+void peer_topics_broker_start(const struct sim_broker *b);
+const struct consumer_topics *peer_topics_of(const struct sim_broker *b);
+
 /* --- members of live groups (sim_member.c) */
 void members_start(void);
 void members_broker_start(struct sim_broker *b, int journal);
@@ -500,7 +535,7 @@ struct world {
     int64_t now;
     uint64_t steps, hash;
     int last_source, last_broker;
-    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group;
+    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group, r_peer;
     struct sim_sched *here;
     struct store *store;
     struct uuid cluster;
@@ -523,7 +558,7 @@ struct world {
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
-    bool is_group_forced, is_member_forced, is_roll_forced, is_pace;
+    bool is_group_forced, is_member_forced, is_peer_forced, is_roll_forced, is_pace;
     struct sim_result *result;
 };
 extern struct world sim;

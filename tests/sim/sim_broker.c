@@ -137,6 +137,7 @@ broker_start(struct sim_broker *b)
         sim_stat(ST_restart);
     }
     sim.here = b->sched;
+    peer_topics_broker_start(b);
     for (int j = 0; j < sim.k.journals; j++) {
         b->mode[j] = JOURNAL_CLOSED;
         b->shards[j] = new_shard(b, (uint32_t)j);

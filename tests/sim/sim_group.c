@@ -348,7 +348,7 @@ truth_retire_op(uint32_t journal, struct span rest)
 void
 groups_truth_item(uint32_t journal, uint16_t kind, struct span payload)
 {
-    if (members_truth_item(kind, payload)) {
+    if (members_truth_item(kind, payload) || peers_truth_item(kind, payload)) {
         return;
     }
     switch (kind) {
@@ -373,6 +373,7 @@ void
 groups_truth_reset(uint32_t journal)
 {
     members_truth_reset(journal);
+    peers_truth_reset(journal);
     for (int i = 0; i < GROUPS; i++) {
         if (gs.groups[i].journal == (int)journal) {
             gs.groups[i].truth = (struct truth_group){0};
@@ -464,6 +465,7 @@ compare_broker(const struct sim_broker *b, int journal)
         topics_compare(b);
     }
     members_compare(b, journal);
+    peers_compare(b, journal);
     for (int i = 0; i < GROUPS; i++) {
         if (gs.groups[i].journal == journal && gs.groups[i].id[0] != '\0') {
             compare_group(b, &gs.groups[i]);

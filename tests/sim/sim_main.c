@@ -6,6 +6,7 @@
  *     sim --groups ...                          consumer groups in every seed, not in some
  *     sim --rolls ...                           rollers in every seed, not in some
  *     sim --members ...                         live coordinators and members of classic groups too
+ *     sim --consumers ...                       members of the consumer protocol, and mixed groups
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
  *     sim --regressions FILE                    the seeds of a file: "number  what it found"
  *     sim --pace[=SCENE] [--seed N]             figures: writers that compete, a long opening
@@ -158,6 +159,9 @@ print_off(void)
     }
     if (sim.is_member_forced) {
         printf(" --members");
+    }
+    if (sim.is_peer_forced) {
+        printf(" --consumers");
     }
     if (sim.is_roll_forced) {
         printf(" --rolls");
@@ -369,6 +373,9 @@ print_summary(double seconds)
         if (!sim.is_member_forced && strncmp(stat_names[i], "member_", 7) == 0) {
             continue;
         }
+        if (!sim.is_peer_forced && strncmp(stat_names[i], "peer_", 5) == 0) {
+            continue;
+        }
         printf("    %-18s %10" PRIu64 "  %s%s\n", stat_names[i], sum.stats[i], stat_texts[i],
                sum.stats[i] == 0 ? "   *** NEVER MET ***" : "");
     }
@@ -461,6 +468,7 @@ parse(int argc, char **argv)
                                           {"keep-going", no_argument, NULL, 'g'},
                                           {"groups", no_argument, NULL, 'G'},
                                           {"members", no_argument, NULL, 'E'},
+                                          {"consumers", no_argument, NULL, 'C'},
                                           {"rolls", no_argument, NULL, 'R'},
                                           {"pace", optional_argument, NULL, 'P'},
                                           {"regressions", required_argument, NULL, 'r'},
@@ -505,6 +513,9 @@ parse(int argc, char **argv)
             break;
         case 'E':
             sim.is_member_forced = true;
+            break;
+        case 'C':
+            sim.is_peer_forced = true;
             break;
         case 'P':
             opt.is_pace = true;

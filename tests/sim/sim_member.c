@@ -345,8 +345,12 @@ void
 members_broker_start(struct sim_broker *b, int journal)
 {
     struct group_options o = group_options_default();
-    if (sim.k.every[F_member] == 0) {
+    if (sim.k.every[F_member] == 0 && sim.k.every[F_peer] == 0) {
         return;
+    }
+    if (sim.k.every[F_peer] > 0) {
+        o.topics = peer_topics_of(b);
+        o.consumer_session_timeout_ms = 6000;
     }
     o.shard = b->shards[journal];
     o.initial_rebalance_delay_ms = 300;

@@ -315,7 +315,8 @@ members(struct knobs *k)
             k->every[f] = storm / between(8, 25);
         }
     }
-    k->every[F_member] = storm;
+    k->every[F_member] = sim.is_member_forced ? storm : 0;
+    k->every[F_peer] = sim.is_peer_forced ? storm : 0;
     k->long_gap_pm = 0; /* nobody waits for days while members heartbeat */
     k->gap_ns = k->gap_ns < SCHED_S / 4 ? k->gap_ns : SCHED_S / 4;
     k->every[F_group] = k->every[F_commit] = 0; /* whose groups have members that nobody hears of */
@@ -351,7 +352,7 @@ plan_make(struct knobs *k, uint64_t seed)
     if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
         groups(k);
     }
-    if (sim.is_member_forced) {
+    if (sim.is_member_forced || sim.is_peer_forced) {
         members(k);
     }
     if (sim.is_roll_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 3 == 1) {

@@ -30,6 +30,7 @@ seed_generators(uint64_t seed)
     sim.r_broker.s = rng_next(&r);
     put_u64(sim.cluster.b, rng_next(&r) | 1);
     sim.r_group.s = rng_next(&r); /* the last, so that the others stay as they were */
+    sim.r_peer.s = rng_next(&r);
     hash_set_seed(seed);
 }
 
@@ -66,7 +67,7 @@ boot(void)
 static bool
 is_produced(void)
 {
-    return sim.batches_left <= 0 && members_are_done();
+    return sim.batches_left <= 0 && members_are_done() && peers_are_done();
 }
 
 static bool
@@ -77,7 +78,8 @@ is_settled(void)
             return false;
         }
     }
-    return clients_are_idle() && members_are_settled();
+    bool are_peers_settled = peers_are_settled(); /* asked each time: it looks at the clock */
+    return clients_are_idle() && members_are_settled() && are_peers_settled;
 }
 
 static void
@@ -92,6 +94,7 @@ settle(void)
     if (!sim_run(is_settled, sim.now + settle_time())) {
         clients_explain(why, 100);
         members_explain(why + strlen(why), sizeof(why) - strlen(why));
+        peers_explain(why + strlen(why), sizeof(why) - strlen(why));
         sim_violation("every run settles", "modes %d %d %d / %d %d %d; %s",
                       (int)broker_mode(&sim.brokers[0], 0), (int)broker_mode(&sim.brokers[1], 0),
                       (int)broker_mode(&sim.brokers[2], 0), (int)broker_mode(&sim.brokers[0], 1),
@@ -196,6 +199,7 @@ sim_seed_run(uint64_t seed)
     ops_start();
     groups_start();
     members_start();
+    peers_start();
     faults_start();
     if (!sim_run(is_produced, sim.now + 3000 * SIM_DAY)) {
         sim_violation("every run settles", "clients cannot make their batches");

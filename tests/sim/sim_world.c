@@ -177,7 +177,7 @@ bool
 sim_run(bool (*stop)(void), int64_t until)
 {
     uint64_t budget = SIM_STEPS_MAX;
-    if (sim.k.every[F_member] > 0 || sim.is_pace) {
+    if (sim.k.every[F_member] > 0 || sim.k.every[F_peer] > 0 || sim.is_pace) {
         budget *= 10; /* heartbeats never end; nor do writers */
     }
     while (!stop()) {
