@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REOPEN_MAX = 100, WRITE_PARTS = 64, FILE_MODE = 0644, DIR_MODE = 0755 };
+enum { REOPEN_MAX = 100, SYNC_BYTES = 4 << 20, FILE_MODE = 0644, DIR_MODE = 0755 };
 
 /* ---- directories ---- */
 
@@ -92,54 +92,74 @@ dirs_make(sluice_instance *fs, const char *key)
 /* ---- writing ---- */
 
 /* Drops `done` bytes from the front of iov. */
-static void
-iov_advance(struct iovec **iov, int *count, size_t done)
+/* A put that is being written: how far, and how far that is synced. */
+struct writing {
+    sluice_instance *fs;
+    const struct fs_put *put;
+    int fd;
+    off_t at, synced;
+};
+
+static sluice_status
+sync_written(struct writing *w)
 {
-    while (*count > 0 && done >= (*iov)->iov_len) {
-        done -= (*iov)->iov_len;
-        (*iov)++;
-        (*count)--;
+    sluice_instance *fs = w->fs;
+    w->synced = w->at;
+    if (!fs->is_fsync || fs->io->fsync(w->fd) == 0) {
+        return SLUICE_OK;
     }
-    if (*count > 0) {
-        (*iov)->iov_base = (char *)(*iov)->iov_base + done;
-        (*iov)->iov_len -= done;
+    int failed = errno;
+    sluice_status rc = fs__fail_sys(fs, failed, "sync", w->put->key);
+    if (failed != ENOSPC && failed != EDQUOT) {
+        (void)fs__poison(fs, failed, "fsync", w->put->key);
+        rc = SLUICE_EIO; /* it has no name yet: nothing was stored */
     }
+    return rc;
 }
 
+/* Gives 0 or errno. */
 static int
-iov_write(sluice_instance *fs, int fd, struct iovec *iov, int count, off_t *at)
+bytes_write(struct writing *w, sluice_slice bytes)
 {
-    iov_advance(&iov, &count, 0);
-    while (count > 0) {
-        ssize_t n = fs->io->pwritev(fd, iov, count, *at);
+    while (bytes.len > 0) {
+        struct iovec iov = {(void *)(uintptr_t)bytes.ptr, bytes.len};
+        ssize_t n = w->fs->io->pwritev(w->fd, &iov, 1, w->at);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
             return n < 0 ? errno : EIO;
         }
-        *at += n;
-        iov_advance(&iov, &count, (size_t)n);
+        w->at += n;
+        bytes.ptr += n;
+        bytes.len -= (size_t)n;
     }
     return 0;
 }
 
-/* Writes all parts; gives 0 or errno. */
-static int
-parts_write(sluice_instance *fs, int fd, const struct fs_put *put)
+/* A large object is synced as it grows: 64 MiB that the disk gets all at once would stand before
+ * the journal's next write. */
+static sluice_status
+piece_write(struct writing *w, sluice_slice piece)
 {
-    off_t at = 0;
-    int failed = 0;
-    for (size_t i = 0; i < put->count && failed == 0; i += WRITE_PARTS) {
-        struct iovec iov[WRITE_PARTS];
-        size_t n = put->count - i < WRITE_PARTS ? put->count - i : WRITE_PARTS;
-        for (size_t k = 0; k < n; k++) {
-            iov[k].iov_base = (void *)(uintptr_t)put->parts[i + k].ptr;
-            iov[k].iov_len = put->parts[i + k].len;
-        }
-        failed = iov_write(fs, fd, iov, (int)n, &at);
+    int failed = bytes_write(w, piece);
+    if (failed != 0) {
+        return fs__fail_sys(w->fs, failed, "write", w->put->key);
     }
-    return failed;
+    return w->at - w->synced >= SYNC_BYTES ? sync_written(w) : SLUICE_OK;
+}
+
+static sluice_status
+part_write(struct writing *w, sluice_slice part)
+{
+    sluice_status rc = SLUICE_OK;
+    while (part.len > 0 && rc == SLUICE_OK) {
+        size_t n = part.len < SYNC_BYTES ? part.len : SYNC_BYTES;
+        rc = piece_write(w, (sluice_slice){part.ptr, n});
+        part.ptr += n;
+        part.len -= n;
+    }
+    return rc;
 }
 
 /* Writes and syncs the temporary file `tmp`. */
@@ -150,17 +170,13 @@ tmp_write(sluice_instance *fs, const char *tmp, const struct fs_put *put)
     if (fd < 0) {
         return fs__fail_sys(fs, errno, "create a file for", put->key);
     }
+    struct writing w = {.fs = fs, .put = put, .fd = fd};
     sluice_status rc = SLUICE_OK;
-    int failed = parts_write(fs, fd, put);
-    if (failed != 0) {
-        rc = fs__fail_sys(fs, failed, "write", put->key);
-    } else if (fs->is_fsync && fs->io->fsync(fd) != 0) {
-        failed = errno;
-        rc = fs__fail_sys(fs, failed, "sync", put->key);
-        if (failed != ENOSPC && failed != EDQUOT) {
-            (void)fs__poison(fs, failed, "fsync", put->key);
-            rc = SLUICE_EIO; /* it has no name yet: nothing was stored */
-        }
+    for (size_t i = 0; i < put->count && rc == SLUICE_OK; i++) {
+        rc = part_write(&w, put->parts[i]);
+    }
+    if (rc == SLUICE_OK && (w.synced < w.at || w.at == 0)) {
+        rc = sync_written(&w);
     }
     (void)fs->io->close(fd);
     return rc;
