@@ -43,7 +43,7 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--all", action="store_true", help="ten times as many seeds")
     parser.add_argument("--seeds", type=int, default=2000)
-    parser.add_argument("--mistake-seeds", type=int, default=2000)
+    parser.add_argument("--mistake-seeds", type=int, default=5000)
     args = parser.parse_args()
     seeds = args.seeds * (10 if args.all else 1)
     status, listed = run([args.binary, "--list-mistakes"], 60)
