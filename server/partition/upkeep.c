@@ -100,15 +100,23 @@ propose_trims(struct upkeep *u)
 
 /* --- one partition --- */
 
+static struct retention_now
+now_of(const struct upkeep *u, const struct part_state *p)
+{
+    const struct shard *sh = u->sh;
+    const struct partition *part = (const struct partition *)p->user; /* NULL: it has no run */
+    int64_t wall_ms = sched_wall_ms(sched_of(u));
+    return (struct retention_now){
+        .wall_ms = wall_ms,
+        .live_bytes = part == NULL ? 0 : (int64_t)part->live.bytes,
+        .live_since_ms = part == NULL ? wall_ms : live__time_of(&sh->live, part->live.first_n),
+        .roll_age_ms = sh->o.roll.age_ms};
+}
+
 static void
 look_at_retention(struct upkeep *u, struct part_state *p, const struct part_policy *policy)
 {
-    struct shard *sh = u->sh;
-    struct partition *part = shard__partition_of(p);
-    const struct retention_now now = {.wall_ms = sched_wall_ms(sched_of(u)),
-                                      .live_bytes = (int64_t)part->live.bytes,
-                                      .live_since_ms = live__time_of(&sh->live, part->live.first_n),
-                                      .roll_age_ms = sh->o.roll.age_ms};
+    const struct retention_now now = now_of(u, p);
     if (u->looks_at_retention) {
         int64_t start = retention_start(p, policy, &now);
         if (start > p->start) {
@@ -116,7 +124,7 @@ look_at_retention(struct upkeep *u, struct part_state *p, const struct part_poli
         }
     }
     if (retention_wants_roll(p, policy, &now)) {
-        roll__now(sh, part, policy);
+        roll__now(u->sh, shard__partition_of(p), policy);
     }
 }
 
