@@ -70,6 +70,14 @@ skip_class(const char *at, const char *end)
     return at < end ? at + 1 : end;
 }
 
+/* Steps over what "\Q" quotes; at: there. Gives where it ends. */
+static const char *
+skip_quoted(const char *at, const char *end)
+{
+    const char *close = (const char *)memmem(at, (size_t)(end - at), "\\E", 2);
+    return close != NULL ? close + 2 : end;
+}
+
 /* Gives a sentence when the pattern needs more than RE2 can, else NULL. PCRE2 judges the rest. */
 static const char *
 refuse(struct span pattern)
@@ -78,13 +86,10 @@ refuse(struct span pattern)
     const char *quantified = NULL; /* where a quantifier ended, NULL: none right here */
     while (at < end) {
         const char *why = NULL;
-        if (*at == '\\' && end - at > 1) {
-            if (at[1] == 'Q') {
-                const char *close = (const char *)memmem(at, (size_t)(end - at), "\\E", 2);
-                at = close != NULL ? close + 2 : end;
-                quantified = NULL;
-                continue;
-            }
+        if (*at == '\\' && end - at > 1 && at[1] == 'Q') {
+            at = skip_quoted(at, end);
+            quantified = NULL;
+        } else if (*at == '\\' && end - at > 1) {
             why = refuse_escape(at[1]);
             at += 2;
             quantified = NULL;
