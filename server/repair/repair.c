@@ -141,6 +141,7 @@ look_here(void *arg)
     (void)snprintf(p->topic, sizeof(p->topic), "%s", t != NULL ? t->name : id);
     p->is_there = part != NULL;
     p->start = part != NULL ? part->start : 0;
+    p->end = part != NULL ? part->end : 0;
     p->dir[0] = '\0';
     if (part != NULL && part_dir(part) != NULL) {
         (void)snprintf(p->dir, sizeof(p->dir), "%s", part_dir(part));
@@ -209,7 +210,12 @@ repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t g
     struct segment_files f = {0};
     enum sl_err rc = salvage_finish(s, last, now_ms(), &f, err);
     rc = rc != SL_OK ? rc : describe(&f, ret, err);
-    for (uint32_t i = 0; rc == SL_OK && p->rp->r->is_executed; i++) {
+    if (rc == SL_OK && s->is_empty && last + 1 != p->end) {
+        sl_free(ret->slices);
+        *ret = (struct segment_ref){
+            .base = f.base_offset, .last = last, .max_timestamp = -1, .gen = gen};
+    }
+    for (uint32_t i = 0; rc == SL_OK && ret->bytes > 0 && p->rp->r->is_executed; i++) {
         ret->gen = gen + i;
         rc = put_pair(p, &f, ret->gen, err);
         if (rc == SL_OK || rc != SL_EEXIST) {

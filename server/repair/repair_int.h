@@ -40,7 +40,7 @@ struct patient {
     char topic[TOPIC_DIR_MAX]; /* its name; of an unknown topic, its id */
     char dir[TOPIC_DIR_MAX];   /* "": not known, nothing can be written */
     bool is_there;
-    int64_t start;
+    int64_t start, end;
 };
 void repair__look(struct patient *p);
 
@@ -53,7 +53,8 @@ void repair__failed(const struct patient *p, const char *key, const char *why);
 bool repair__key(const struct patient *p, int64_t base, uint32_t gen, enum segment_file file,
                  char key[SEGMENT_KEY_MAX]);
 /* Finishes s, and puts both objects under the first free generation from gen on; fills *ret (slices
- * are the caller's). A dry run puts nothing. */
+ * are the caller's). A dry run puts nothing. Where nothing is left and something follows, there is
+ * no object. */
 enum sl_err repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t gen,
                         struct segment_ref *ret, struct sl_error *err);
 

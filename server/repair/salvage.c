@@ -12,9 +12,10 @@
  * From something damaged the way on is its length, if that leads to such a batch, else byte by
  * byte.
  *
- * A hole at the end of the segment is covered by an empty batch, as Kafka's cleaner leaves one: no
- * records, and a last offset. A reader that asks for an offset in a hole gets the next batch behind
- * it, and an empty one has an end that it goes on from. */
+ * A reader that asks for an offset in a hole gets the next batch behind it. A hole at the end of
+ * the segment is covered by the last batch: its last offset delta is made to reach to the end, as
+ * compaction does. Only where no batch is left an empty one covers it all: clients exist that do
+ * not bear a batch without records. */
 #include "repair/salvage.h"
 
 #include "base/crc32c.h"
@@ -27,7 +28,8 @@ void
 salvage_init(struct salvage *s, int64_t base, int64_t last, size_t body_bytes)
 {
     size_t empty = (size_t)((last - base) / INT32_MAX) + 2;
-    *s = (struct salvage){.next = base};
+    *s = (struct salvage){.next = base, .is_empty = true};
+    bytes_init(&s->held, SEGMENT_BYTES_MAX);
     segment_builder_init(&s->builder, base, body_bytes + empty * BATCH_HEADER_BYTES);
     s->builder.has_gaps = true;
 }
@@ -48,13 +50,25 @@ note_hole(struct salvage *s, int64_t first, int64_t last)
     s->holes[s->hole_count++] = (struct hole){first, last};
 }
 
+static enum sl_err
+flush(struct salvage *s, struct sl_error *err)
+{
+    enum sl_err rc =
+        s->held.len > 0 ? segment_builder_add(&s->builder, bytes_span(&s->held), err) : SL_OK;
+    bytes_clear(&s->held);
+    return rc;
+}
+
 enum sl_err
 salvage_add(struct salvage *s, struct span batches, struct sl_error *err)
 {
     struct span rest = batches, batch;
     struct batch_info info;
-    enum sl_err rc = segment_builder_add(&s->builder, batches, err);
+    enum sl_err rc = SL_OK;
     while (rc == SL_OK && batch_next(&rest, &info, &batch)) {
+        rc = flush(s, err);
+        bytes_append(&s->held, batch.ptr, batch.len);
+        s->is_empty = false;
         note_hole(s, s->next, info.base_offset - 1);
         s->next = batch_last_offset(&info) + 1;
         s->records += (uint64_t)info.count;
@@ -170,12 +184,30 @@ empty_batch(uint8_t out[BATCH_HEADER_BYTES], int64_t first, int32_t last_delta)
     put_u32(out + AT_CRC, crc32c(0, out + BATCH_CRC_START, BATCH_HEADER_BYTES - BATCH_CRC_START));
 }
 
+/* Makes the last batch end at last, if it can. */
+static void
+stretch(struct salvage *s, int64_t last)
+{
+    uint8_t *p = s->held.data;
+    if (s->held.len == 0 || s->next > last || last - get_i64(p) > INT32_MAX) {
+        return;
+    }
+    put_u32(p + AT_LAST_DELTA, (uint32_t)(last - get_i64(p)));
+    put_u32(p + AT_CRC, crc32c(0, p + BATCH_CRC_START, s->held.len - BATCH_CRC_START));
+    s->next = last + 1;
+}
+
 enum sl_err
 salvage_finish(struct salvage *s, int64_t last, int64_t created_ms, struct segment_files *files,
                struct sl_error *err)
 {
     uint8_t empty[BATCH_HEADER_BYTES];
     note_hole(s, s->next, last);
+    stretch(s, last);
+    enum sl_err flushed = flush(s, err);
+    if (flushed != SL_OK) {
+        return flushed;
+    }
     while (s->next <= last) {
         int64_t left = last - s->next;
         int32_t delta = left < INT32_MAX ? (int32_t)left : INT32_MAX;
@@ -194,6 +226,7 @@ void
 salvage_fini(struct salvage *s)
 {
     segment_builder_fini(&s->builder);
+    bytes_fini(&s->held);
     sl_free(s->holes);
     s->holes = NULL;
     s->hole_count = 0;

@@ -14,7 +14,9 @@ struct hole {
 
 struct salvage {
     struct segment_builder builder;
-    int64_t next; /* the first offset that nothing is known of yet */
+    struct bytes held; /* the last batch: it may have to reach to the segment's end */
+    bool is_empty;     /* no batch at all was taken */
+    int64_t next;      /* the first offset that nothing is known of yet */
     uint64_t records;
     bool has_gaps;      /* of compaction: what is missing between two batches was not lost ... */
     bool is_torn;       /* ... unless something damaged lies between them */

@@ -221,5 +221,6 @@ def p05_beside_a_running_broker(env):
     paths[1].unlink()
     done = repair(broker, "--accept-loss")
     gone = lost(done)[topic, 0]
+    eventually(lambda: raw.fetch(topic, 0, min(gone), max_wait_ms=100)["error"] == 0, 20, "the broker takes it up")
     expect(sorted(values(raw, topic, 0)), [o for o in range(40) if o not in gone], "what is served")
     verify(broker)
