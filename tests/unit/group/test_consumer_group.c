@@ -423,6 +423,40 @@ static__does_not_come_back__is_lost_with_its_session(void **unused)
     assert_int_equal(owned_count(&b), 6);
 }
 
+/* Its predecessor's answer waited for the store, and with it the clock of the session stood still.
+ */
+static void
+static__comes_back_while_its_leaving_waits__can_be_lost_again(void **unused)
+{
+    (void)unused;
+    struct peer a = peer_new("a"), b = peer_new("b"), again = peer_new("a2");
+    a.instance = again.instance = "one";
+    beat_all((struct peer *[]){&a, &b, NULL}, 4);
+    stall(&w.brokers[0]);
+    struct beating *l = NEW(struct beating);
+    l->h = (struct consumer_heartbeat){.member_id = span_cstr(a.id),
+                                       .member_epoch = CONSUMER_LEAVE_STATIC,
+                                       .instance_id = span_cstr(a.instance),
+                                       .rebalance_timeout_ms = -1,
+                                       .needs_member_id = true};
+    send_to(0, &l->h.call, "g", consumer_heartbeat_run, &l->is_done);
+    run_ms(10);
+    struct beating *back = beat_send(&again);
+    run_ms(10);
+    assert_false(l->is_done || back->is_done);
+    unstall(&w.brokers[0]);
+    settle();
+    assert_true(l->is_done);
+    group_call_fini(&l->h.call);
+    assert_int_equal(beat_take(&again, back), KAFKA_NONE);
+    assert_int_equal(owned_count(&again), 3);
+    for (int i = 0; i < 10; i++) { /* it crashes */
+        run_ms(5000);
+        (void)beat(&b);
+    }
+    assert_int_equal(owned_count(&b), 6);
+}
+
 static void
 static__instance_in_use__is_not_released(void **unused)
 {
@@ -705,6 +739,7 @@ main(void)
         TEST(session__store_keeps_it_waiting__its_clock_stands_still),
         TEST(static__leaves_for_a_while__keeps_its_partitions_for_who_comes_back),
         TEST(static__does_not_come_back__is_lost_with_its_session),
+        TEST(static__comes_back_while_its_leaving_waits__can_be_lost_again),
         TEST(static__instance_in_use__is_not_released),
         TEST(topic__grows__new_partitions_are_assigned),
         TEST(topic__deleted_and_created_again__is_another_topic),
