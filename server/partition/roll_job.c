@@ -414,9 +414,8 @@ kfs_put(struct store_call *call)
     if (roll__part(j) == NULL) {
         return;
     }
-    if (call->outcome == STORE_DONE) {
-        roll__settled(j);
-    } else if (call->outcome == STORE_EXISTS && MISTAKE(adopt_blindly)) {
+    bool is_believed = call->outcome == STORE_EXISTS && MISTAKE(adopt_blindly);
+    if (call->outcome == STORE_DONE || is_believed) {
         roll__settled(j);
     } else if (call->outcome == STORE_EXISTS) {
         roll__adopt(j);
