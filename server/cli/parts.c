@@ -47,7 +47,9 @@ compare(const void *one, const void *other)
 void
 cli__parts_sort(struct cli__parts *ps)
 {
-    qsort(ps->items, ps->count, sizeof(*ps->items), compare);
+    if (ps->count > 0) {
+        qsort(ps->items, ps->count, sizeof(*ps->items), compare);
+    }
 }
 
 struct cli__part *
