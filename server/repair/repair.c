@@ -218,7 +218,7 @@ repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t g
     for (uint32_t i = 0; rc == SL_OK && ret->bytes > 0 && p->rp->r->is_executed; i++) {
         ret->gen = gen + i;
         rc = put_pair(p, &f, ret->gen, err);
-        if (rc == SL_OK || rc != SL_EEXIST) {
+        if (rc != SL_EEXIST) {
             break;
         }
         rc = i < GENERATIONS
