@@ -4,6 +4,7 @@
 #include "base/gate.h"
 #include "plugin/crash.h"
 #include "plugin/instance.h"
+#include "reader/wait.h"
 #include "storage-fs/storage_fs.h"
 #include "store/plugin_store.h"
 #include "store/probe.h"
@@ -286,39 +287,6 @@ bucket_close(struct bucket *b)
     plugin_instance_close(&b->plugin);
 }
 
-/* --- one store call, waited for --- */
-
-struct waited_call {
-    struct store_call call; /* first member */
-    struct store *store;
-    struct gate gate;
-};
-
-static void
-waited_done(struct store_call *call)
-{
-    gate_pass(&((struct waited_call *)call)->gate);
-}
-
-static void
-waited_submit(void *arg)
-{
-    struct waited_call *w = (struct waited_call *)arg;
-    store_submit(w->store, &w->call);
-}
-
-static void
-call_and_wait(struct bucket *b, struct sched *home, struct waited_call *w)
-{
-    gate_init(&w->gate, 1);
-    w->store = b->store;
-    w->call.home = home;
-    w->call.done = waited_done;
-    run_on(home, waited_submit, w);
-    (void)gate_wait(&w->gate, -1);
-    gate_fini(&w->gate);
-}
-
 /* --- probe --- */
 
 struct waited_probe {
@@ -421,7 +389,7 @@ cluster_create(struct bucket *b, const struct config *cfg, struct sched *home, c
 {
     char text[256];
     char id[UUID_TEXT];
-    struct waited_call w = {.call = {.kind = STORE_PUT, .if_absent = true, .part_count = 1}};
+    struct store_call call = {.kind = STORE_PUT, .if_absent = true, .part_count = 1};
     struct new_id fresh = {.home = home};
     run_on(home, make_id, &fresh);
     uuid_text(&fresh.id, id);
@@ -431,9 +399,9 @@ cluster_create(struct bucket *b, const struct config *cfg, struct sched *home, c
                      FORMAT, FORMAT, FORMAT,
                      cfg->server.cluster_id[0] != '\0' ? cfg->server.cluster_id : id,
                      journals_of(b, cfg));
-    (void)snprintf(w.call.key, sizeof(w.call.key), "%s", key);
-    w.call.parts[0] = span_of(text, n > 0 ? (size_t)n : 0);
-    call_and_wait(b, home, &w); /* whatever came of it: what stands there now is read next */
+    (void)snprintf(call.key, sizeof(call.key), "%s", key);
+    call.parts[0] = span_of(text, n > 0 ? (size_t)n : 0);
+    store_wait(home, b->store, &call); /* whatever came of it: what stands there now is read next */
 }
 
 static enum sl_err
@@ -455,20 +423,20 @@ check_id(const struct bucket *b, const struct config *cfg, struct sl_error *err)
 static enum sl_err
 cluster_read(struct bucket *b, const struct config *cfg, struct sched *home, struct sl_error *err)
 {
-    struct waited_call w = {.call = {.kind = STORE_GET}};
-    (void)snprintf(w.call.key, sizeof(w.call.key), "%s/cluster.json", cfg->storage.prefix);
-    call_and_wait(b, home, &w);
-    if (w.call.outcome == STORE_DONE) {
-        enum sl_err rc = cluster_parse(b, w.call.key, buf_span(w.call.body), err);
-        buf_unref(&w.call.body);
+    struct store_call call = {.kind = STORE_GET};
+    (void)snprintf(call.key, sizeof(call.key), "%s/cluster.json", cfg->storage.prefix);
+    store_wait(home, b->store, &call);
+    if (call.outcome == STORE_DONE) {
+        enum sl_err rc = cluster_parse(b, call.key, buf_span(call.body), err);
+        buf_unref(&call.body);
         return rc != SL_OK ? rc : check_id(b, cfg, err);
     }
-    if (w.call.outcome == STORE_ABSENT) {
+    if (call.outcome == STORE_ABSENT) {
         return sl_error_set(err, SL_ENOENT,
                             "%s: there is no %s, so no broker has ever used this bucket", b->name,
-                            w.call.key);
+                            call.key);
     }
-    return sl_error_set(err, w.call.rc, "%s: %s: %s", b->name, w.call.key, w.call.why);
+    return sl_error_set(err, call.rc, "%s: %s: %s", b->name, call.key, call.why);
 }
 
 static enum sl_err
