@@ -160,17 +160,6 @@ print_batches(struct cat *c, size_t i, struct span run, int64_t end)
     return true;
 }
 
-static struct buf *
-join(const struct part_read *r)
-{
-    struct buf *all = buf_new(r->total_bytes);
-    for (size_t i = 0; i < r->piece_count; i++) {
-        memcpy(all->data + all->len, r->pieces[i].bytes.ptr, r->pieces[i].bytes.len);
-        all->len += r->pieces[i].bytes.len;
-    }
-    return all;
-}
-
 /* Prints from next[i] on. False: it failed, and was told. *ret_moved: was there anything? */
 static bool
 read_some(struct cat *c, size_t i, int64_t end, bool *ret_moved)
@@ -188,8 +177,8 @@ read_some(struct cat *c, size_t i, int64_t end, bool *ret_moved)
     } else if (!is_right) {
         (void)problem(c, c->parts[i].partition, before, sl_err_text(r.rc));
     } else if (r.piece_count > 0) {
-        struct buf *all = join(&r);
-        is_right = print_batches(c, i, buf_span(all), end);
+        struct buf *all = part_read_join(&r);
+        is_right = print_batches(c, i, all == NULL ? r.pieces[0].bytes : buf_span(all), end);
         buf_unref(&all);
     }
     part_read_fini(&r);

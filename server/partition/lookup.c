@@ -148,21 +148,6 @@ search_run(const struct part_lookup *l, struct span run, struct record_position 
     return best.offset < 0 ? SL_ENOENT : SL_OK;
 }
 
-/* Gives the run that was read in one buffer: it may lie across blocks of the cache. */
-static struct buf *
-join_pieces(const struct part_read *r)
-{
-    if (r->piece_count == 1) {
-        return NULL;
-    }
-    struct buf *all = buf_new(r->total_bytes);
-    for (size_t i = 0; i < r->piece_count; i++) {
-        memcpy(all->data + all->len, r->pieces[i].bytes.ptr, r->pieces[i].bytes.len);
-        all->len += r->pieces[i].bytes.len;
-    }
-    return all;
-}
-
 static void
 read_done(struct part_read *r)
 {
@@ -174,7 +159,7 @@ read_done(struct part_read *r)
         finish(l, rc, -1, -1);
         return;
     }
-    struct buf *all = join_pieces(r);
+    struct buf *all = part_read_join(r);
     enum sl_err rc = search_run(l, all == NULL ? r->pieces[0].bytes : buf_span(all), &at);
     buf_unref(&all);
     part_read_fini(r);

@@ -93,6 +93,20 @@ part_read_fini(struct part_read *r)
     r->total_bytes = 0;
 }
 
+struct buf *
+part_read_join(const struct part_read *r)
+{
+    if (r->piece_count == 1) {
+        return NULL;
+    }
+    struct buf *all = buf_new(r->total_bytes);
+    for (size_t i = 0; i < r->piece_count; i++) {
+        memcpy(all->data + all->len, r->pieces[i].bytes.ptr, r->pieces[i].bytes.len);
+        all->len += r->pieces[i].bytes.len;
+    }
+    return all;
+}
+
 static void
 finish(struct part_read *r, enum sl_err rc)
 {
@@ -466,7 +480,8 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     struct load *ld = (struct load *)sl_alloc(sizeof(*ld));
     r->shard->loads++;
     ld->r = r;
-    ld->plan = *plan;
+    memcpy(&ld->plan, plan,
+           offsetof(struct plan, extents) + plan->count * sizeof(plan->extents[0]));
     ld->next = next;
     shard__read_ahead(r->shard, plan, next, r->max_bytes);
     load_step(ld);

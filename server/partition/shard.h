@@ -173,6 +173,8 @@ void part_read_submit(struct shard *sh, struct part_read *r);
 /* How many bytes a read from here would give now: whole batches within max_bytes, but at least one.
  */
 size_t part_read_size(struct shard *sh, const struct part_read *r, size_t max_bytes);
+/* Gives what was read in one buffer; NULL when it is in one piece already. */
+struct buf *part_read_join(const struct part_read *r);
 /* Drops the pieces. */
 void part_read_fini(struct part_read *r);
 
