@@ -214,9 +214,12 @@ audit__part_name(const struct audit_part *p)
 {
     struct audit_name n;
     char id[UUID_TEXT];
+    if (p->dir[0] != '\0') {
+        (void)snprintf(n.text, sizeof(n.text), "%s", p->dir);
+        return n;
+    }
     uuid_text(&p->topic_id, id);
-    (void)snprintf(n.text, sizeof(n.text), "%s%s%s", p->dir[0] != '\0' ? p->dir : "topic id ",
-                   p->dir[0] != '\0' ? "" : id, "");
+    (void)snprintf(n.text, sizeof(n.text), "topic id %s", id);
     return n;
 }
 
