@@ -155,8 +155,11 @@ copy_original(const struct asking *a, const char *key, const struct buf *object,
 {
     char copy[2 * STORE_KEY_MAX];
     int n = snprintf(copy, sizeof(copy), "%s/damaged/%s", a->p.rp->r->bucket->prefix, key);
-    if (object == NULL || n < 0 || n >= STORE_KEY_MAX) {
+    if (object == NULL) {
         return SL_OK;
+    }
+    if (n < 0 || n >= STORE_KEY_MAX) {
+        return sl_error_set(err, SL_EINVAL, "no room for the name of a copy of %.200s", key);
     }
     enum sl_err rc = object_put(a->p.rp->r->bucket, copy, object, true, err);
     return rc == SL_EEXIST ? SL_OK : rc;
