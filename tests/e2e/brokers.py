@@ -14,6 +14,8 @@ import struct
 import subprocess
 import time
 
+from objects import BucketPath
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build"))
@@ -71,6 +73,7 @@ class Broker:
         self.process = None
         self.env = dict(env or {})
         self.ready_s = None
+        self.bucket = None  # an s3client.S3, of a broker that does not keep its objects in self.dir
 
     def command(self):
         raise NotImplementedError
@@ -173,6 +176,17 @@ class SluiceBroker(Broker):
         super().prepare()
         if not self.binary.exists():
             raise NotAvailable(f"{self.binary} is not built")
+
+    @property
+    def root(self):
+        """What lies in its store, as a path."""
+        return self.dir if self.bucket is None else BucketPath(self.bucket)
+
+    def store_options(self):
+        """Those of its options that say where its objects are."""
+        if self.bucket is None:
+            return [f"storage.path={self.dir}"]
+        return [o for o in self.options if o.startswith(("storage.plugin=", "plugin."))]
 
     def is_sanitized(self):
         """Built with a sanitizer, whose own memory says nothing about ours."""

@@ -2,16 +2,21 @@
 """What a test is, and what it is given: registry, environment, small assertions."""
 import collections
 import contextlib
+import dataclasses
 import os
 import pathlib
+import subprocess
 import time
 
-from brokers import NotAvailable, make_broker
+from brokers import BUILD, NotAvailable, make_broker
 from clients import KINDS
 from rawkafka import Client
 from s3.stores import WEATHER, WEATHER_OPTIONS, Stores, broker_options
 
 TESTS = {}
+BOTH = ("file", "s3")  # stores of a test
+CLI = BUILD / "sluice"
+_patience = 1  # how much longer than on an idle local disk a test waits for what must come
 
 
 class Test:
@@ -42,29 +47,39 @@ def test(**options):
     return decorate
 
 
+@dataclasses.dataclass
+class Place:
+    """Where brokers that share a directory keep their objects: there, or in a bucket."""
+    options: list = dataclasses.field(default_factory=list)  # of the broker
+    bucket: object = None                                    # an s3client.S3
+    proxy: object = None                                     # before that bucket
+
+
 class Shared:
     """What tests share: S3 stores, and the broker of those tests that do not harm one. Each is started
     by the first that asks."""
 
     def __init__(self, kind, directory, store="file"):
         self.kind, self.dir, self.store, self.broker = kind, directory, store, None
-        self.stores, self.options = Stores(directory), None
+        self.stores, self.place = Stores(directory), None
         self.weather = []  # the proxies of all brokers that run in it; see suite_s3.s99
 
     def get(self):
         if self.broker is None:
-            if self.options is None:
-                self.options = [] if self.store == "file" else self.options_in_the_weather()
-            self.broker = make_broker(self.kind, self.dir / "shared", options=self.options).start()
+            if self.place is None:
+                self.place = Place() if self.store == "file" else self.place_in_the_weather()
+            self.broker = make_broker(self.kind, self.dir / "shared", options=self.place.options).start()
+            self.broker.bucket = self.place.bucket
         return self.broker
 
-    def options_in_the_weather(self):
-        """What puts a broker on a new bucket of --store, behind a proxy of its own."""
+    def place_in_the_weather(self):
+        """A new bucket of --store, behind a proxy of its own."""
         bucket = self.stores.bucket(self.store)
         proxy = bucket.proxy(len(self.weather)).start()
         proxy.faults = WEATHER
         self.weather.append(proxy)
-        return broker_options(bucket.plugin_options(proxy.endpoint)) + list(WEATHER_OPTIONS)
+        options = broker_options(bucket.plugin_options(proxy.endpoint)) + list(WEATHER_OPTIONS)
+        return Place(options, bucket.client, proxy)
 
     def died(self):
         """True once, if the broker ended by itself; the next test gets a new one."""
@@ -86,7 +101,8 @@ class Env:
         self.is_kafka = kind == "kafka"
         self.brokers, self.topics, self.stack = [], 0, contextlib.ExitStack()
         self.log_start = {}  # broker: how long its log was when this test began
-        self.buckets, self.proxies = {}, []  # options of own() by directory; proxies of this test
+        self.places, self.proxies = {}, []  # of own() by directory; proxies of this test
+        self.calm_store = None              # a kind of store where there is no weather
 
     def skip(self, reason):
         raise NotAvailable(reason)
@@ -99,14 +115,35 @@ class Env:
             self.log_start[broker] = len(broker.log_text())
         return broker
 
+    @property
+    def is_on_files(self):
+        return self.shared.store == "file" and self.calm_store is None
+
+    def place(self, directory="data"):
+        """Where own() puts the objects of brokers on that directory."""
+        if directory not in self.places:
+            if self.calm_store is not None:
+                bucket = self.shared.stores.bucket(self.calm_store)
+                made = Place(broker_options(bucket.plugin_options()), bucket.client)
+            else:
+                made = Place() if self.is_on_files else self.shared.place_in_the_weather()
+            self.places[directory] = made
+        return self.places[directory]
+
+    def on_calm_store(self, kind):
+        """From now on own() takes buckets of that store, without weather."""
+        self.calm_store = kind
+        set_patience(2)
+        self.stack.callback(set_patience, 1)
+        return self
+
     def own(self, directory="data", start=True, **options):
         """A broker of this test's own. Two on the same directory share what it holds, also when
         that is a bucket (run.py --store)."""
-        if self.shared.store != "file":
-            if directory not in self.buckets:
-                self.buckets[directory] = self.shared.options_in_the_weather()
-            options["options"] = self.buckets[directory] + list(options.get("options", ()))
+        place = self.place(directory)
+        options["options"] = place.options + list(options.get("options", ()))
         broker = make_broker(self.kind, self.dir / directory, **options)
+        broker.bucket = place.bucket
         broker.log = self.dir / f"broker-{broker.port}.log"  # beside what a test may make unwritable
         self.brokers.append(broker)
         self.stack.callback(broker.kill)
@@ -179,7 +216,7 @@ def short(value):
 
 def eventually(condition, timeout, what, every=0.05):
     """Waits for a true value and returns it. Only for what has no event to wait on."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * _patience
     while True:
         value = condition()
         if value:
@@ -187,6 +224,23 @@ def eventually(condition, timeout, what, every=0.05):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(every)
+
+
+def set_patience(factor):
+    """What eventually() waits, in multiples of what it is told."""
+    global _patience
+    _patience = factor
+
+
+def sluice(broker, *words, timeout=60):
+    """A command of `sluice` on what the broker's store holds."""
+    return subprocess.run([str(CLI), *map(str, words), *sets(broker)], capture_output=True, text=True,
+                          timeout=timeout * _patience, check=False)
+
+
+def sets(broker):
+    """The options that lead a command to the broker's store."""
+    return [w for s in broker.store_options() for w in ("--set", s)]
 
 
 def is_root():

@@ -23,7 +23,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from brokers import HERE, NotAvailable, set_lane, stop_all  # noqa: E402
-from harness import TESTS, Env, Shared  # noqa: E402
+from harness import TESTS, Env, Shared, set_patience  # noqa: E402
 from lanes import results  # noqa: E402
 
 
@@ -127,6 +127,7 @@ def main():
     if args.list:
         print("\n".join(t.name + ("  (--all)" if t.all_only else "") for t in tests))
         return 0
+    set_patience(1 if args.store == "file" else 3)
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started is stopped
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))

@@ -6,11 +6,11 @@ import json
 import struct
 
 from filestore import crc32c
-from harness import expect, expect_true, test
+from harness import BOTH, expect, expect_true, sluice, test
 from kfsreader import read_bucket
 from logreader import read_log
+from objects import laid_out
 from rawkafka import make_batch
-from suite_reader import sluice
 
 OLD = 1_500_000_000_000  # years ago: retention must not take it
 
@@ -69,25 +69,25 @@ def verified(broker):
 
 def expect_log(broker, wanted):
     """Of a stopped broker, by the independent reader."""
-    log = read_log(broker.dir)
+    log = read_log(laid_out(broker))
     for where, data in wanted.items():
         journal, part = log[where]
         expect_true(b"".join(b for b, _ in journal.batches(part)).startswith(data), f"{where}: other bytes")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def i01_a_bucket_is_adopted_where_it_lies(env):
     """Beside a running broker; consumed, written on, restarted; nothing of it is touched."""
     broker = env.own()
     raw = env.client(broker)
-    paths, wanted = kafscale(broker.dir)
-    before = {p: p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}
+    paths, wanted = kafscale(broker.root)
+    before = {p: p.read_bytes() for p in (broker.root / "default").rglob("segment-*")}
     dry = report(broker)
     expect((dry["topics"], dry["partitions"], dry["segments"], dry["executed"]), (2, 3, 6, False), "a dry run")
     expect_true(all(t["error"] != 0 for t in raw.metadata(["orders"])["topics"]), "a dry run made a topic")
     done = report(broker, "--execute")
     expect((done["topics"], done["partitions"], done["segments"]), (2, 3, 6), "what was adopted")
-    expect({p: p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}, before, "the objects")
+    expect({p: p.read_bytes() for p in (broker.root / "default").rglob("segment-*")}, before, "the objects")
     for is_restarted in (False, True):
         for (topic, p), data in wanted.items():
             raw.wait_ready(topic)
@@ -114,13 +114,13 @@ def i01_a_bucket_is_adopted_where_it_lies(env):
     broker.stop()
     verified(broker)
     expect_log(broker, wanted)
-    expect_true(len(read_bucket(broker.dir)) >= 3, "segments")
+    expect_true(len(read_bucket(laid_out(broker))) >= 3, "segments")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def i02_indexes_are_made(env):
     broker = env.own()
-    paths, wanted = kafscale(broker.dir)
+    paths, wanted = kafscale(broker.root)
     paths["orders", 0][0].with_suffix(".index").unlink()
     paths["clicks", 0][0].with_suffix(".index").write_bytes(b"rubbish")
     done = report(broker, "--execute", "--topic", "orders")
@@ -136,21 +136,21 @@ def lines(result, kind):
     return [f"{line['topic']}/{line['partition']}: {line['text']}" for line in result["lines"] if line["kind"] == kind]
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def i03_what_is_refused(env):
     """A damaged segment, a hole, a name that was used: the topic is refused whole, the other is taken."""
     broker = env.own()
     raw = env.client(broker)
-    paths, _ = kafscale(broker.dir)
+    paths, _ = kafscale(broker.root)
     data = bytearray(paths["orders", 2][1].read_bytes())
     data[len(data) // 2] ^= 1
     paths["orders", 2][1].write_bytes(data)
-    put_segment(broker.dir / "default" / "holes" / "0", batches_of(0, 5, b"h"))
-    put_segment(broker.dir / "default" / "holes" / "0", batches_of(30, 5, b"h"))
+    put_segment(broker.root / "default" / "holes" / "0", batches_of(0, 5, b"h"))
+    put_segment(broker.root / "default" / "holes" / "0", batches_of(30, 5, b"h"))
     expect(raw.create("used"), 0, "create")
     raw.call("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": "used"}]})
-    put_segment(broker.dir / "default" / "used" / "0", batches_of(0, 5, b"u"))
-    (broker.dir / "default" / "clicks" / "readme").write_bytes(b"not a segment")
+    put_segment(broker.root / "default" / "used" / "0", batches_of(0, 5, b"u"))
+    (broker.root / "default" / "clicks" / "readme").write_bytes(b"not a segment")
     done = report(broker, "--execute", status=1)
     expect((done["topics"], done["refused"]), (1, 2), "clicks alone")
     text = "\n".join(lines(done, "refused"))
@@ -163,12 +163,12 @@ def i03_what_is_refused(env):
     expect_true(all(t["error"] != 0 for t in raw.metadata(["orders"])["topics"]), "orders was created")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def i04_nobody_has_used_the_bucket(env):
     """--execute makes it a Sluice bucket; a dry run does not."""
     broker = env.own(start=False)
     broker.prepare()
-    _, wanted = kafscale(broker.dir)
+    _, wanted = kafscale(broker.root)
     done = sluice(broker, "log", "import")
     expect((done.returncode, "no broker has ever used" in done.stderr), (1, True), done.stderr)
     report(broker, "--execute")

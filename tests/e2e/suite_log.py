@@ -9,13 +9,14 @@ import subprocess
 import threading
 import time
 
-from brokers import BUILD
 from clients import Row
 from filestore import crc32c, read_store
-from harness import eventually, expect, expect_true, test
+from harness import BOTH, CLI, eventually, expect, expect_true, test
 from kfsreader import read_bucket
 from logreader import read_log
+from objects import is_entry, laid_out, last_bytes
 from rawkafka import Client, make_batch
+from s3.faultproxy import Faults
 
 NOW = int(time.time() * 1000)  # what is older than retention.ms would go
 # Everything small and soon, so that minutes of a log's life pass in seconds.
@@ -36,26 +37,37 @@ def served(raw, topic, partition=0):
 
 def rolled(broker, topic, partition=0):
     """The first offset that no segment covers, by the file names and headers alone."""
-    files = sorted((broker.dir / "default" / topic / str(partition)).glob("*.kfs"))
-    return int.from_bytes(files[-1].read_bytes()[-12:-4], "big") + 1 if files else 0
+    return last_of(sorted((broker.root / "default" / topic / str(partition)).glob("*.kfs"))) + 1
+
+
+def last_of(segments):
+    """The last offset of the last one; -1 where there is none."""
+    return int.from_bytes(last_bytes(segments[-1], 12)[:8], "big") if segments else -1
 
 
 def entries(broker):
-    return [k for k in read_store(broker.dir) if "/journal/" in k and k.split("/")[-2].isdigit()]
+    keys = read_store(broker.dir) if broker.bucket is None else broker.bucket.keys_list("_sluice/journal/")
+    return [k for k in keys if is_entry(k)]
 
 
 def expect_readable(broker, topic, wanted, partitions=1):
     """A stopped broker's bucket: each segment sound, and journal and segments give what was served."""
-    segments = read_bucket(broker.dir)
+    home = laid_out(broker)
+    segments = read_bucket(home)
     for p in range(partitions):
         expect_true(wanted[p].startswith(b"".join(s.body for s in segments.get((topic, p), ()))),
                     f"{topic}/{p}: segments hold other bytes")
-        journal, part = read_log(broker.dir)[topic, p]
+        journal, part = read_log(home)[topic, p]
         expect_true(b"".join(b for b, _ in journal.batches(part)) == wanted[p], f"{topic}/{p}: other bytes")
     return segments
 
 
-@test(brokers=("sluice",), timeout=120)
+def volumes_of(broker):
+    """Files that hold entries; none in a bucket."""
+    return len(list((broker.dir / "+volumes").glob("*.vol")))
+
+
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l01_records_move_into_segments(env):
     """By size and by age; consumers do not notice; entries are collected, volumes used again."""
     broker = env.own(options=SOON)
@@ -70,20 +82,20 @@ def l01_records_move_into_segments(env):
     expect_true({p: served(raw, topic, p) for p in range(2)} == wanted, "other bytes from segments")
     expect(raw.list_offset(topic, 1, -1)["offset"], 600, "the end")
     eventually(lambda: len(entries(broker)) < 20, 30, "entries are collected", every=0.5)
-    volumes = len(list((broker.dir / "+volumes").glob("*.vol")))
+    volumes = volumes_of(broker)
     for _ in range(2 if env.everything else 1):
         produce(raw, topic, 0, 200)
         end = raw.list_offset(topic, 0, -1)["offset"]
         eventually(lambda e=end: rolled(broker, topic) == e, 30, "rolled")
         eventually(lambda: len(entries(broker)) < 20, 30, "entries are collected", every=0.5)
-    expect_true(len(list((broker.dir / "+volumes").glob("*.vol"))) <= volumes + 2, "volumes are not used again")
+    expect_true(volumes_of(broker) <= volumes + 2, "volumes are not used again")
     wanted[0] = served(raw, topic, 0)
     expect(broker.stop(), 0, "status after SIGTERM")
     segments = expect_readable(broker, topic, wanted, 2)
     expect_true(len(segments[topic, 1]) >= 4, "the size of segments was not kept to")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), timeout=180, stores=BOTH)
 def l02_kill_9_while_rolling(env):
     """Ten times; nothing acknowledged is lost, no segment is wrong, the next broker goes on."""
     broker = env.own(options=SOON)
@@ -110,7 +122,7 @@ def l02_kill_9_while_rolling(env):
     expect_readable(broker, topic, wanted, 2)
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l03_two_rollers_at_once(env):
     """Two brokers write and roll one journal, cutting at different sizes."""
     one = env.own(options=SOON)
@@ -132,7 +144,7 @@ def l03_two_rollers_at_once(env):
     expect_readable(one, topic, {0: wanted})
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l04_what_lies_under_a_segments_name(env):
     """Rubbish is said and left alone; the other partitions go on. A sound segment that nobody registered,
     cut elsewhere, is adopted, and its wrong index replaced."""
@@ -142,13 +154,13 @@ def l04_what_lies_under_a_segments_name(env):
     for p in range(3):
         produce(raw, topic, p, 10)  # too little for a segment
     broker.stop()
-    home = broker.dir / "default" / topic
+    home = broker.root / "default" / topic
     name = f"segment-{0:020}"
     for p in (0, 1):
         (home / str(p)).mkdir(parents=True)
     (home / "0" / f"{name}.kfs").write_bytes(b"rubbish " * 100)
     # Partition 1: made by hand, of its first four batches.
-    journal, part = read_log(broker.dir)[topic, 1]
+    journal, part = read_log(laid_out(broker))[topic, 1]
     batches = list(journal.batches(part))[:4]
     body = b"".join(b for b, _ in batches)
     (home / "1" / f"{name}.kfs").write_bytes(handmade(body, sum(n for _, n in batches)))
@@ -165,8 +177,7 @@ def l04_what_lies_under_a_segments_name(env):
     expect((home / "0" / f"{name}.kfs").read_bytes()[:8], b"rubbish ", "what is not ours is left alone")
     expect_true({p: served(raw, topic, p) for p in range(3)} == wanted, "other bytes")
     broker.stop()
-    (home / "0" / f"{name}.kfs").unlink()
-    for left in (home / "0").iterdir():
+    for left in list((home / "0").iterdir()):
         left.unlink()
     segments = expect_readable(broker, topic, wanted, 3)
     expect(segments[topic, 1][0].last, sum(n for _, n in batches) - 1, "the extent that was adopted")
@@ -175,8 +186,7 @@ def l04_what_lies_under_a_segments_name(env):
 @test(brokers=("sluice",), stores=("s3",), timeout=120)
 def l05_two_rollers_in_the_weather(env):
     """Answers lost, refused and late; what was acknowledged is read back from segments."""
-    small = [o for o in SOON if not o.startswith("storage.")]
-    one, two = env.own(options=small), env.own(options=small, node_id=2)
+    one, two = env.own(options=SOON), env.own(options=SOON, node_id=2)
     raws = [env.client(one, timeout=60), env.client(two, timeout=60)]
     topic = env.topic(client=raws[0])
     eventually(lambda: raws[1].metadata([topic])["topics"][0]["error"] == 0, 30, "known at two")
@@ -191,14 +201,25 @@ def l05_two_rollers_in_the_weather(env):
         expect(values, [r.value for r in rows], "what is read back")
 
 
-@test(brokers=("sluice",), timeout=120)
+def refuse_segments(env, broker):
+    """No segment can be stored, until the function is called that this gives."""
+    if env.is_on_files:
+        blocked = broker.dir / "default"
+        blocked.write_bytes(b"")  # where the directory of the segments would be
+        return blocked.unlink
+    proxy = env.place().proxy
+    weather = proxy.faults
+    proxy.faults = Faults(methods="PUT", error=1, codes="503", spare="_sluice/")
+    return lambda: setattr(proxy, "faults", weather)
+
+
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l06_the_roller_cannot_keep_up(env):
     """Nothing can be rolled: producers are slowed down, then refused; then it goes on by itself."""
     broker = env.own(options=SOON + ["journal.live.runs.max=1000"])
     raw = env.client(broker)
     topic = env.topic(client=raw)
-    blocked = broker.dir / "default"
-    blocked.write_bytes(b"")  # where the directory of the segments would be
+    let_go_on = refuse_segments(env, broker)
     answers = []
 
     def push():
@@ -216,7 +237,7 @@ def l06_the_roller_cannot_keep_up(env):
     accepted = sum(error == 0 for error, _ in answers)
     expect_true(accepted < 1500, f"{accepted} batches were taken before one was refused")
     expect_true(counters(broker)["produce_overload"] > 0, "the counter produce_overload")
-    blocked.unlink()
+    let_go_on()
     eventually(lambda: push() == 0 and answers[-1][1] == 0, 60, "producers are let go on", every=0.5)
     expect_true(rolled(broker, topic) > 0, "nothing was rolled")
     accepted = sum(error == 0 for error, _ in answers)
@@ -262,7 +283,7 @@ def l07_a_soak_stays_flat(env):
 
 
 def counters(broker):
-    done = subprocess.run([str(BUILD / "sluice"), "status", "--address", broker.address, "--json",
+    done = subprocess.run([str(CLI), "status", "--address", broker.address, "--json",
                            "--counters"], capture_output=True, text=True, timeout=60, check=True)
     return json.loads(done.stdout)["broker"]["counters"]
 

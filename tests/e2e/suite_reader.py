@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """r0x: a bucket read without a broker, by `sluice log` and `sluice segment`."""
 import json
-import os
 import subprocess
 
 import rawkafka as k
-from brokers import BUILD
-from harness import eventually, expect, expect_true, register, test
+from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, sluice, test
+from objects import damage_entry, delete, destroy, entries_by_journal, flip, flip_head, key_of
 from rawkafka import make_batch, parse_batches
-from suite_storage import entries_by_journal
-
-SLUICE = BUILD / "sluice"
-
-
-def sluice(broker, *words, timeout=60):
-    return subprocess.run([str(SLUICE), *map(str, words), "--set", f"storage.path={broker.dir}"],
-                          capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def cat(broker, topic, *words):
@@ -34,7 +25,7 @@ def produce(env, broker, partitions=3, rounds=20):
     return topic
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def r01_cat_prints_what_was_written(env):
     """While the broker runs, and when it is stopped."""
     broker = env.own()
@@ -56,11 +47,11 @@ def r01_cat_prints_what_was_written(env):
     expect((done.returncode, "no-such-topic" in done.stderr), (1, True), "an unknown topic")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def r02_cat_follows(env):
     broker = env.own()
     topic = produce(env, broker, partitions=1, rounds=1)
-    words = [str(SLUICE), "log", "cat", topic, "--follow", "--json", "--set", f"storage.path={broker.dir}"]
+    words = [str(CLI), "log", "cat", topic, "--follow", "--json", *sets(broker)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as program:
         try:
             expect(json.loads(program.stdout.readline())["value"], "0", "what was there")
@@ -72,7 +63,7 @@ def r02_cat_follows(env):
             program.kill()
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def r03_verify_finds_nothing_wrong(env):
     broker = env.own()
     produce(env, broker)
@@ -85,40 +76,15 @@ def r03_verify_finds_nothing_wrong(env):
             broker.stop()
 
 
-def flip(f, at, payload, length):
-    f.seek(at + payload + length - 3)
-    byte = f.read(1)
-    f.seek(at + payload + length - 3)
-    f.write(bytes([byte[0] ^ 0x10]))
-
-
-def flip_head(f, at, payload, _length):
-    f.seek(at + payload + 60)
-    byte = f.read(1)
-    f.seek(at + payload + 60)
-    f.write(bytes([byte[0] ^ 0x10]))
-
-
-def destroy(f, at, _payload, _length):
-    f.seek(at)
-    f.write(os.urandom(96))
-
-
-def delete(f, at, _payload, _length):
-    f.seek(at + 80)
-    f.write(b"\xff")
-
-
 def finds(env, how):
     """One entry of one journal is damaged: it is named, and the exit status says so."""
     broker = env.own()
     produce(env, broker, partitions=12, rounds=10)
     broker.stop()
-    journals = entries_by_journal(broker.dir)
+    journals = entries_by_journal(broker)
     _, rows = max(((j, r) for j, r in journals.items() if j != "0"), key=lambda x: len(x[1]))
-    key, path, at, payload, length = rows[len(rows) // 2]
-    with open(path, "r+b") as f:
-        how(f, at, payload, length)
+    key = rows[len(rows) // 2][0]
+    damage_entry(rows[len(rows) // 2], how)
     done = sluice(broker, "log", "verify")
     expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
     expect_true(key in done.stdout, f"{key} is not named: {done.stdout}")
@@ -126,7 +92,7 @@ def finds(env, how):
 
 for damage in (flip, flip_head, destroy, delete):
     register(f"r04_verify_finds_{damage.__name__}", lambda env, how=damage: finds(env, how),
-             brokers=("sluice",))
+             brokers=("sluice",), stores=BOTH)
 
 
 @test(brokers=("sluice",))
@@ -134,7 +100,7 @@ def r05_nothing_there(env):
     """A directory that is no bucket is told so."""
     broker = env.own()
     broker.stop()
-    done = subprocess.run([str(SLUICE), "log", "verify", "--set", f"storage.path={env.dir}/none"],
+    done = subprocess.run([str(CLI), "log", "verify", "--set", f"storage.path={env.dir}/none"],
                           capture_output=True, text=True, timeout=20, check=False)
     expect((done.returncode, "no broker has ever used" in done.stderr), (1, True), done.stderr)
     done = sluice(broker, "segment", "verify", "default/none/0/segment-00000000000000000000.kfs")
@@ -149,7 +115,7 @@ ROLLING = ["journal.log.segment.target.bytes=64KiB"]
 
 
 def rolled(env):
-    """A stopped broker's directory, a topic, and the segments of its partition 0, in order."""
+    """A stopped broker, a topic, and the segments of its partition 0, in order."""
     broker = env.own(options=ROLLING)
     raw = env.client(broker)
     topic = env.topic(partitions=2, client=raw)
@@ -159,7 +125,7 @@ def rolled(env):
             expect(raw.produce(topic, p, batch)["error"], 0, "produce")
 
     def segments():
-        return sorted((broker.dir / "default" / topic / "0").glob("*.kfs"))
+        return sorted((broker.root / "default" / topic / "0").glob("*.kfs"))
     eventually(lambda: len(segments()) >= 3, 30, "three segments")
     eventually(lambda: json.loads(sluice(broker, "log", "verify", "--json").stdout)["segments"] >= 6,
                30, "three segments of each partition registered")
@@ -209,7 +175,7 @@ def damaged_segment(env, how):
     broker, topic, paths = rolled(env)
     expect(sluice(broker, "segment", "verify", paths[1]).returncode, 0, "segment verify before")
     how(paths)
-    key = paths[1].relative_to(broker.dir).as_posix()
+    key = key_of(broker, paths[1])
     done = sluice(broker, "log", "verify")
     expect(done.returncode, 1, f"status of log verify: {done.stdout}{done.stderr}")
     expect_true(key in done.stdout, f"{key} is not named: {done.stdout}")
@@ -218,10 +184,10 @@ def damaged_segment(env, how):
 
 for damage in (seg_flip, seg_truncate, seg_exchange, seg_remove):
     register(f"r06_damaged_{damage.__name__}", lambda env, how=damage: damaged_segment(env, how),
-             brokers=("sluice",))
+             brokers=("sluice",), stores=BOTH)
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def r07_a_damaged_index_is_found_and_costs_nothing(env):
     broker, topic, paths = rolled(env)
     index = paths[1].with_suffix(".index")
@@ -235,7 +201,7 @@ def r07_a_damaged_index_is_found_and_costs_nothing(env):
     expect(len(env.client(broker).read_batches(topic, 0)), 40, "batches")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def r08_strangers_are_orphans(env):
     """What no journal refers to is told, and is no error."""
     broker, _, paths = rolled(env)

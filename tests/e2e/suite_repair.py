@@ -3,15 +3,14 @@
 import json
 
 from filestore import read_store
-from harness import eventually, expect, expect_true, register, test
+from harness import BOTH, eventually, expect, expect_true, register, sluice, test
 from kfsreader import read_bucket
 from logreader import read_log
+from objects import damage_entry, delete, destroy, entries_by_journal, flip, flip_head, key_of, laid_out
 from rawkafka import make_batch, parse_batches
 from suite_log import rolled as rolled_to
-from suite_reader import (delete, destroy, flip, flip_head, rolled, seg_exchange, seg_flip, seg_remove,
-                          seg_truncate, sluice)
+from suite_reader import rolled, seg_exchange, seg_flip, seg_remove, seg_truncate
 from suite_retention import EAGER, OFTEN, is_tidy, latest, produce_keyed, wait_compacted
-from suite_storage import entries_by_journal
 
 
 def repair(broker, *words, status=0):
@@ -36,7 +35,7 @@ def lost(report):
 
 
 def files(broker):
-    return {p.relative_to(broker.dir).as_posix(): p.read_bytes() for p in (broker.dir / "default").rglob("segment-*")}
+    return {key_of(broker, p): p.read_bytes() for p in (broker.root / "default").rglob("segment-*")}
 
 
 def repaired(broker):
@@ -88,12 +87,13 @@ def damaged_segment(env, how):
     expected = {seg_flip: 1, seg_truncate: 1, seg_exchange: end - first, seg_remove: end - first}[how]
     expect(len(offsets), expected, "records given up")
     expect((done["segments"], done["records_at_most"]), (1, expected), "what was repaired")
-    copy = broker.dir / "_sluice" / "damaged" / paths[1].relative_to(broker.dir)
     if damaged is None:
         paths[1].write_bytes(before)  # kfsreader.py looks at all files
-    else:
-        expect(read_store(broker.dir)[copy.relative_to(broker.dir).as_posix()], damaged, "the copy of what it was")
-    expect_true(read_log(broker.dir), "the independent reader")
+    home = laid_out(broker)
+    if damaged is not None:
+        copy = f"_sluice/damaged/{key_of(broker, paths[1])}"
+        expect(read_store(home)[copy], damaged, "the copy of what it was")
+    expect_true(read_log(home), "the independent reader")
     broker.start()
     raw = env.client(broker)
     wanted = {o: b"0/%d" % o + b"x" * 10000 for o in range(40) if o not in offsets}
@@ -113,10 +113,10 @@ def damaged_segment(env, how):
 
 for damage in (seg_flip, seg_truncate, seg_exchange, seg_remove):
     register(f"p01_repaired_{damage.__name__}", lambda env, how=damage: damaged_segment(env, how),
-             brokers=("sluice",))
+             brokers=("sluice",), stores=BOTH)
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def p02_indexes_cost_nothing(env):
     """One is damaged, one is missing."""
     broker, _, paths = rolled(env)
@@ -125,7 +125,7 @@ def p02_indexes_cost_nothing(env):
     index.write_bytes(index.read_bytes()[:-1] + b"\7")
     gone, done = repaired(broker)
     expect((gone, done["indexes"], done["losses"]), ({}, 2, 0), "what was repaired")
-    read_bucket(broker.dir)
+    read_bucket(laid_out(broker))
 
 
 def damaged_entry(env, how):
@@ -137,11 +137,10 @@ def damaged_entry(env, how):
         for p in range(12):
             expect(raw.produce(topic, p, make_batch([b"%d-%d" % (p, i), b"x"]))["error"], 0, "produce")
     broker.stop()
-    journals = entries_by_journal(broker.dir)
+    journals = entries_by_journal(broker)
     _, rows = max(((j, r) for j, r in journals.items() if j != "0"), key=lambda x: len(x[1]))
-    key, path, at, payload, length = rows[8]
-    with open(path, "r+b") as f:
-        how(f, at, payload, length)
+    key = rows[8][0]
+    damage_entry(rows[8], how)
     gone, done = repaired(broker)
     expect_true(done["runs"] > 0, f"no runs were rolled: {done}")
     expect_true(sum(len(o) for o in gone.values()) <= 24, f"too much was given up: {gone}")
@@ -158,10 +157,10 @@ def damaged_entry(env, how):
 
 for damage in (flip, flip_head, destroy, delete):
     register(f"p03_repaired_entry_{damage.__name__}", lambda env, how=damage: damaged_entry(env, how),
-             brokers=("sluice",))
+             brokers=("sluice",), stores=BOTH)
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def p04_a_journal_that_does_not_open(env):
     """Nothing is repaired; what to do is said."""
     broker = env.own(options=["journal.snapshot.entries=1000000"])
@@ -170,17 +169,15 @@ def p04_a_journal_that_does_not_open(env):
     for i in range(40):
         expect(raw.produce(topic, i % 4, make_batch([b"%d" % i]))["error"], 0, "produce")
     broker.kill()
-    _, rows = max(entries_by_journal(broker.dir).items(), key=lambda x: len(x[1]))
-    _, path, at, payload, length = rows[len(rows) // 2]
-    with open(path, "r+b") as f:
-        destroy(f, at, payload, length)
+    _, rows = max(entries_by_journal(broker).items(), key=lambda x: len(x[1]))
+    damage_entry(rows[len(rows) // 2], destroy)
     done = sluice(broker, "log", "repair", "--accept-loss")
     expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
     expect_true("restore the object" in done.stdout and "nothing is repaired" in done.stderr,
                 f"{done.stdout}{done.stderr}")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def p06_a_compacted_segment(env):
     """Its gaps are no losses; what was damaged is."""
     broker = env.own(options=OFTEN)
@@ -195,7 +192,7 @@ def p06_a_compacted_segment(env):
     wait_compacted(broker, topic, len(sent))
     eventually(lambda: is_tidy(broker, topic), 30, "replaced segments are deleted")
     broker.stop()
-    path = max((broker.dir / "default" / topic / "0").glob("*.kfs"), key=lambda p: p.stat().st_size)
+    path = max((broker.root / "default" / topic / "0").glob("*.kfs"), key=lambda p: len(p.read_bytes()))
     expect_true("-" in path.stem[8:], f"{path.name} is not a compacted segment")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
@@ -212,7 +209,7 @@ def p06_a_compacted_segment(env):
             expect(got.get(offset), None, f"offset {offset}, which was given up")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def p05_beside_a_running_broker(env):
     """A segment goes missing under a broker: it serves the partition again when the tool is done."""
     broker, topic, paths = rolled(env)

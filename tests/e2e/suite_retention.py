@@ -4,11 +4,11 @@ import json
 import time
 
 from clients import ALL_CODECS, KINDS
-from harness import eventually, expect, expect_true, test
+from harness import BOTH, eventually, expect, expect_true, sluice, test
 from kfsreader import read_bucket
+from objects import key_of, laid_out, last_bytes
 from rawkafka import make_batch
-from suite_log import SOON, expect_readable, produce, rolled, served
-from suite_reader import sluice
+from suite_log import SOON, expect_readable, last_of, produce, rolled, served
 
 OFTEN = SOON + ["server.log.retention.check.interval.ms=200", "server.log.cleaner.backoff.ms=200"]
 OUT_OF_RANGE = 1
@@ -47,15 +47,17 @@ def expect_latest(env, broker, topic, wanted):
 
 def is_tidy(broker, topic, partition=0):
     """What compaction replaced is deleted: the segments there are follow each other."""
-    names = sorted((broker.dir / "default" / topic / str(partition)).glob("*.kfs"))
-    files = [n.read_bytes() for n in names if n.exists()]
-    ends = [int.from_bytes(f[-12:-4], "big") + 1 for f in files]
-    return all(int.from_bytes(f[8:16], "big") >= end for f, end in zip(files[1:], ends))
+    try:
+        rows = sorted((int(p.stem.split("-")[1]), int.from_bytes(last_bytes(p, 12)[:8], "big"))
+                      for p in (broker.root / "default" / topic / str(partition)).glob("*.kfs"))
+    except FileNotFoundError:  # between the list and the reading
+        return False
+    return all(base > last for (base, _), (_, last) in zip(rows[1:], rows))
 
 
 def expect_sound(broker, topic, partition=0):
     """A stopped broker's segments, read by the description alone; `log verify` finds nothing."""
-    expect_true(read_bucket(broker.dir)[topic, partition], "no segments")
+    expect_true(read_bucket(laid_out(broker))[topic, partition], "no segments")
     done = sluice(broker, "log", "verify")
     expect(done.returncode, 0, f"log verify: {done.stdout[-600:]} {done.stderr[-300:]}")
 
@@ -63,12 +65,11 @@ def expect_sound(broker, topic, partition=0):
 def wait_compacted(broker, topic, end, partition=0):
     """All of [0, end) lies in segments of a generation."""
     def is_done():
-        files = sorted((broker.dir / "default" / topic / str(partition)).glob("*-*-*.kfs"))
-        return files and int.from_bytes(files[-1].read_bytes()[-12:-4], "big") + 1 >= end
+        return last_of(sorted((broker.root / "default" / topic / str(partition)).glob("*-*-*.kfs"))) + 1 >= end
     eventually(is_done, 30, f"{topic}/{partition} is compacted up to {end}")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l51_compaction_keeps_the_latest_of_each_key(env):
     """Updates in every codec; offsets do not change; every codec's batches are read by real clients."""
     broker = env.own(options=OFTEN)
@@ -97,10 +98,10 @@ def l51_compaction_keeps_the_latest_of_each_key(env):
 
 
 def has_object(broker, topic, base, partition=0):
-    return any((broker.dir / "default" / topic / str(partition)).glob(f"segment-{base:020}*.kfs"))
+    return any((broker.root / "default" / topic / str(partition)).glob(f"segment-{base:020}*.kfs"))
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l52_tombstones_and_updates(env):
     """Deleted keys: the tombstone stands at first, and is gone with the next compaction after its time."""
     broker = env.own(options=OFTEN)
@@ -124,7 +125,7 @@ def l52_tombstones_and_updates(env):
     expect(end_of(raw, topic), len(sent), "the end")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), timeout=180, stores=BOTH)
 def l53_kill_9_while_compacting(env):
     """Six times, and a map too small for the keys; at any time the latest of each key is there."""
     broker = env.own(options=OFTEN + ["server.log.cleaner.dedupe.buffer.size=4KiB"])
@@ -172,7 +173,7 @@ def sweep(broker, *words, grace_ms=2000):
     return json.loads(done.stdout)
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l54_retention_by_time_and_size(env):
     broker = env.own(options=OFTEN)
     raw = env.client(broker)
@@ -206,7 +207,7 @@ def l54_retention_by_time_and_size(env):
     expect_readable(broker, by_size, {0: wanted})
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l55_delete_records_across_segments(env):
     """Into a segment, across several, into what is not rolled; readers never see a gap."""
     broker = env.own(options=OFTEN)
@@ -238,7 +239,7 @@ def l55_delete_records_across_segments(env):
     expect((start_of(raw, topic), end_of(raw, topic)), (604, 606), "start and end after kill -9")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l56_times_across_segments_and_after_compaction(env):
     """ListOffsets by time and for the largest time, against all records as they are read."""
     broker = env.own(options=OFTEN)
@@ -264,7 +265,7 @@ def l56_times_across_segments_and_after_compaction(env):
         expect((got["offset"], got["timestamp"]), next(r for r in rows if r[1] == top), "the largest time")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), timeout=120, stores=BOTH)
 def l57_two_brokers_compact_one_journal(env):
     options = [o for o in OFTEN if "cleaner" not in o] + ["server.log.cleaner.backoff.ms=50"]
     one, two = env.own(options=options), env.own(options=options, node_id=2)
@@ -286,7 +287,7 @@ def l57_two_brokers_compact_one_journal(env):
     expect(done.returncode, 0, f"log verify: {done.stdout[-600:]} {done.stderr[-300:]}")
 
 
-@test(brokers=("sluice",), timeout=60)
+@test(brokers=("sluice",), timeout=60, stores=BOTH)
 def l58_sweep_tells_dead_from_living(env):
     """Planted objects of every kind; only what no journal can ever refer to goes, and not before its time."""
     broker = env.own(options=OFTEN)
@@ -296,7 +297,7 @@ def l58_sweep_tells_dead_from_living(env):
         produce_keyed(raw, topic, [(b"key %d" % (i % 7), b"%d" % i * 100)])
     wait_compacted(broker, topic, 100)
     eventually(lambda: is_tidy(broker, topic), 30, "replaced segments are deleted")
-    home = broker.dir / "default" / topic / "0"
+    home = broker.root / "default" / topic / "0"
     names = sorted(home.glob("*.kfs"))
     base, gen = (int(x) for x in names[0].stem.split("-")[1:])
     end = end_of(raw, topic)
@@ -305,13 +306,13 @@ def l58_sweep_tells_dead_from_living(env):
                home / f"segment-{base:020}-{gen + 3}.kfs": "kept",
                home / f"segment-{base + 1:020}-1.kfs": "dead", home / "notes.txt": "kept",
                home.parent / "7" / f"segment-{0:020}.kfs": "kept",
-               broker.dir / "default" / "elsewhere" / "0" / f"segment-{0:020}.kfs": "kept"}
+               broker.root / "default" / "elsewhere" / "0" / f"segment-{0:020}.kfs": "kept"}
     if gen > 1:
         planted[home / f"segment-{base:020}-{gen - 1}.kfs"] = "dead"
     for path in planted:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"planted")
-    wanted = {str(p.relative_to(broker.dir)): fate for p, fate in planted.items()}
+    wanted = {key_of(broker, p): fate for p, fate in planted.items()}
     young = {k: "too young" if fate == "dead" else fate for k, fate in wanted.items()}
     listed = sweep(broker, "--delete", grace_ms=3600000)
     expect({o["key"]: o["fate"] for o in listed["objects"]}, young, "what is listed")

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """r2x: under load that goes on and on, what a broker keeps of its journal stays the same."""
 import json
-import subprocess
 
-from brokers import BUILD
-from harness import expect, expect_true, test
+from harness import expect, expect_true, sluice, test
 from steady import Steady, check
 
-SLUICE = BUILD / "sluice"
 PARTITIONS = 4
 # Everything that takes minutes or hours by default, in seconds.
 OPTIONS = ["journal.log.segment.target.bytes=256KiB", "journal.roll.age.ms=1000",
@@ -18,8 +15,7 @@ ROUNDS = 6
 
 def state_of(broker):
     """What `log verify` counts, and the bytes of the file store's volumes."""
-    done = subprocess.run([str(SLUICE), "log", "verify", "--json", "--set", f"storage.path={broker.dir}"],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = sluice(broker, "log", "verify", "--json")
     report = json.loads(done.stdout)
     expect((done.returncode, report["errors"]), (0, 0), f"log verify: {report['findings']}")
     volumes = sum(p.stat().st_size for p in (broker.dir / "+volumes").glob("*.vol"))

@@ -11,6 +11,7 @@ import time
 import rawkafka as k
 from brokers import BUILD, answers
 from harness import eventually, expect, expect_in, expect_true, is_root, test
+from objects import damage_entry, delete, destroy, entries_by_journal
 from rawkafka import Client, make_batch
 from steady import Steady, check, log_of
 
@@ -323,34 +324,6 @@ def s04_two_brokers_two_producers_and_twenty_kills(env):
 # --- damage ---
 
 
-def records_in_volumes(directory):
-    """[(key, file, position, payload position, length)] of the records of the file store.
-
-    The layout is that of docs/file-store.md: a record begins at a multiple of 4096 with "SLRC".
-    """
-    out = []
-    for path in sorted((directory / "+volumes").iterdir()):
-        data = path.read_bytes()
-        for at in range(8192, len(data), 4096):
-            if data[at:at + 4] != b"SLRC" or data[at + 80] == 0xff:
-                continue
-            key_len = struct.unpack(">H", data[at + 6:at + 8])[0]
-            length, _, payload = struct.unpack(">QII", data[at + 40:at + 56])
-            key = data[at + 96:at + 96 + key_len].decode()
-            out.append((key, path, at, payload, length))
-    return out
-
-
-def entries_by_journal(directory):
-    """{journal number: [record of each entry, oldest first]}"""
-    out = {}
-    for record in records_in_volumes(directory):
-        parts = record[0].split("/")
-        if "journal" in parts and parts[-1].isdigit() and "manifest" not in parts:
-            out.setdefault(parts[-2], []).append(record)
-    return {j: sorted(rows) for j, rows in out.items()}
-
-
 def damage(env, how):
     """Writes to many partitions, damages one entry in the middle of one journal, starts again."""
     broker = env.own()
@@ -360,12 +333,11 @@ def damage(env, how):
         for p in range(12):
             expect(raw.produce(topic, p, make_batch([b"%d" % i]))["error"], 0, "produce")
     broker.stop()
-    journals = entries_by_journal(broker.dir)
+    journals = entries_by_journal(broker)
     journal, rows = max(((j, r) for j, r in journals.items() if j != "0"), key=lambda x: len(x[1]))
     expect_true(len(rows) > 10, f"journal {journal} has {len(rows)} entries")
-    key, path, at, payload, length = rows[len(rows) // 2]
-    with open(path, "r+b") as f:
-        how(f, at, payload, length)
+    key = rows[len(rows) // 2][0]
+    damage_entry(rows[len(rows) // 2], how)
     try:
         broker.start(timeout=30)
     except (RuntimeError, TimeoutError) as e:
@@ -413,18 +385,12 @@ def s05_a_flipped_byte_in_the_head_of_a_middle_entry(env):
 
 @test(brokers=("sluice",), timeout=60)
 def s05_a_destroyed_record_header(env):
-    def destroy(f, at, _payload, _length):
-        f.seek(at)
-        f.write(os.urandom(96))
     damage(env, destroy)
 
 
 @test(brokers=("sluice",), timeout=60)
 def s05_a_deleted_middle_entry(env):
-    """Marked as deleted, as a mistaken operator's tool would do it."""
-    def delete(f, at, _payload, _length):
-        f.seek(at + 80)
-        f.write(b"\xff")
+    """As a mistaken operator's tool would do it; marked as deleted, in a volume."""
     damage(env, delete)
 
 
