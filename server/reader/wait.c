@@ -27,38 +27,50 @@ open_here(void *arg)
 
 struct closing {
     struct reader *reader;
-    bool is_idle;
+    struct sched *sched;
+    struct sched_timer again;
+    int64_t pause_ns;
+    struct gate gate;
 };
+
+/* What is in flight ends with the store's own time limit: there is no event for the last of it, so
+ * the loop looks again, after pauses that double. */
+static void
+close_look(struct sched_timer *t)
+{
+    enum { PAUSE_MAX_MS = 50 };
+    struct closing *c = SL_CONTAINER_OF(t, struct closing, again);
+    if (reader_is_idle(c->reader)) {
+        reader_destroy(&c->reader);
+        gate_pass(&c->gate);
+        return;
+    }
+    sched_timer_after(c->sched, &c->again, c->pause_ns);
+    c->pause_ns *= c->pause_ns < PAUSE_MAX_MS * SCHED_MS ? 2 : 1;
+}
 
 static void
 close_here(void *arg)
 {
-    reader_close(((struct closing *)arg)->reader);
-}
-
-static void
-look_here(void *arg)
-{
     struct closing *c = (struct closing *)arg;
-    c->is_idle = reader_is_idle(c->reader);
-    if (c->is_idle) {
-        reader_destroy(&c->reader);
-    }
+    reader_close(c->reader);
+    c->again.fire = close_look;
+    close_look(&c->again);
 }
 
 void
 reader_wait_close(struct reader **r)
 {
-    struct closing c = {.reader = *r};
+    struct closing c = {.reader = *r, .pause_ns = SCHED_MS};
     *r = NULL;
     if (c.reader == NULL) {
         return;
     }
-    struct sched *sched = reader_options_of(c.reader)->sched;
-    run_on(sched, close_here, &c);
-    while (!c.is_idle) { /* what is in flight ends with the store's own time limit */
-        run_on(sched, look_here, &c);
-    }
+    c.sched = reader_options_of(c.reader)->sched;
+    gate_init(&c.gate, 1);
+    run_on(c.sched, close_here, &c);
+    (void)gate_wait(&c.gate, -1);
+    gate_fini(&c.gate);
 }
 
 struct reader *
