@@ -447,6 +447,8 @@ struct sim_broker *broker_pick(void);
 void ops_start(void);
 void faults_start(void);
 void haunt_begin(void);
+/* The store was asked to create an entry. */
+void haunt_entry_sent(struct sim_broker *writer);
 /* Proposes open(part) and keeps at it until verified. */
 void ops_open_part(struct sim_part *p);
 struct sim_part *ops_new_part(int journal);

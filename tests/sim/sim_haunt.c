@@ -7,20 +7,21 @@
  * anything was collected, and the answer comes after it has met the ghost.
  *
  *     aim      clients make all brokers look at their tails; with a check: the next one is held
- *     hunt     wait for a PUT whose number is the next one for some other broker
- *     strike   postpone, stop both */
+ *     hunt     each entry that is sent meanwhile: is its number the next one for some other broker?
+ *     strike   postpone, stop both
+ *
+ * The store tells of each entry that is sent. To look for one now and then is not enough: brokers
+ * that share a journal take turns, and their entries are under way for milliseconds. */
 #include "sim.h"
 
-enum { TRIES_MAX = 400, TRIES_PER_LOOK = 40 };
+#define HUNT_MOST (25 * SCHED_S)
+#define LOOK_EVERY (600 * SCHED_MS)
 
 static struct {
-    bool is_running;
-    int tries;
+    bool is_running, is_spotted;
     struct sim_broker *bystander; /* whose checks are held; NULL: anybody */
     int64_t since;
 } hunt;
-
-static void on_hunt(void *arg);
 
 static int64_t
 up_to(int64_t ns)
@@ -95,11 +96,10 @@ make_them_look(void)
 
 /* True when the hunt is over. */
 static bool
-hunt_once(void)
+hunt_once(struct sim_broker *writer)
 {
     uint32_t journal;
     uint64_t n;
-    struct sim_broker *writer = &sim.brokers[rng_below(&sim.r_fault, (uint64_t)sim.k.brokers)];
     if (hunt.bystander != NULL && !sim_store_has_held_check(hunt.bystander->sched)) {
         return false; /* not yet */
     }
@@ -114,24 +114,40 @@ hunt_once(void)
     return true;
 }
 
+/* Between two steps of the broker that sent it. */
+static void
+on_spotted(void *arg)
+{
+    struct sim_broker *writer = arg;
+    hunt.is_spotted = false;
+    if (hunt.is_running && !sim.is_quiet && hunt_once(writer)) {
+        hunt.is_running = false;
+    }
+}
+
+void
+haunt_entry_sent(struct sim_broker *writer)
+{
+    if (hunt.is_running && !hunt.is_spotted) {
+        hunt.is_spotted = true;
+        sim_after(0, on_spotted, writer);
+    }
+}
+
 static void
 on_hunt(void *arg)
 {
     (void)arg;
-    bool is_lost = hunt.bystander != NULL &&
-                   (!is_running(hunt.bystander) || sim.now - hunt.since > 25 * SCHED_S);
-    if (sim.is_quiet || is_lost || ++hunt.tries > TRIES_MAX) {
+    bool is_lost = hunt.bystander != NULL && !is_running(hunt.bystander);
+    if (!hunt.is_running) {
+        return;
+    }
+    if (sim.is_quiet || is_lost || sim.now - hunt.since > HUNT_MOST) {
         hunt_end();
         return;
     }
-    if (hunt.tries % TRIES_PER_LOOK == 1) {
-        make_them_look();
-    }
-    if (hunt_once()) {
-        hunt.is_running = false;
-        return;
-    }
-    sim_after(SCHED_MS + up_to(30 * SCHED_MS), on_hunt, NULL);
+    make_them_look();
+    sim_after(LOOK_EVERY / 2 + up_to(LOOK_EVERY), on_hunt, NULL);
 }
 
 void
@@ -142,7 +158,6 @@ haunt_begin(void)
         return;
     }
     hunt.is_running = true;
-    hunt.tries = 0;
     hunt.since = sim.now;
     hunt.bystander = is_running(b) && rng_chance(&sim.r_fault, 500) ? b : NULL;
     if (hunt.bystander != NULL) {

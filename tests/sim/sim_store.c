@@ -623,6 +623,8 @@ submit(struct store *store, struct store_call *c)
     (void)store;
     struct sim_req *r = sl_alloc(sizeof(*r));
     struct times t;
+    uint32_t journal;
+    uint64_t n;
     r->call = c;
     r->home = SL_CONTAINER_OF(c->home, struct sim_sched, base);
     SL_ASSERT(sim.here == r->home);
@@ -647,6 +649,9 @@ submit(struct store *store, struct store_call *c)
         sim_after(t.again, on_apply, r);
     }
     sim_after(t.answer, on_answer, r);
+    if (c->kind == STORE_PUT && is_entry(r->key, &journal, &n)) {
+        haunt_entry_sent(&sim.brokers[r->home->broker]);
+    }
     if (c->kind == STORE_PUT) {
         TRACE("b%d       PUT %s (%zu bytes) sent", r->home->broker, r->key, r->len);
     }
