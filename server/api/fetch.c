@@ -17,6 +17,7 @@
 
 #include "api/api_int.h"
 #include "base/counters.h"
+#include "base/map.h"
 
 enum {
     REPLY_MAX = 64 << 20,
@@ -411,6 +412,7 @@ read_submit(const struct fetch *f, struct fetch_part *part)
     }
     part->read.is_tail_ok = f->has_waited || f->is_allotted || part->group->is_fresh;
     part->read.tail_deadline_ns = f->tail_deadline_ns;
+    part->read.reader = hash_u64((uintptr_t)f->req->conn) | 1;
     part->read.done = read_done;
     part->read.arg = part;
     part_read_submit(part->group->shard, &part->read);

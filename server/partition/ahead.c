@@ -28,11 +28,13 @@ ahead_done(struct cache_read *read)
 
 /* False when the cache takes no more. */
 static bool
-ahead_block(struct shard *sh, const char *key, uint64_t block)
+ahead_block(const struct part_read *r, const char *key, uint64_t block)
 {
+    struct shard *sh = r->shard;
     struct ahead *a = (struct ahead *)sl_alloc(sizeof(*a));
     memcpy(a->block.key, key, strlen(key) + 1);
     a->block.block = block;
+    a->block.reader = r->reader;
     a->block.home = shard_sched(sh);
     a->block.done = ahead_done;
     a->shard = sh;
@@ -53,8 +55,10 @@ is_same_object(const struct extent *a, const struct extent *b)
 }
 
 void
-shard__read_ahead(struct shard *sh, const struct plan *plan, size_t from, size_t max_bytes)
+shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t from)
 {
+    const struct shard *sh = r->shard;
+    const size_t max_bytes = r->max_bytes;
     const struct extent *last = NULL;
     uint64_t last_block = 0;
     size_t total = 0;
@@ -73,7 +77,7 @@ shard__read_ahead(struct shard *sh, const struct plan *plan, size_t from, size_t
             block = last_block + 1;
         }
         for (; block <= end; block++) {
-            if (!ahead_block(sh, key, block)) {
+            if (!ahead_block(r, key, block)) {
                 return;
             }
             last_block = block;

@@ -131,7 +131,7 @@ ahead_of(const struct load *ld)
     struct plan next;
     if (p != NULL && then.offset < p->end) {
         shard__plan(&then, p, &next);
-        shard__read_ahead(r->shard, &next, 0, r->max_bytes);
+        shard__read_ahead(r, &next, 0);
     }
 }
 
@@ -451,7 +451,9 @@ load_one(struct load *ld)
         return true;
     }
     aim(ld);
-    struct buf *body = cache_try(cache, ld->block.key, ld->block.block, NULL);
+    ld->block.reader = ld->r->reader;
+    const struct cache_key at = {ld->block.key, ld->block.block, ld->block.reader};
+    struct buf *body = cache_try(cache, &at, NULL);
     if (body != NULL) {
         bool goes_on = take_block(ld, body);
         buf_unref(&body);
@@ -483,7 +485,7 @@ load_start(struct part_read *r, const struct plan *plan, size_t next)
     memcpy(&ld->plan, plan,
            offsetof(struct plan, extents) + plan->count * sizeof(plan->extents[0]));
     ld->next = next;
-    shard__read_ahead(r->shard, plan, next, r->max_bytes);
+    shard__read_ahead(r, plan, next);
     load_step(ld);
 }
 

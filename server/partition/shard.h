@@ -153,6 +153,8 @@ struct part_read {
     size_t max_bytes;     /* whole batches up to here ... */
     bool is_at_least_one; /* ... but the first batch even if it is larger */
     bool is_tail_ok;      /* false: R8 is done first, so that "nothing there" is the truth ... */
+    uint64_t reader; /* who reads, as the block cache wants to know it (cache.h): several reads of
+                        one consumer are one use of a block; 0: nobody who will be back */
     int64_t tail_deadline_ns; /* ... but not longer than this (0: however long it takes): then the
                                  answer is what is known, old but not wrong, or SL_EIO */
     void (*done)(struct part_read *r); /* on the shard's loop; may run within part_read_submit */

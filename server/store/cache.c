@@ -2,7 +2,17 @@
  *
  * LOADING: the entry holds the list of askers; the first of them lends its loop to the store call.
  *          When it ends every asker gets the outcome, posted to its own loop. A failure is not
- * kept. HERE:    the entry holds a reference to the bytes and stands on the LRU list.
+ *          kept.
+ * HERE:    the entry holds a reference to the bytes and stands on one of two lists, least recently
+ *          used first.
+ *
+ * Which list: a segmented LRU. A block begins on `once`. When a second reader asks for it, it moves
+ * to `shared`, which may take SHARED_SHARE of the ceiling: then its oldest goes back to the young
+ * end of `once` for another chance. Only the old end of `once` is thrown out. So a backfill,
+ * however long, turns over that list and leaves alone what several read; and with nobody else about
+ * it has all of the ceiling to itself. What counts is another reader, not another question: one
+ * reader asks for a block once for each answer that it gets out of it. A reader may also say that
+ * he reads once (compaction): his questions count for nothing.
  *
  * Reads in flight are bounded too: blocks being read may take READING_SHARE of the ceiling, further
  * ones wait in `queued` and start as others end, each on the loop of its first asker. So a burst of
@@ -23,7 +33,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { READING_SHARE = 4, READING_MIN = 4, AHEAD_SHARE = 2 };
+enum { READING_SHARE = 4, READING_MIN = 4, AHEAD_SHARE = 2, SHARED_SHARE = 2 };
 
 struct cache_entry {
     struct list lru;            /* HERE */
@@ -32,7 +42,9 @@ struct cache_entry {
     struct cache_entry *queued; /* LOADING, not started */
     struct cache *cache;
     uint64_t hash, block, object_size;
+    uint64_t reader; /* who asked first; CACHE_READS_ONCE: nobody who counts */
     bool is_forgotten, is_ahead;
+    bool is_shared; /* a second one asked; HERE: stands on that list */
     struct store_call call;
     struct sched_task start;
     char key[];
@@ -45,16 +57,11 @@ struct cache {
 
     pthread_mutex_t lock; /* askers come from every loop */
     struct map entries;
-    struct list lru; /* least recently used first */
-    size_t bytes;
-    uint32_t reading; /* store calls in flight */
-    uint32_t ahead;   /* entries that nobody asked for */
+    struct list once, shared;   /* least recently used first */
+    size_t bytes, shared_bytes; /* on both, on the second */
+    uint32_t reading;           /* store calls in flight */
+    uint32_t ahead;             /* entries that nobody asked for */
     struct cache_entry *queue_first, **queue_last;
-};
-
-struct cache_key {
-    const char *key;
-    uint64_t block;
 };
 
 static bool
@@ -91,11 +98,12 @@ static void
 entry_detach(struct cache *c, struct cache_entry *e)
 {
     ahead_end(c, e);
-    struct cache_key k = {e->key, e->block};
+    struct cache_key k = {e->key, e->block, 0};
     (void)map_remove(&c->entries, e->hash, entry_eq, &k);
     if (e->bytes != NULL) {
         list_remove(&e->lru);
         c->bytes -= entry_cost(e);
+        c->shared_bytes -= e->is_shared ? entry_cost(e) : 0;
         counter_add(C_store_cache_bytes, -(int64_t)entry_cost(e));
     }
 }
@@ -107,12 +115,38 @@ entry_free(struct cache_entry *e)
     sl_free(e);
 }
 
-/* Is the block worth keeping? The seam for an admission policy: a scan that reads everything once
- * should not push out what many read. Holds the lock. */
+/* Can the block be kept? Holds the lock. */
 static bool
 admit(const struct cache *c, const struct cache_entry *e, const struct buf *bytes)
 {
     return !e->is_forgotten && bytes->len > 0 && sizeof(*e) + bytes->cap <= c->ceiling;
+}
+
+/* Somebody asks for the entry: is it one more than before? Holds the lock. */
+static bool
+is_second(struct cache_entry *e, uint64_t reader)
+{
+    if (e->reader == CACHE_READS_ONCE) {
+        e->reader = reader;
+    }
+    return reader != CACHE_READS_ONCE && reader != e->reader;
+}
+
+/* Stands on `once`: moves to `shared`, and makes room there. Holds the lock. */
+static void
+share(struct cache *c, struct cache_entry *e)
+{
+    list_remove(&e->lru);
+    list_append(&c->shared, &e->lru);
+    e->is_shared = true;
+    c->shared_bytes += entry_cost(e);
+    while (c->shared_bytes > c->ceiling / SHARED_SHARE) {
+        struct cache_entry *old = SL_CONTAINER_OF(c->shared.next, struct cache_entry, lru);
+        list_remove(&old->lru);
+        list_append(&c->once, &old->lru);
+        old->is_shared = false;
+        c->shared_bytes -= entry_cost(old);
+    }
 }
 
 /* Evicts until the bytes fit; gives a list (through queued) to free outside the lock. */
@@ -120,8 +154,8 @@ static struct cache_entry *
 evict(struct cache *c)
 {
     struct cache_entry *out = NULL;
-    while (c->bytes > c->ceiling) {
-        struct cache_entry *e = SL_CONTAINER_OF(c->lru.next, struct cache_entry, lru);
+    while (c->bytes > c->ceiling) { /* `shared` has less: `once` is not empty */
+        struct cache_entry *e = SL_CONTAINER_OF(c->once.next, struct cache_entry, lru);
         entry_detach(c, e);
         e->queued = out;
         out = e;
@@ -215,6 +249,22 @@ queue_pop(struct cache *c)
     return e;
 }
 
+/* LOADING becomes HERE. Gives what had to go for it. Holds the lock. */
+static struct cache_entry *
+entry_keep(struct cache *c, struct cache_entry *e, struct buf *bytes)
+{
+    bool is_wanted = e->is_shared; /* while it was read */
+    e->is_shared = false;
+    e->bytes = buf_ref(bytes);
+    list_append(&c->once, &e->lru);
+    c->bytes += entry_cost(e);
+    counter_add(C_store_cache_bytes, (int64_t)entry_cost(e));
+    if (is_wanted) {
+        share(c, e);
+    }
+    return evict(c);
+}
+
 static void
 load_done(struct store_call *call)
 {
@@ -227,11 +277,7 @@ load_done(struct store_call *call)
     e->askers = NULL;
     e->object_size = call->object_size;
     if (is_kept) {
-        e->bytes = buf_ref(call->body);
-        list_append(&c->lru, &e->lru);
-        c->bytes += entry_cost(e);
-        counter_add(C_store_cache_bytes, (int64_t)entry_cost(e));
-        gone = evict(c);
+        gone = entry_keep(c, e, call->body);
     } else if (!e->is_forgotten) {
         entry_detach(c, e);
     }
@@ -278,18 +324,23 @@ entry_new(struct cache *c, const struct cache_key *k, uint64_t hash)
     e->cache = c;
     e->hash = hash;
     e->block = k->block;
+    e->reader = k->reader;
     return e;
 }
 
 /* Gives the bytes if they are here. Holds the lock. */
 static struct buf *
-entry_take(struct cache *c, struct cache_entry *e, uint64_t *ret_object_size)
+entry_take(struct cache *c, struct cache_entry *e, uint64_t reader, uint64_t *ret_object_size)
 {
     if (e == NULL || e->bytes == NULL) {
         return NULL;
     }
+    bool is_new = is_second(e, reader) && !e->is_shared;
     list_remove(&e->lru);
-    list_append(&c->lru, &e->lru);
+    list_append(e->is_shared ? &c->shared : &c->once, &e->lru);
+    if (is_new) {
+        share(c, e);
+    }
     ahead_end(c, e);
     if (ret_object_size != NULL) {
         *ret_object_size = e->object_size;
@@ -299,13 +350,12 @@ entry_take(struct cache *c, struct cache_entry *e, uint64_t *ret_object_size)
 }
 
 struct buf *
-cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object_size)
+cache_try(struct cache *c, const struct cache_key *k, uint64_t *ret_object_size)
 {
-    struct cache_key k = {key, block};
-    uint64_t hash = key_hash(&k);
+    uint64_t hash = key_hash(k);
     pthread_mutex_lock(&c->lock);
-    struct cache_entry *e = (struct cache_entry *)map_get(&c->entries, hash, entry_eq, &k);
-    struct buf *b = entry_take(c, e, ret_object_size);
+    struct cache_entry *e = (struct cache_entry *)map_get(&c->entries, hash, entry_eq, k);
+    struct buf *b = entry_take(c, e, k->reader, ret_object_size);
     pthread_mutex_unlock(&c->lock);
     return b;
 }
@@ -323,7 +373,7 @@ read_reset(struct cache_read *read)
 void
 cache_submit(struct cache *c, struct cache_read *read)
 {
-    struct cache_key k = {read->key, read->block};
+    struct cache_key k = {read->key, read->block, read->reader};
     uint64_t hash = key_hash(&k);
     struct cache_entry *fresh = entry_new(c, &k, hash);
     bool starts = false;
@@ -336,10 +386,11 @@ cache_submit(struct cache *c, struct cache_read *read)
     } else if (e->bytes == NULL) {
         read->next = e->askers;
         e->askers = read;
+        e->is_shared = is_second(e, read->reader) || e->is_shared;
         ahead_end(c, e);
         counter_add(C_store_cache_hits, 1);
     } else {
-        read->out = entry_take(c, e, &read->object_size);
+        read->out = entry_take(c, e, read->reader, &read->object_size);
     }
     bool is_here = read->out != NULL;
     pthread_mutex_unlock(&c->lock);
@@ -367,7 +418,7 @@ ahead_verdict(struct cache *c, uint64_t hash, const struct cache_key *k)
 enum cache_ahead
 cache_submit_ahead(struct cache *c, struct cache_read *read)
 {
-    struct cache_key k = {read->key, read->block};
+    struct cache_key k = {read->key, read->block, read->reader};
     uint64_t hash = key_hash(&k);
     pthread_mutex_lock(&c->lock);
     enum cache_ahead verdict = ahead_verdict(c, hash, &k);
@@ -393,7 +444,7 @@ cache_forget(struct cache *c, const char *key, uint64_t object_size)
     struct cache_entry *gone = NULL;
     pthread_mutex_lock(&c->lock);
     for (uint64_t block = 0; block * CACHE_BLOCK <= object_size; block++) {
-        struct cache_key k = {key, block};
+        struct cache_key k = {key, block, 0};
         struct cache_entry *e =
             (struct cache_entry *)map_get(&c->entries, key_hash(&k), entry_eq, &k);
         if (e == NULL) {
@@ -431,9 +482,20 @@ cache_open(struct store *st, size_t ceiling_bytes)
     c->reading_max = share < READING_MIN ? READING_MIN : (uint32_t)share;
     c->ahead_max = (uint32_t)(ceiling_bytes / AHEAD_SHARE / CACHE_BLOCK);
     (void)pthread_mutex_init(&c->lock, NULL);
-    list_init(&c->lru);
+    list_init(&c->once);
+    list_init(&c->shared);
     c->queue_last = &c->queue_first;
     return c;
+}
+
+static void
+list_drop(struct cache *c, const struct list *l)
+{
+    while (!list_is_empty(l)) {
+        struct cache_entry *e = SL_CONTAINER_OF(l->next, struct cache_entry, lru);
+        entry_detach(c, e);
+        entry_free(e);
+    }
 }
 
 void
@@ -445,11 +507,8 @@ cache_close(struct cache **pc)
         return;
     }
     SL_ASSERT(c->reading == 0);
-    while (!list_is_empty(&c->lru)) {
-        struct cache_entry *e = SL_CONTAINER_OF(c->lru.next, struct cache_entry, lru);
-        entry_detach(c, e);
-        entry_free(e);
-    }
+    list_drop(c, &c->once);
+    list_drop(c, &c->shared);
     map_fini(&c->entries);
     (void)pthread_mutex_destroy(&c->lock);
     sl_free(c);

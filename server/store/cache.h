@@ -2,7 +2,8 @@
  *
  * An object is cut into blocks of CACHE_BLOCK bytes; the key of an entry is (object, block number).
  * Concurrent askers of one block share one read of the store, on whichever loops they are. Bytes
- * held stay below a ceiling; the least recently used block goes first.
+ * held stay below a ceiling. A block that one reader alone asked for goes before one that two asked
+ * for, so that who reads a whole log once does not push out what many read.
  *
  * Threads:  any. One lock, held for a few loads; no system call and no allocation of a block is
  *           made under it. done() runs on read->home, never before cache_submit has returned.
@@ -12,9 +13,15 @@
 
 #include "store/store.h"
 
-enum { CACHE_BLOCK = 1 << 20 };
+enum { CACHE_BLOCK = 1 << 20, CACHE_READS_ONCE = 0 };
 
 struct cache; /* opaque */
+
+/* A block, and who asks for it (as in cache_read). */
+struct cache_key {
+    const char *key;
+    uint64_t block, reader;
+};
 
 /* Embedded by whoever asks, who keeps it alive until done. */
 struct cache_read {
@@ -22,7 +29,9 @@ struct cache_read {
     struct sched *home; /* the loop that calls cache_submit */
     void (*done)(struct cache_read *read);
     char key[STORE_KEY_MAX];
-    uint64_t block; /* bytes [block * CACHE_BLOCK, ...) of the object */
+    uint64_t block;  /* bytes [block * CACHE_BLOCK, ...) of the object */
+    uint64_t reader; /* who asks: any number of his own, so that several questions of one are one
+                        use; CACHE_READS_ONCE: will not come back, and is no use at all */
 
     /* filled by the cache */
     struct buf *out; /* STORE_DONE: given to the caller; short at the end of the object, empty
@@ -42,7 +51,7 @@ void cache_close(struct cache **c);
 
 /* Gives a reference to the block if it is here, NULL otherwise; counts a hit. *ret_object_size may
  * be NULL. */
-struct buf *cache_try(struct cache *c, const char *key, uint64_t block, uint64_t *ret_object_size);
+struct buf *cache_try(struct cache *c, const struct cache_key *at, uint64_t *ret_object_size);
 void cache_submit(struct cache *c, struct cache_read *read);
 /* For a block that will probably be asked for soon. What is here or being read already is left
  * alone, and so is everything while enough was read that nobody has asked for yet: unless STARTED

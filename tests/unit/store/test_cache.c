@@ -24,15 +24,29 @@ asker_done(struct cache_read *read)
 }
 
 static void
-ask(struct world *w, struct asker *a, const char *key, uint64_t block)
+ask_as(struct world *w, struct asker *a, uint64_t reader, const char *key, uint64_t block)
 {
     memset(a, 0, sizeof(*a));
     a->w = w;
     a->read.home = &w->loop.sched;
     a->read.done = asker_done;
     a->read.block = block;
+    a->read.reader = reader;
     (void)snprintf(a->read.key, sizeof(a->read.key), "%s", key);
     cache_submit(w->cache, &a->read);
+}
+
+static void
+ask(struct world *w, struct asker *a, const char *key, uint64_t block)
+{
+    ask_as(w, a, CACHE_READS_ONCE, key, block);
+}
+
+static struct buf *
+peek(struct world *w, const char *key, uint64_t block, uint64_t *ret_object_size)
+{
+    const struct cache_key at = {key, block, CACHE_READS_ONCE};
+    return cache_try(w->cache, &at, ret_object_size);
 }
 
 static struct buf *
@@ -101,6 +115,40 @@ warm(struct world *w, const char *key, uint64_t block)
     buf_unref(&a.read.out);
 }
 
+/* One block, as a reader of a whole log asks for it: from the store or from memory, chunk by chunk.
+ * False: it was here. */
+static bool
+read_by(struct world *w, uint64_t reader, const char *key, uint64_t block)
+{
+    const struct cache_key at = {key, block, reader};
+    struct buf *b = cache_try(w->cache, &at, NULL);
+    bool is_here = b != NULL;
+    if (!is_here) {
+        struct asker a;
+        size_t before = w->done;
+        ask_as(w, &a, reader, key, block);
+        fake_answer(&w->fake, STORE_DONE, block_of(CACHE_BLOCK, (uint8_t)block));
+        loop_run_until(&w->loop, &w->done, before + 1);
+        b = a.read.out;
+    }
+    buf_unref(&b);
+    for (int chunk = 0; chunk < 3; chunk++) {
+        b = cache_try(w->cache, &at, NULL);
+        assert_non_null(b);
+        buf_unref(&b);
+    }
+    return !is_here;
+}
+
+static bool
+is_here(struct world *w, const char *key, uint64_t block)
+{
+    struct buf *b = peek(w, key, block, NULL);
+    bool is = b != NULL;
+    buf_unref(&b);
+    return is;
+}
+
 static void
 submit__ten_askers_of_one_block__one_read(void **state)
 {
@@ -144,9 +192,9 @@ try__miss_then_hit__gives_the_bytes_at_once(void **state)
 {
     struct world *w = (struct world *)*state;
     uint64_t size = 0;
-    assert_null(cache_try(w->cache, "seg", 0, NULL));
+    assert_null(peek(w, "seg", 0, NULL));
     warm(w, "seg", 0);
-    struct buf *b = cache_try(w->cache, "seg", 0, &size);
+    struct buf *b = peek(w, "seg", 0, &size);
     assert_non_null(b);
     assert_int_equal(size, CACHE_BLOCK);
     buf_unref(&b);
@@ -159,16 +207,16 @@ ceiling__more_blocks_than_fit__the_least_recently_used_go(void **state)
     for (uint64_t i = 0; i < 7; i++) {
         warm(w, "seg", i);
     }
-    struct buf *b = cache_try(w->cache, "seg", 0, NULL); /* block 0 is used again */
+    struct buf *b = peek(w, "seg", 0, NULL); /* block 0 is used again */
     assert_non_null(b);
     buf_unref(&b);
     warm(w, "seg", 7);
     warm(w, "seg", 8);
     assert_true(cache_bytes(w->cache) <= 8 * (size_t)CACHE_BLOCK);
-    b = cache_try(w->cache, "seg", 0, NULL);
+    b = peek(w, "seg", 0, NULL);
     assert_non_null(b);
     buf_unref(&b);
-    assert_null(cache_try(w->cache, "seg", 1, NULL));
+    assert_null(peek(w, "seg", 1, NULL));
 }
 
 static void
@@ -223,7 +271,7 @@ forget__while_being_read__askers_get_it_and_nobody_after(void **state)
     loop_run_until(&w->loop, &w->done, 1);
     assert_int_equal(a.read.out->len, 100);
     buf_unref(&a.read.out);
-    assert_null(cache_try(w->cache, "seg", 0, NULL));
+    assert_null(peek(w, "seg", 0, NULL));
     assert_int_equal(cache_bytes(w->cache), 0);
 }
 
@@ -235,9 +283,9 @@ forget__blocks_that_are_here__are_gone(void **state)
     warm(w, "seg", 1);
     warm(w, "other", 0);
     cache_forget(w->cache, "seg", 2 * (uint64_t)CACHE_BLOCK);
-    assert_null(cache_try(w->cache, "seg", 0, NULL));
-    assert_null(cache_try(w->cache, "seg", 1, NULL));
-    struct buf *b = cache_try(w->cache, "other", 0, NULL);
+    assert_null(peek(w, "seg", 0, NULL));
+    assert_null(peek(w, "seg", 1, NULL));
+    struct buf *b = peek(w, "other", 0, NULL);
     assert_non_null(b);
     buf_unref(&b);
 }
@@ -284,7 +332,7 @@ ahead__much_that_nobody_asked_for__full_until_somebody_asks(void **state)
         arrive(w, &ahead);
     }
     assert_int_equal(ask_ahead(w, &ahead, 4), CACHE_AHEAD_FULL);
-    struct buf *b = cache_try(w->cache, "seg", 2, NULL);
+    struct buf *b = peek(w, "seg", 2, NULL);
     assert_non_null(b);
     buf_unref(&b);
     assert_int_equal(ask_ahead(w, &ahead, 4), CACHE_AHEAD_STARTED);
@@ -332,6 +380,106 @@ ahead__reads_that_are_waited_for__come_first(void **state)
     arrive(w, &ahead);
 }
 
+static void
+admission__a_backfill_larger_than_the_cache__leaves_what_two_readers_asked_for(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(read_by(w, 1, "hot", i));
+        assert_false(read_by(w, 2, "hot", i));
+    }
+    for (uint64_t i = 0; i < 40; i++) {
+        assert_true(read_by(w, 3, "old", i));
+        assert_true(cache_bytes(w->cache) <= 8 * (size_t)CACHE_BLOCK);
+    }
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(is_here(w, "hot", i));
+    }
+}
+
+static void
+admission__one_reader_asks_again_and_again__is_one_use(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(read_by(w, 1, "once", i));
+        assert_false(read_by(w, 1, "once", i));
+    }
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_true(read_by(w, 2, "old", i));
+    }
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_false(is_here(w, "once", i));
+    }
+}
+
+static void
+admission__who_reads_once__makes_nothing_shared_and_is_no_first_reader(void **state)
+{
+    struct world *w = (struct world *)*state;
+    assert_true(read_by(w, CACHE_READS_ONCE, "seg", 0));
+    assert_false(read_by(w, 1, "seg", 0));
+    assert_true(read_by(w, 1, "seg", 1));
+    assert_false(read_by(w, CACHE_READS_ONCE, "seg", 1));
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_true(read_by(w, 3, "old", i));
+    }
+    assert_false(is_here(w, "seg", 0));
+    assert_false(is_here(w, "seg", 1));
+}
+
+static void
+admission__a_second_reader_while_it_is_read__is_shared_when_it_comes(void **state)
+{
+    struct world *w = (struct world *)*state;
+    struct asker a[2];
+    ask_as(w, &a[0], 1, "hot", 0);
+    ask_as(w, &a[1], 2, "hot", 0);
+    fake_answer(&w->fake, STORE_DONE, block_of(CACHE_BLOCK, 1));
+    loop_run_until(&w->loop, &w->done, 2);
+    buf_unref(&a[0].read.out);
+    buf_unref(&a[1].read.out);
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_true(read_by(w, 3, "old", i));
+    }
+    assert_true(is_here(w, "hot", 0));
+}
+
+static void
+admission__more_is_shared_than_its_half__the_oldest_of_it_can_go_again(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_true(read_by(w, 1, "hot", i));
+        assert_false(read_by(w, 2, "hot", i));
+    }
+    for (uint64_t i = 0; i < 8; i++) {
+        assert_true(read_by(w, 3, "old", i));
+        assert_true(cache_bytes(w->cache) <= 8 * (size_t)CACHE_BLOCK);
+    }
+    for (uint64_t i = 0; i < 6; i++) { /* three and their headers are what half has room for */
+        assert_int_equal(is_here(w, "hot", i), i >= 3);
+    }
+}
+
+static void
+admission__shared_and_deleted__its_room_is_free_again(void **state)
+{
+    struct world *w = (struct world *)*state;
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(read_by(w, 1, "hot", i));
+        assert_false(read_by(w, 2, "hot", i));
+    }
+    cache_forget(w->cache, "hot", 3 * (uint64_t)CACHE_BLOCK);
+    assert_int_equal(cache_bytes(w->cache), 0);
+    for (uint64_t i = 0; i < 7; i++) {
+        assert_true(read_by(w, 1, "all", i));
+    }
+    for (uint64_t i = 0; i < 7; i++) {
+        assert_true(is_here(w, "all", i));
+    }
+}
+
 int
 main(void)
 {
@@ -350,6 +498,12 @@ main(void)
         T(ahead__much_that_nobody_asked_for__full_until_somebody_asks),
         T(ahead__unused_and_pushed_out_or_failed__makes_room),
         T(ahead__reads_that_are_waited_for__come_first),
+        T(admission__a_backfill_larger_than_the_cache__leaves_what_two_readers_asked_for),
+        T(admission__one_reader_asks_again_and_again__is_one_use),
+        T(admission__who_reads_once__makes_nothing_shared_and_is_no_first_reader),
+        T(admission__a_second_reader_while_it_is_read__is_shared_when_it_comes),
+        T(admission__more_is_shared_than_its_half__the_oldest_of_it_can_go_again),
+        T(admission__shared_and_deleted__its_room_is_free_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
