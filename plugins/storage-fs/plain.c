@@ -12,6 +12,7 @@
  *
  * Other processes: see share.c. A crash of the process alone can leave a name that nobody synced;
  * opening a store after one syncs its file system before it shows anything (share.c). */
+#include "storage-fs/format.h"
 #include "storage-fs/fs_int.h"
 
 #include <errno.h>
@@ -19,11 +20,19 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REOPEN_MAX = 100, SYNC_BYTES = 4 << 20, FILE_MODE = 0644, DIR_MODE = 0755 };
+enum {
+    REOPEN_MAX = 100,
+    SYNC_BYTES = 4 << 20,
+    DIRECT_FROM = 256 << 10,
+    DIRECT_STEP = 1 << 20,
+    FILE_MODE = 0644,
+    DIR_MODE = 0755
+};
 
 /* ---- directories ---- */
 
@@ -91,7 +100,6 @@ dirs_make(sluice_instance *fs, const char *key)
 
 /* ---- writing ---- */
 
-/* Drops `done` bytes from the front of iov. */
 /* A put that is being written: how far, and how far that is synced. */
 struct writing {
     sluice_instance *fs;
@@ -162,6 +170,82 @@ part_write(struct writing *w, sluice_slice part)
     return rc;
 }
 
+/* ---- past the page cache
+ *
+ * A segment is read by few, if ever, and copying it into the page cache costs more CPU than all
+ * else that rolling does. So what is large, and lies where O_DIRECT wants it, is written past it;
+ * a piece at a time, because the journal's next write stands behind it in the disk's queue. The
+ * last block is padded, and the file then cut to its length. */
+
+static bool
+is_fit_for_direct(const sluice_instance *fs, const struct fs_put *put)
+{
+    return fs->is_fsync && fs->wants_direct && put->count == 1 &&
+           put->parts[0].len >= DIRECT_FROM && (uintptr_t)put->parts[0].ptr % FS_BLOCK == 0;
+}
+
+static int
+last_block_write(struct writing *w, sluice_slice rest)
+{
+    uint8_t *block = (uint8_t *)fs__alloc_blocks(FS_BLOCK);
+    memcpy(block, rest.ptr, rest.len);
+    memset(block + rest.len, 0, FS_BLOCK - rest.len);
+    int failed = bytes_write(w, (sluice_slice){block, FS_BLOCK});
+    free(block);
+    return failed;
+}
+
+/* Gives 0 or errno; EINVAL where the file system does not take it. */
+static int
+direct_write(struct writing *w, sluice_slice all)
+{
+    size_t whole = all.len / FS_BLOCK * FS_BLOCK;
+    int failed = 0;
+    for (size_t at = 0; at < whole && failed == 0; at += DIRECT_STEP) {
+        size_t n = whole - at < DIRECT_STEP ? whole - at : DIRECT_STEP;
+        failed = bytes_write(w, (sluice_slice){all.ptr + at, n});
+    }
+    if (failed == 0 && whole < all.len) {
+        failed = last_block_write(w, (sluice_slice){all.ptr + whole, all.len - whole});
+    }
+    if (failed == 0 && w->fs->io->ftruncate(w->fd, (off_t)all.len) != 0) {
+        failed = errno;
+    }
+    return failed;
+}
+
+/* False: not written, the page cache has to do. */
+static bool
+is_written_directly(struct writing *w, sluice_status *rc)
+{
+    int flags = fcntl(w->fd, F_GETFL);
+    if (!is_fit_for_direct(w->fs, w->put) || flags < 0 ||
+        fcntl(w->fd, F_SETFL, flags | O_DIRECT) != 0) {
+        return false;
+    }
+    (void)w->fs->io->fallocate(w->fd, 0, 0, (off_t)w->put->parts[0].len); /* in one piece */
+    int failed = direct_write(w, w->put->parts[0]);
+    if (failed != 0 && failed != EINVAL) {
+        *rc = fs__fail_sys(w->fs, failed, "write", w->put->key);
+    }
+    (void)fcntl(w->fd, F_SETFL, flags);
+    w->at = failed == EINVAL ? 0 : w->at;
+    return failed != EINVAL;
+}
+
+static sluice_status
+all_write(struct writing *w)
+{
+    sluice_status rc = SLUICE_OK;
+    if (is_written_directly(w, &rc)) {
+        return rc;
+    }
+    for (size_t i = 0; i < w->put->count && rc == SLUICE_OK; i++) {
+        rc = part_write(w, w->put->parts[i]);
+    }
+    return rc;
+}
+
 /* Writes and syncs the temporary file `tmp`. */
 static sluice_status
 tmp_write(sluice_instance *fs, const char *tmp, const struct fs_put *put)
@@ -171,10 +255,7 @@ tmp_write(sluice_instance *fs, const char *tmp, const struct fs_put *put)
         return fs__fail_sys(fs, errno, "create a file for", put->key);
     }
     struct writing w = {.fs = fs, .put = put, .fd = fd};
-    sluice_status rc = SLUICE_OK;
-    for (size_t i = 0; i < put->count && rc == SLUICE_OK; i++) {
-        rc = part_write(&w, put->parts[i]);
-    }
+    sluice_status rc = all_write(&w);
     if (rc == SLUICE_OK && (w.synced < w.at || w.at == 0)) {
         rc = sync_written(&w);
     }

@@ -187,6 +187,57 @@ volume__recycled__gives_the_new_bytes(void **state)
     }
 }
 
+/* ---- plain files ---- */
+
+static void
+plain_put(struct world *w, const char *key, struct span bytes)
+{
+    memset(&w->c, 0, sizeof(w->c));
+    w->c.call.kind = STORE_PUT;
+    (void)snprintf(w->c.call.key, sizeof(w->c.call.key), "%s", key);
+    w->c.call.parts[0] = bytes;
+    w->c.call.part_count = 1;
+    sync_run(&w->loop, w->st, &w->c);
+    assert_int_equal(w->c.call.outcome, STORE_DONE);
+}
+
+/* Whole blocks, a part of one behind them, and a beginning that O_DIRECT does not take. */
+static void
+plain__any_length_and_alignment__the_same_bytes_and_no_more(void **state)
+{
+    static const size_t lengths[] = {256 << 10,           (256 << 10) - 1, (256 << 10) + 1, MIB,
+                                     2 * MIB + BLOCK - 1, 3 * MIB + 77,    5 * MIB + BLOCK, 1};
+    struct world *w = (struct world *)*state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        object_make(w, lengths[i], 100 + (uint32_t)i);
+        plain_put(w, "t/0/plain", buf_span(w->object));
+        assert_range(w, "t/0/plain", 0, lengths[i]);
+        if (lengths[i] > 1) {
+            plain_put(w, "t/0/plain", span_of(w->object->data + 1, lengths[i] - 1));
+            memmove(w->object->data, w->object->data + 1, --w->object->len);
+            assert_range(w, "t/0/plain", 0, lengths[i]);
+        }
+    }
+}
+
+static void
+plain__large__leaves_the_page_cache_alone(void **state)
+{
+    struct world *w = (struct world *)*state;
+    char path[4200];
+    object_make(w, 3 * MIB, 2);
+    object_put(w, "k");
+    if (cached_bytes(w) >= MIB || sysconf(_SC_PAGESIZE) != BLOCK) {
+        skip(); /* this file system takes no direct writes */
+    }
+    plain_put(w, "t/0/plain", buf_span(w->object));
+    (void)snprintf(path, sizeof(path), "%s/t/0/plain", w->dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(cached_in(fd) < MIB);
+    (void)close(fd);
+}
+
 int
 main(void)
 {
@@ -195,6 +246,8 @@ main(void)
         T(ranges__read_again_and_again__the_same_bytes),
         T(range__read_twice__the_second_fills_the_page_cache),
         T(volume__recycled__gives_the_new_bytes),
+        T(plain__any_length_and_alignment__the_same_bytes_and_no_more),
+        T(plain__large__leaves_the_page_cache_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
