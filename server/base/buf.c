@@ -10,12 +10,15 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     CLASS_MIN_SHIFT = 15,
-    CLASS_MAX_SHIFT = 24,
+    CLASS_MAX_SHIFT = 26,
     CLASSES = (CLASS_MAX_SHIFT - CLASS_MIN_SHIFT) * 4 + 1,
-    IDLE_BYTES_MAX = 64 << 20
+    HUGE_FROM = 4 << 20,
+    HUGE_ALIGN = 2 << 20,
+    IDLE_BYTES_MAX = 96 << 20
 };
 #define CLASS_NONE UINT32_MAX
 
@@ -123,15 +126,27 @@ buf_destroy(struct buf *b)
     free(b);
 }
 
+/* Segments are built in blocks of many megabytes: faulted in 4 KiB at a time, that costs more than
+ * filling them. */
+static uint8_t *
+block_new(size_t room)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, room >= HUGE_FROM ? HUGE_ALIGN : BUF_ALIGN, room) != 0) {
+        out_of_memory(room);
+    }
+    if (room >= HUGE_FROM) {
+        (void)madvise(p, room, MADV_HUGEPAGE); /* a wish */
+    }
+    return (uint8_t *)p;
+}
+
 static struct buf *
 buf_new_large(size_t cap, uint32_t cls)
 {
     size_t room = cls < CLASSES ? class_bytes(cls) : (cap + BUF_ALIGN - 1) / BUF_ALIGN * BUF_ALIGN;
     struct buf *b = (struct buf *)sl_alloc(sizeof(*b));
-    b->data = (uint8_t *)aligned_alloc(BUF_ALIGN, room);
-    if (b->data == NULL) {
-        out_of_memory(room);
-    }
+    b->data = block_new(room);
     b->cap = room;
     b->size_class = cls;
     return b;
