@@ -43,6 +43,7 @@ enum counter_kind { COUNTER, GAUGE };
     X(journal_bytes, COUNTER, "bytes", "Bytes of journal entries committed")                       \
     X(roll_segments, COUNTER, "segments", "Segments registered by this broker's roller")           \
     X(roll_bytes, COUNTER, "bytes", "Bytes of those segments")                                     \
+    X(roll_read_bytes, COUNTER, "bytes", "Bytes of entries read from the store to roll them")      \
     X(roll_adopted, COUNTER, "segments", "Segments that were there already and were taken over")   \
     X(roll_foreign, COUNTER, "segments",                                                           \
       "Times an object that does not fit was found under a segment's name")                        \

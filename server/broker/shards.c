@@ -137,6 +137,7 @@ void
 broker__shards_new(struct process *p)
 {
     p->roll_permits.max_bytes = 2 * p->cfg->journal.segment_target_bytes;
+    p->roll_permits.sharers = p->bucket.journals;
     struct broker *b = &p->broker;
     b->shard_count = p->bucket.journals;
     b->shards = (struct shard **)sl_alloc(b->shard_count * sizeof(struct shard *));

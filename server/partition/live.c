@@ -201,20 +201,6 @@ live__bytes_from(const struct live *lv, uint64_t n)
     return lv->entry_bytes - lv->samples[sample_of(lv, n)].bytes_before;
 }
 
-uint64_t
-live__n_behind(const struct live *lv, uint64_t n, uint64_t bytes)
-{
-    if (lv->sample_count == 0) {
-        return UINT64_MAX;
-    }
-    size_t i = sample_of(lv, n);
-    uint64_t from = lv->samples[i].bytes_before;
-    while (i < lv->sample_count && lv->samples[i].bytes_before - from < bytes) {
-        i++;
-    }
-    return i < lv->sample_count ? lv->samples[i].n : UINT64_MAX;
-}
-
 /* --- what befalls a partition --- */
 
 static void

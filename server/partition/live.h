@@ -83,8 +83,6 @@ struct partition *live__due(const struct live *lv);
 uint64_t live__first_n(const struct live *lv);
 /* At least as old as entry n is. */
 int64_t live__time_of(const struct live *lv, uint64_t n);
-/* The entry that lies about so many bytes behind n; UINT64_MAX: there is none yet. */
-uint64_t live__n_behind(const struct live *lv, uint64_t n, uint64_t bytes);
 /* Bytes of entries from n on, as far as they are known. */
 uint64_t live__bytes_from(const struct live *lv, uint64_t n);
 

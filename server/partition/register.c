@@ -72,6 +72,7 @@ kfs_dropped(struct store_call *call)
 void
 roll__drop_orphan(struct roll_job *j)
 {
+    roll__scan_leave(j);
     if (!is_orphan(j)) {
         roll__job_end(j, 0);
         return;

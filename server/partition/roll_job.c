@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One job of the roller: plan an extent, read it, build the segment, put it. The steps are numbered
- * in the essay atop roller.c. */
+ * One job of the roller: its extent, its turn to be stored, the puts; roll_scan.c feeds it what it
+ * is built of. The steps are numbered in the essay atop roller.c. */
 #include "base/counters.h"
-#include "base/crc32c.h"
 #include "journal/mistakes.h"
 #include "partition/roller_int.h"
 
-enum {
-    CHUNK_BYTES = 1 << 20,
-    WINDOW_BYTES = 24 << 20, /* well within what the cache keeps */
-    TRIES_MAX = 8,
-    CALL_TIMEOUT_MS = 60000
-};
+enum { STORING_MAX = 16, TRIES_MAX = 8, CALL_TIMEOUT_MS = 60000 };
 #define RETRY_NS (20 * SCHED_MS)
 #define RETRY_MOST_NS (5 * SCHED_S)
 #define FAILED_PAUSE_NS (10 * SCHED_S)
-#define LOST_PAUSE_NS (600 * SCHED_S)
 
 static void put_index(struct roll_job *j);
-static void wake_readers(struct shard *sh);
 static void put_kfs(struct roll_job *j);
+static void store_next(struct shard *sh);
 
 /* --- permits --- */
 
@@ -40,35 +33,19 @@ reserve(struct roll_job *j, int64_t bytes, bool is_forced)
 /* --- begin and end --- */
 
 static void
-build_task(struct sched_task *task)
-{
-    roll__build(SL_CONTAINER_OF(task, struct roll_job, task));
-}
-
-static void
-build_soon(struct roll_job *j)
-{
-    j->task.run = build_task;
-    sched_post(shard_sched(j->sh), &j->task);
-}
-
-static void
 drop_built(struct roll_job *j)
 {
     segment_builder_fini(&j->builder);
     buf_unref(&j->files.kfs);
     buf_unref(&j->files.index);
-    bytes_clear(&j->carry);
 }
 
 static void
 begin_build(struct roll_job *j)
 {
     drop_built(j);
-    j->next = j->base;
-    j->at_n = UINT64_MAX; /* until it reads */
     segment_builder_init(&j->builder, j->base, j->body_bytes);
-    build_soon(j);
+    roll__scan_join(j);
 }
 
 bool
@@ -79,7 +56,7 @@ roll__job_start(struct shard *sh, struct partition *part, const char *dir, int64
     j->topic_id = part->st->topic_id;
     j->partition = part->st->index;
     span_to_cstr(span_cstr(dir), j->dir, sizeof(j->dir));
-    bytes_init(&j->carry, SEGMENT_BYTES_MAX);
+    j->at_n = UINT64_MAX;
     if (!roll__plan(j, part->st, limit, -1)) {
         live__give_back(&sh->live, part, sched_now(shard_sched(sh)) + FAILED_PAUSE_NS);
         sl_free(j);
@@ -105,22 +82,23 @@ roll__job_end(struct roll_job *j, int64_t pause_ns)
         int64_t until = pause_ns > 0 ? sched_now(shard_sched(sh)) + pause_ns : 0;
         live__give_back(&sh->live, (struct partition *)p->user, until);
     }
+    roll__scan_leave(j);
     drop_built(j);
-    bytes_fini(&j->carry);
     bytes_fini(&j->op.payload);
     buf_unref(&j->call.body);
     (void)atomic_fetch_sub(&sh->o.roll.permits->used_bytes, j->reserved_bytes);
     list_remove(&j->node);
     sh->roll.job_count--;
+    sh->roll.storing -= j->is_storing ? 1 : 0;
     sl_free(j);
-    wake_readers(sh);
+    store_next(sh);
     roll__kick(sh);
 }
 
 void
 roll__job_stop(struct roll_job *j)
 {
-    if (j->retry.heap_pos != 0 || j->is_waiting) {
+    if (j->retry.heap_pos != 0 || j->is_waiting || j->is_scanning) {
         sched_timer_stop(shard_sched(j->sh), &j->retry);
         roll__job_end(j, 0);
     }
@@ -169,159 +147,30 @@ roll__retry(struct roll_job *j, void (*again)(struct roll_job *j), const char *w
 
 /* --- build --- */
 
-/* Completes the batch at hand. False: the piece was too short. SL_ECORRUPT through *rc. */
-static bool
-fill_carry(struct roll_job *j, struct span *bytes, enum sl_err *rc, struct sl_error *err)
-{
-    size_t need = BATCH_LENGTH_START;
-    bool is_length_known = j->carry.len >= need;
-    if (is_length_known) {
-        need += get_u32(j->carry.data + BATCH_LENGTH_START - 4);
-    }
-    size_t n = need > j->carry.len ? need - j->carry.len : 0;
-    n = n < bytes->len ? n : bytes->len;
-    bytes_append(&j->carry, bytes->ptr, n);
-    *bytes = span_of(bytes->ptr + n, bytes->len - n);
-    if (j->carry.len < need) {
-        return false;
-    }
-    if (is_length_known) {
-        *rc = segment_builder_add(&j->builder, bytes_span(&j->carry), err);
-        bytes_clear(&j->carry);
-    }
-    return true;
-}
-
-/* A batch may begin in one piece and end in another one. */
-static enum sl_err
-add_piece(struct roll_job *j, struct span bytes, struct sl_error *err)
-{
-    enum sl_err rc = SL_OK;
-    while (rc == SL_OK && bytes.len > 0 && j->carry.len > 0) {
-        if (!fill_carry(j, &bytes, &rc, err)) {
-            return SL_OK;
-        }
-    }
-    struct span rest = bytes, batch;
-    struct batch_info info;
-    while (rc == SL_OK && batch_next(&rest, &info, &batch)) {
-    }
-    size_t whole = bytes.len - rest.len;
-    if (rc == SL_OK && whole > 0) {
-        rc = segment_builder_add(&j->builder, span_of(bytes.ptr, whole), err);
-    }
-    if (rc == SL_OK) {
-        bytes_append(&j->carry, rest.ptr, rest.len);
-    }
-    return rc;
-}
-
+/* Built, it waits for its turn to be stored: many small jobs are read side by side, but the store
+ * has other callers. */
 static void
-take_read(struct roll_job *j, struct part_read *r)
+store_next(struct shard *sh)
 {
-    struct sl_error err = SL_ERROR_INIT;
-    enum sl_err rc = r->rc == SL_OK && r->piece_count == 0 ? SL_EAGAIN : r->rc;
-    for (size_t i = 0; i < r->piece_count && rc == SL_OK; i++) {
-        rc = add_piece(j, r->pieces[i].bytes, &err);
-    }
-    part_read_fini(r);
-    j->next = j->builder.next_offset;
-    if (rc == SL_OK && j->carry.len == 0) {
-        build_soon(j);
-        return;
-    }
-    /* The store is away, or S moved on and what was read is cut elsewhere: looked at again. */
-    roll__job_end(j, rc == SL_EPARTITION_FAILED ? LOST_PAUSE_NS : SCHED_S);
-}
-
-static void
-read_done(struct part_read *r)
-{
-    take_read(SL_CONTAINER_OF(r, struct roll_job, read), r);
-}
-
-/* --- jobs read side by side
- *
- * An entry holds runs of many partitions, and the cache reads blocks of it. So that a block is read
- * once for all jobs that want something of it, no job goes further than a window of entries ahead
- * of the one that is furthest behind. That one never waits. */
-
-static uint64_t
-window_end(const struct shard *sh)
-{
-    uint64_t floor = UINT64_MAX;
-    LIST_FOREACH_SAFE(node, tmp, &sh->roll.jobs)
-    {
-        const struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
-        floor = j->at_n < floor ? j->at_n : floor;
-    }
-    uint64_t end = live__n_behind(&sh->live, floor, WINDOW_BYTES);
-    return end > floor ? end : floor;
-}
-
-/* Whoever waited and need not any more. */
-static void
-wake_readers(struct shard *sh)
-{
-    uint64_t end = window_end(sh);
     LIST_FOREACH_SAFE(node, tmp, &sh->roll.jobs)
     {
         struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
-        if (j->is_waiting && j->at_n <= end) {
+        if (sh->roll.storing < STORING_MAX && j->is_waiting) {
             j->is_waiting = false;
-            build_soon(j);
+            j->is_storing = true;
+            sh->roll.storing++;
+            sched_post(shard_sched(sh), &j->task);
         }
     }
-}
-
-/* What lies within the window, but not more than a chunk. 0: it has to wait. */
-static size_t
-chunk_bytes(struct roll_job *j, const struct part_state *p)
-{
-    const struct run_ref *r = part_find_run(p, j->next > p->start ? j->next : p->start);
-    size_t bytes = 0;
-    if (r == NULL) {
-        return CHUNK_BYTES; /* S moved on; the read will tell */
-    }
-    j->at_n = r->n;
-    uint64_t end = window_end(j->sh);
-    size_t i = (size_t)(r - part_run(p, 0));
-    for (; i < p->run_count && part_run(p, i)->n <= end; i++) {
-        if (bytes > 0 && bytes + part_run(p, i)->length > CHUNK_BYTES) {
-            break;
-        }
-        bytes += part_run(p, i)->length;
-    }
-    return bytes;
 }
 
 static void
-read_chunk(struct roll_job *j, const struct part_state *p)
+store_task(struct sched_task *task)
 {
-    size_t left = j->body_bytes + SEGMENT_HEADER_BYTES - j->builder.object->len;
-    size_t chunk = chunk_bytes(j, p);
-    wake_readers(j->sh);
-    if (chunk == 0) {
-        j->is_waiting = true;
+    struct roll_job *j = SL_CONTAINER_OF(task, struct roll_job, task);
+    if (roll__part(j) == NULL) {
         return;
     }
-    j->read = (struct part_read){.topic_id = j->topic_id,
-                                 .partition = j->partition,
-                                 .offset = j->next > p->start ? j->next : p->start,
-                                 .max_bytes = left < chunk ? left : chunk,
-                                 .is_at_least_one = true,
-                                 .is_tail_ok = true,
-                                 .done = read_done};
-    part_read_submit(j->sh, &j->read);
-}
-
-static void
-built(struct roll_job *j)
-{
-    j->at_n = UINT64_MAX;
-    wake_readers(j->sh);
-    j->body_crc = j->builder.crc;
-    segment_builder_finish(&j->builder, sched_wall_ms(shard_sched(j->sh)), &j->files);
     if (j->is_adopting) {
         roll__compare(j);
     } else {
@@ -330,17 +179,17 @@ built(struct roll_job *j)
 }
 
 void
-roll__build(struct roll_job *j)
+roll__built(struct roll_job *j)
 {
-    const struct part_state *p = roll__part(j);
-    if (p == NULL) {
+    j->body_crc = j->builder.crc;
+    segment_builder_finish(&j->builder, sched_wall_ms(shard_sched(j->sh)), &j->files);
+    j->task.run = store_task;
+    if (j->is_storing) { /* built anew, to adopt */
+        sched_post(shard_sched(j->sh), &j->task);
         return;
     }
-    if (j->next <= j->last) {
-        read_chunk(j, p);
-    } else {
-        built(j);
-    }
+    j->is_waiting = true;
+    store_next(j->sh);
 }
 
 bool

@@ -7,7 +7,8 @@
  *
  *   pressure   entries pinned by what is not rolled are more than live_bytes_max (or there are too
  *              many runs): whoever pins the oldest, however little it is
- *   size       a partition holds a segment's worth
+ *   size       a partition holds a segment's worth; or many hold a good part of one, and together
+ *              as much as fits in memory
  *   age        the oldest run of all is older than age_ms
  *
  * live.h keeps all of that up to date; a look costs no walk over partitions. Every fourth turn age
@@ -36,7 +37,7 @@
 #include "base/counters.h"
 #include "partition/roller_int.h"
 
-enum { JOBS_MAX = 64, LOOKS_MAX = 64, AGED_EVERY = 4, LAG_EVERY = 16 };
+enum { JOBS_MAX = 256, LEAST_SHARE = 16, LOOKS_MAX = 64, AGED_EVERY = 4, LAG_EVERY = 16 };
 #define TICK_NS SCHED_S
 #define IDLE_TICK_NS (30 * SCHED_S)
 #define IDLE_AFTER_NS (60 * SCHED_S)
@@ -134,6 +135,57 @@ roll__now(struct shard *sh, struct partition *part, const struct part_policy *po
     }
 }
 
+/* --- passes --- */
+
+/* What one scan may gather for this shard. */
+static int64_t
+pass_bytes(const struct shard *sh)
+{
+    const struct roll_permits *permits = sh->o.roll.permits;
+    return permits->max_bytes / (permits->sharers > 1 ? permits->sharers : 1);
+}
+
+/* Partitions that hold enough for a segment that is worth its objects, and how much all of them
+ * hold. */
+static size_t
+worthy(const struct shard *sh, struct partition *ret[JOBS_MAX], int64_t *ret_bytes)
+{
+    const struct live_heap *h = &sh->live.heaps[LIVE_OLDEST];
+    int64_t least_bytes = sh->o.roll.target_bytes / LEAST_SHARE;
+    size_t count = 0;
+    *ret_bytes = 0;
+    for (size_t i = 1; i <= h->count; i++) {
+        if ((int64_t)h->items[i]->live.bytes >= least_bytes) {
+            *ret_bytes += (int64_t)h->items[i]->live.bytes;
+            if (count < JOBS_MAX) {
+                ret[count++] = h->items[i];
+            }
+        }
+    }
+    return count;
+}
+
+/* Many partitions fill a segment at about the same time, and memory is there for a few at once:
+ * each entry would be read again and again, for some of them each time. So when that memory would
+ * hold most of what waits, all of it is rolled now, in one scan, in segments that are smaller. */
+static void
+start_pass(struct shard *sh)
+{
+    struct partition *parts[JOBS_MAX];
+    int64_t bytes, room = pass_bytes(sh);
+    bool is_busy =
+        sh->roll.job_count > 0 && atomic_load(&sh->o.roll.permits->used_bytes) > room / 4;
+    if (is_busy || (int64_t)sh->live.bytes < room * patience(sh) ||
+        sh->live.bytes < sh->roll.pass_at) {
+        return;
+    }
+    size_t count = worthy(sh, parts, &bytes);
+    sh->roll.pass_at = sh->live.bytes + (uint64_t)room / 8; /* the next look */
+    for (size_t i = 0; bytes >= room / 2 && i < count && consider(sh, parts[i], false); i++) {
+        sh->roll.pass_at = 0;
+    }
+}
+
 static void
 start_jobs(struct shard *sh)
 {
@@ -218,6 +270,7 @@ look(struct shard *sh)
     if (!sh->roll.is_running || sh->mode != JOURNAL_LIVE) {
         return;
     }
+    start_pass(sh);
     start_jobs(sh);
 }
 
@@ -265,6 +318,7 @@ void
 shard__roller_init(struct shard *sh)
 {
     list_init(&sh->roll.jobs);
+    list_init(&sh->roll.reads);
     live__init(&sh->live, least(1 << 20, sh->o.roll.target_bytes));
 }
 
@@ -294,7 +348,8 @@ shard__roller_stop(struct shard *sh)
 bool
 shard__roller_is_idle(const struct shard *sh)
 {
-    return sh->roll.job_count == 0 && !sh->roll.is_kicked && sh->garbage == NULL;
+    return sh->roll.job_count == 0 && !sh->roll.is_kicked && !sh->roll.is_scan_posted &&
+           list_is_empty(&sh->roll.reads) && sh->garbage == NULL;
 }
 
 void

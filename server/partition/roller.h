@@ -29,6 +29,7 @@ typedef bool (*part_policy_fn)(void *arg, const struct uuid *topic_id, struct pa
 struct roll_permits {
     _Atomic int64_t used_bytes;
     int64_t max_bytes;
+    int64_t sharers;           /* shards that use them */
     atomic_bool is_compacting; /* one compaction at a time */
 };
 

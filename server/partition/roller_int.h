@@ -24,13 +24,14 @@ struct roll_job {
     uint32_t slice_count;
 
     /* reading and building */
-    int64_t next;    /* offset to read */
-    uint64_t at_n;   /* the entry it is in; UINT64_MAX: reads no more */
-    bool is_waiting; /* for others that are far behind it */
-    struct part_read read;
-    struct bytes carry; /* the beginning of a batch that the next piece completes */
+    int64_t ask;           /* the offset that the scan asks for next */
+    uint64_t at_n;         /* the entry it is in; UINT64_MAX: nothing more to ask for */
+    bool is_scanning;      /* fed by roll_scan.c */
+    struct part_read read; /* a run by itself */
     struct segment_builder builder;
     struct segment_files files; /* once built */
+    bool is_waiting;            /* built, until it may be stored */
+    bool is_storing;
     uint32_t body_crc;
 
     /* the store */
@@ -60,8 +61,12 @@ void roll__job_end(struct roll_job *j, int64_t pause_ns);
 /* roll_plan.c. Takes runs up to limit bytes, or, when last >= 0, exactly those up to it. False:
  * there is no such extent in S. */
 bool roll__plan(struct roll_job *j, const struct part_state *p, int64_t limit, int64_t last);
-/* Reads and builds what was planned; then goes on where it belongs. */
-void roll__build(struct roll_job *j);
+/* Built: puts what the builder holds, or compares it with what is there. */
+void roll__built(struct roll_job *j);
+/* roll_scan.c: feeds the job's builder from its next offset to j->last, then says roll__built. */
+void roll__scan_join(struct roll_job *j);
+/* Nothing of what is on its way will reach it. */
+void roll__scan_leave(struct roll_job *j);
 /* Builds anew what ends at last. False: no committed batch ends there. */
 bool roll__rebuild(struct roll_job *j, const struct part_state *p, int64_t last);
 void roll__put_kfs_again(struct roll_job *j);

@@ -21,6 +21,13 @@ struct roller {
     struct sched_task kick;
     bool is_kicked, is_running;
     unsigned turn;
+    size_t storing;   /* jobs */
+    uint64_t pass_at; /* live bytes; 0: as soon as there is enough */
+    /* roll_scan.c */
+    struct list reads;
+    size_t read_count, read_bytes;
+    struct sched_task scan;
+    bool is_scan_posted;
     int64_t own_ns, foreign_ns; /* last entry of this broker, of another one */
     int64_t published_ns, applied_ns;
     int lag_pm;

@@ -33,6 +33,7 @@ struct tricky_store {
     int times; /* ... so many times */
     struct store_call *held;
     size_t puts, gets; /* of segments' objects */
+    size_t entry_gets;
 };
 
 struct world_broker {
@@ -51,6 +52,7 @@ struct world {
     struct uuid topic;
     bool is_topic_unknown;
     int64_t segment_bytes;
+    size_t tail_bytes;
     struct part_policy policy; /* all but dir and segment_bytes */
     char last_error[1024];
 };
@@ -97,6 +99,7 @@ tricky_submit(struct store *pub, struct store_call *call)
     bool is_segment = strncmp(call->key, "default/", 8) == 0;
     s->puts += call->kind == STORE_PUT && is_segment ? 1 : 0;
     s->gets += call->kind == STORE_GET && is_segment ? 1 : 0;
+    s->entry_gets += call->kind == STORE_GET && !is_segment ? 1 : 0;
     bool fits = s->times > 0 && call->kind == s->kind && has_suffix(call->key, s->suffix);
     if (!fits) {
         w.memory.pub.ops->submit(&w.memory.pub, call);
@@ -205,7 +208,7 @@ options_of(struct world_broker *b, size_t i)
                                               .queue_max_bytes = 64 << 20},
                                   .cache = b->cache,
                                   .segment_namespace = "default",
-                                  .tail_cache_bytes = 1 << 20,
+                                  .tail_cache_bytes = w.tail_bytes,
                                   .roll = roll,
                                   .events = &events,
                                   .events_arg = b};
@@ -302,6 +305,7 @@ world_setup(void **unused)
     memory_init(&w.memory);
     w.topic = uuid_random(&w.loop.pub);
     w.segment_bytes = INT64_MAX;
+    w.tail_bytes = 1 << 20;
     w.roll = (struct roll_options){.policy = policy,
                                    .target_bytes = TARGET,
                                    .age_ms = 900000,
