@@ -22,6 +22,7 @@
     X(no_grace, "13 entries are deleted without grace")                                            \
     X(register_anywhere, "14 a segment is registered without the contiguity check")                \
     X(adopt_blindly, "15 a segment is adopted without reading its extent")                         \
+    X(one_directory, "16 a topic made again has the directory of the one before")                  \
     X(first_sequence_any, "17 a non-zero first sequence is accepted from an unknown producer")     \
     X(commit_any_generation, "18 a commit of an older generation is accepted")                     \
     X(absent_is_tail, "19 a removed middle entry is taken as the tail")                            \

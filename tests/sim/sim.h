@@ -132,6 +132,9 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(trim, "trim committed")                                                                      \
     X(retained, "log start moved by retention")                                                    \
     X(seg_compacted, "compacted segment judged")                                                   \
+    X(replaced, "segments replaced by a compacted one")                                            \
+    X(record_dropped, "record taken out for a later one of its key")                               \
+    X(tombstone_dropped, "tombstone taken out")                                                    \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
@@ -247,7 +250,10 @@ struct knobs {
     int64_t roll_target, roll_age_ms, roll_live_max;
     unsigned roll_patience;
     /* upkeep; interval 0: none */
-    int64_t upkeep_ms, upkeep_retention_bytes;
+    int64_t upkeep_ms, upkeep_retention_bytes, retention_ms, delete_retention_ms;
+    int64_t min_lag_ms, max_lag_ms, dedupe_bytes;
+    int keys, dirty_pm;
+    uint32_t compacted_pm; /* of the topics */
     size_t batch_max;
     int64_t append_deadline;
 };
@@ -331,7 +337,28 @@ bool sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes);
 /* NULL: no such object. */
 const uint8_t *sim_store_find(const char *key, size_t *ret_len);
 
+/* --- what becomes of the log (sim_clean.c) */
+struct truth_op { /* of a valid entry */
+    uint32_t journal;
+    uint64_t n;
+    int64_t time_ms;
+    uint16_t kind;
+    struct span payload;
+};
+void clean_truth_op(const struct truth_op *op);
+/* Entries from n on are gone, and the truth is built again. */
+void clean_truth_reset(uint32_t journal, uint64_t n);
+void clean_object_deleted(const char *key);
+struct sim_part;
+/* Trimmed, or taken out by compaction. */
+bool clean_is_gone(const struct sim_part *p, int64_t offset);
+
 /* --- segments (sim_roll.c) */
+void rolls_key(const struct sim_part *p, int64_t base, uint32_t gen, char *out);
+/* NULL: of none. */
+struct sim_part *rolls_part_of_key(const char *key, int64_t *ret_base, uint32_t *ret_gen);
+/* It holds what was committed. */
+void rolls_judge(const char *key, struct span object);
 bool rolls_policy(void *arg, const struct uuid *topic_id, struct part_policy *ret);
 /* Every segment that a broker's S refers to is there and holds what was committed; nothing that is
  * called a segment holds anything else. */
@@ -350,18 +377,42 @@ struct sim_batch { /* every batch any client ever made; index = uid */
     int64_t base, acked_base;
     uint64_t order; /* place among what its client sent over one connection */
     uint64_t connection;
+    uint32_t room;           /* of records: bytes of a value */
+    int64_t base_ts, max_ts; /* of records, as committed ... */
+    int16_t attributes;
 };
+/* Its size is a wish; of records it becomes what they take. */
+void sim_batch_made(uint64_t uid);
 void sim_batch_encode(uint64_t uid, uint8_t *out, struct batch_info *ret_info);
 /* Walks one batch; false when the bytes hold no whole batch. */
+#define SIM_UID_NONE UINT64_MAX
 struct sim_seen {
-    uint64_t uid;
+    uint64_t uid; /* SIM_UID_NONE: no record is left to tell */
     int part;
-    int64_t base;
-    int32_t count;
+    int64_t base, last;
+    int32_t count;    /* records */
+    uint32_t present; /* bits: which of its records */
+    int64_t latest_delta;
     uint32_t size;
     uint64_t hash;
+    const uint8_t *bytes;
 };
 bool sim_batch_decode(struct span *rest, struct sim_seen *ret, const char **ret_why);
+
+/* --- records of compacted topics (sim_record.c) */
+struct sim_record {
+    int key; /* -1: null */
+    bool is_tombstone;
+    uint32_t value_len;
+    int64_t ts_delta;
+};
+struct sim_record sim_record_of(uint64_t uid, int32_t i);
+uint32_t sim_records_size(uint64_t uid);
+/* Gives the largest timestamp delta. */
+int64_t sim_records_encode(uint64_t uid, uint8_t *out);
+/* NULL: sound. */
+const char *sim_records_judge(const uint8_t *p, uint32_t size, struct sim_seen *ret);
+const char *sim_records_judge_header(const uint8_t *p, const struct sim_seen *s);
 
 /* --- truth (sim_truth.c) */
 enum part_phase { PART_NONE, PART_OPENING, PART_OPEN, PART_RETIRING, PART_RETIRED };
@@ -374,12 +425,17 @@ struct sim_part {
     int journal;
     enum part_phase phase;
     bool is_append_time, has_lost; /* producer facts may have been expired */
+    bool has_records, is_compacted, is_deleted;
+    int keys, name; /* few keys; whose name it bears: a partition's number */
+    uint32_t incarnation;
+    struct sim_clean *clean; /* see sim_clean.c */
     int open_attempts;
     uint64_t *log; /* per offset: uid << 8 | index in batch */
     int64_t end, cap;
     uint64_t *seen, *seen_hash; /* per offset, what a reader was given; UINT64_MAX: nothing yet */
     int64_t seen_cap;
     int64_t trim_intent, trim_done, trim_done_at, opened_at;
+    int64_t trim_asked; /* by operators; the rest is retention */
     struct sim_left *left;
     size_t left_count, left_cap;
     uint64_t last_order[SIM_CLIENTS_MAX], last_connection[SIM_CLIENTS_MAX];
@@ -402,6 +458,8 @@ void truth_refused(uint64_t uid, enum sl_err rc);
  * asked for, so that "nothing there" is the truth. */
 void truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t asked_at,
                 bool is_refreshed);
+/* Finds the batch of s at its place in the log, and tells whose it is. NULL: it belongs there. */
+const char *truth_place(const struct sim_part *p, struct sim_seen *s);
 struct span sim_read_bytes(const struct part_read *r);
 /* The answer of a lookup of start or end. */
 void truth_lookup(struct sim_part *p, const struct part_lookup *l, int broker, int64_t asked_at);
@@ -451,7 +509,8 @@ void haunt_begin(void);
 void haunt_entry_sent(struct sim_broker *writer);
 /* Proposes open(part) and keeps at it until verified. */
 void ops_open_part(struct sim_part *p);
-struct sim_part *ops_new_part(int journal);
+/* before: under the name that it had; NULL: a new one. */
+struct sim_part *ops_new_part(int journal, const struct sim_part *before);
 
 /* --- producers (sim_client.c), readers (sim_reader.c) */
 void clients_start(void);
@@ -512,6 +571,7 @@ struct sim_entry { /* by journal and n: the first object that bore the key */
     bool is_there, was_deleted;
     struct uuid id, prev;
     uint64_t acked_through;
+    int64_t time_ms;
     uint8_t *data, *index;
     size_t data_len, index_len;
 };

@@ -107,7 +107,7 @@ new_shard(struct sim_broker *b, uint32_t j)
                                        .garbage_grace_ms = k->grace_ns / SCHED_MS,
                                        .retention_interval_ms = k->upkeep_ms,
                                        .cleaner_backoff_ms = k->upkeep_ms,
-                                       .dedupe_bytes = 4096,
+                                       .dedupe_bytes = k->dedupe_bytes,
                                        .patience = k->roll_patience},
                               .tail_cache_bytes = k->tail_cache,
                               .events = &b->events,

@@ -371,6 +371,7 @@ new_batch(struct client *c)
         .size = (uint32_t)(SIM_BATCH_MIN + rng_below(&sim.r_client, sim.k.batch_max)),
         .order = ++c->order,
         .connection = c->connection};
+    sim_batch_made(uid);
     c->next_seq += count;
     sim.batches_left--;
     return uid;

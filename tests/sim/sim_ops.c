@@ -95,7 +95,7 @@ ops_open_part(struct sim_part *p)
 }
 
 struct sim_part *
-ops_new_part(int journal)
+ops_new_part(int journal, const struct sim_part *before)
 {
     if (sim.part_count == SIM_PARTS_MAX) {
         return NULL;
@@ -103,10 +103,16 @@ ops_new_part(int journal)
     int gid = sim.part_count++;
     struct sim_part *p = &sim.parts[gid];
     p->journal = journal;
-    p->index = gid % 3;
+    p->index = before == NULL ? gid % 3 : before->index;
+    p->name = before == NULL ? gid : before->name;
+    p->incarnation = before == NULL ? 0 : before->incarnation + 1;
     put_u64(p->topic_id.b, 0x5107000000000000u + sim.seed);
     put_u64(p->topic_id.b + 8, 0x8000000000000001u + (uint64_t)gid);
     p->is_append_time = rng_chance(&sim.r_client, 250);
+    p->is_compacted = sim.k.is_rolling && rng_chance(&sim.r_client, sim.k.compacted_pm);
+    p->is_deleted = !p->is_compacted || rng_chance(&sim.r_client, 400);
+    p->has_records = p->is_compacted;
+    p->keys = sim.k.keys;
     ops_open_part(p);
     return p;
 }
@@ -169,6 +175,9 @@ trim(struct sim_part *part)
     op->p.done = on_trimmed;
     op->p.check = check_trim;
     op_encode_trim(&op->p.payload, &part->topic_id, part->index, op->target);
+    if (op->target > part->trim_asked) {
+        part->trim_asked = op->target;
+    }
     if (op->target > part->trim_intent) {
         part->trim_intent = op->target;
     }
@@ -219,7 +228,7 @@ static void
 strike_retire(void)
 {
     struct sim_part *part = pick_open();
-    if (part == NULL || part->open_attempts != 1 || ops_new_part(part->journal) == NULL) {
+    if (part == NULL || part->open_attempts != 1 || ops_new_part(part->journal, part) == NULL) {
         return; /* an open that is still on its way would bring it back */
     }
     struct sim_op *op = op_new(ITEM_RETIRE, part->journal);

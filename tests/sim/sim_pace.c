@@ -281,7 +281,7 @@ sim_pace_run(int which, uint64_t seed)
     }
     for (int b = 0; b < pace->brokers; b++) {
         for (int i = 0; i < pace->writers[b]; i++) {
-            (void)ops_new_part(0);
+            (void)ops_new_part(0, NULL);
         }
     }
     must_run(is_open, "partitions are not open");

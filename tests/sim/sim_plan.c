@@ -338,6 +338,14 @@ rolls(struct knobs *k)
     k->roll_patience = coin(700) ? 1 : 2;
     k->upkeep_ms = coin(700) ? rng_span(&r, SCHED_S, 5 * SIM_MIN) / SCHED_MS : 0;
     k->upkeep_retention_bytes = coin(400) ? rng_span(&r, 1000, (int64_t)k->batch_max * 40) : -1;
+    k->retention_ms = coin(300) ? rng_span(&r, SIM_MIN, 3 * SIM_HOUR) / SCHED_MS : -1;
+    k->compacted_pm = 500;
+    k->keys = (int)rng_span(&r, 1, 200);
+    k->dedupe_bytes = coin(600) ? 1 << 20 : 4096;
+    k->delete_retention_ms = coin(200) ? 0 : rng_span(&r, SCHED_S, SIM_HOUR) / SCHED_MS;
+    k->min_lag_ms = coin(800) ? 0 : rng_span(&r, SCHED_S, 10 * SIM_MIN) / SCHED_MS;
+    k->max_lag_ms = coin(800) ? INT64_MAX : rng_span(&r, SCHED_S, 10 * SIM_MIN) / SCHED_MS;
+    k->dirty_pm = coin(700) ? 1 : (int)between(1, 600);
 }
 
 void

@@ -137,7 +137,7 @@ end_of(const struct part_read *r)
     struct sim_seen s;
     const char *why;
     while (sim_batch_decode(&rest, &s, &why)) {
-        end = s.base + s.count;
+        end = s.last + 1;
     }
     return end;
 }
@@ -427,13 +427,14 @@ probe_append_on_loop(void *arg)
                                               .attempts = 1,
                                               .open_attempts = 1,
                                               .connection = UINT64_MAX - pr->uid};
-    pr->bytes = sl_alloc(SIM_BATCH_MIN);
+    sim_batch_made(pr->uid);
+    pr->bytes = sl_alloc(sim.batches[pr->uid].size);
     pr->a = (struct append){.topic_id = pr->p->topic_id,
                             .partition = pr->p->index,
                             .deadline_ns = sim_sched_now(pr->b->sched) + 30 * SCHED_S,
                             .done = probe_written};
     sim_batch_encode(pr->uid, pr->bytes, &pr->a.info);
-    pr->a.batch = span_of(pr->bytes, SIM_BATCH_MIN);
+    pr->a.batch = span_of(pr->bytes, sim.batches[pr->uid].size);
     append_submit(pr->b->shards[pr->p->journal], &pr->a);
 }
 

@@ -9,44 +9,58 @@
 
 enum { HEADER = 32, FOOTER = 16, INDEX_HEADER = 16, INDEX_ENTRY = 12 };
 
-/* The directory is the topic's id, so that each incarnation has one of its own. */
+/* A topic that is made again under its name has a directory of its own. */
 static void
-dir_of(const struct uuid *id, char *out)
+dir_of(const struct sim_part *p, uint32_t incarnation, char out[TOPIC_DIR_MAX])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof(id->b); i++) {
-        *out++ = digits[id->b[i] >> 4];
-        *out++ = digits[id->b[i] & 15];
-    }
-    *out = '\0';
+    char name[32];
+    (void)snprintf(name, sizeof(name), "log-%d", p->name);
+    topic_dir_name(span_cstr(name), incarnation, out, TOPIC_DIR_MAX);
 }
 
 bool
 rolls_policy(void *arg, const struct uuid *topic_id, struct part_policy *ret)
 {
     (void)arg;
-    /* One topic in two is compacted, some of these deleted from, too. The bodies of these batches
-     * hold no records that could be looked into, so that compaction leaves them as they are: what
-     * it does to objects and to S is judged here, what it does to records in the unit tests. */
-    bool is_compacted = topic_id->b[15] % 2 == 0;
-    *ret = (struct part_policy){.is_compacted = is_compacted,
-                                .is_deleted = !is_compacted || topic_id->b[15] % 4 == 0,
+    const struct sim_part *p = NULL;
+    for (int i = 0; i < sim.part_count && p == NULL; i++) {
+        p = uuid_eq(&sim.parts[i].topic_id, topic_id) ? &sim.parts[i] : NULL;
+    }
+    if (p == NULL) {
+        return false;
+    }
+    *ret = (struct part_policy){.is_compacted = p->is_compacted,
+                                .is_deleted = p->is_deleted,
                                 .segment_bytes = INT64_MAX,
                                 .segment_ms = -1,
-                                .retention_ms = -1,
+                                .retention_ms = sim.k.retention_ms,
                                 .retention_bytes = sim.k.upkeep_retention_bytes,
-                                .max_compaction_lag_ms = INT64_MAX,
-                                .dirty_ratio_pm = 100};
-    dir_of(topic_id, ret->dir);
+                                .delete_retention_ms = sim.k.delete_retention_ms,
+                                .min_compaction_lag_ms = sim.k.min_lag_ms,
+                                .max_compaction_lag_ms = sim.k.max_lag_ms,
+                                .dirty_ratio_pm = sim.k.dirty_pm};
+    dir_of(p, MISTAKE(one_directory) ? 0 : p->incarnation, ret->dir);
     return true;
+}
+
+void
+rolls_key(const struct sim_part *p, int64_t base, uint32_t gen, char *out)
+{
+    char dir[TOPIC_DIR_MAX], tail[16] = "";
+    dir_of(p, p->incarnation, dir);
+    if (gen > 0) {
+        (void)snprintf(tail, sizeof(tail), "-%u", gen);
+    }
+    (void)snprintf(out, STORE_KEY_MAX, "default/%s/%d/segment-%020" PRId64 "%s.kfs", dir,
+                   (int)p->index, base, tail);
 }
 
 static struct sim_part *
 part_of_key(const char *key)
 {
-    char dir[40], start[80];
+    char dir[TOPIC_DIR_MAX], start[TOPIC_DIR_MAX + 40];
     for (int i = 0; i < sim.part_count; i++) {
-        dir_of(&sim.parts[i].topic_id, dir);
+        dir_of(&sim.parts[i], sim.parts[i].incarnation, dir);
         int len = snprintf(start, sizeof(start), "default/%s/%d/", dir, (int)sim.parts[i].index);
         if (len > 0 && strncmp(key, start, (size_t)len) == 0) {
             return &sim.parts[i];
@@ -72,21 +86,26 @@ wrong(const struct judged *s, const char *what)
                   s->next);
 }
 
+/* Compaction begins where the log does, and takes records out, or whole batches. Which ones it may,
+ * sim_clean.c knows. */
 static void
-judge_batch(struct judged *s, const struct sim_seen *seen)
+judge_batch(struct judged *s, struct sim_seen *seen)
 {
+    const char *why = truth_place(s->part, seen);
+    bool is_whole = s->gen == 0 || !s->part->has_records;
+    if (why != NULL) {
+        wrong(s, why);
+    }
     if (s->gen > 0 && s->next == s->base && seen->base <= s->part->trim_intent) {
-        s->next = seen->base; /* compaction begins where the log does */
+        s->next = seen->base;
     }
-    if (seen->base != s->next || seen->base + seen->count > s->part->end) {
-        wrong(s, "a batch is out of its place, or not in the truth");
+    int32_t count = sim.batches[seen->uid].count;
+    bool is_dense =
+        seen->base == s->next && seen->count == count && seen->last == seen->base + count - 1;
+    if (seen->base < s->next || (is_whole && !is_dense)) {
+        wrong(s, "a batch is out of its place, or not whole");
     }
-    for (int32_t i = 0; i < seen->count; i++) {
-        if (s->part->log[seen->base + i] != (seen->uid << 8 | (uint64_t)i)) {
-            wrong(s, "another batch was committed here");
-        }
-    }
-    s->next += seen->count;
+    s->next = seen->last + 1;
     s->count += seen->count;
 }
 
@@ -130,8 +149,15 @@ base_of_key(const char *key, uint32_t *ret_gen)
     return base;
 }
 
-static void
-judge_segment(const char *key, struct span o)
+struct sim_part *
+rolls_part_of_key(const char *key, int64_t *ret_base, uint32_t *ret_gen)
+{
+    *ret_base = base_of_key(key, ret_gen);
+    return part_of_key(key);
+}
+
+void
+rolls_judge(const char *key, struct span o)
 {
     struct judged s = {.key = key, .part = part_of_key(key)};
     if (s.part == NULL || o.len < HEADER + FOOTER) {
@@ -221,7 +247,9 @@ judge_refs(struct sim_broker *b, int journal)
     size_t pos = 0;
     for (struct part_state *p; (p = state_next_part(st, &pos)) != NULL;) {
         for (size_t i = 0; i < part_segment_count(p); i++) {
-            judge_ref(p, part_segment(p, i));
+            if (part_segment(p, i)->bytes > 0) { /* else nothing was left of it */
+                judge_ref(p, part_segment(p, i));
+            }
         }
     }
 }
@@ -260,7 +288,7 @@ rolls_check(void)
         if (len < 5 || strcmp(key + len - 4, ".kfs") != 0) {
             continue;
         }
-        judge_segment(key, bytes);
+        rolls_judge(key, bytes);
         if (!is_referred_to(key, part_of_key(key))) {
             sim_stat(ST_seg_left);
         }

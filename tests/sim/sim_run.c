@@ -56,7 +56,7 @@ boot(void)
         broker_start(&sim.brokers[i]);
     }
     for (int i = 0; i < sim.k.parts; i++) {
-        (void)ops_new_part(i % sim.k.journals);
+        (void)ops_new_part(i % sim.k.journals, NULL);
     }
     if (!sim_run(is_booted, sim.now + 10 * SIM_MIN)) {
         sim_violation("a calm start succeeds", "after ten minutes partitions are not open");

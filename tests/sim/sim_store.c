@@ -323,6 +323,7 @@ apply_del(struct sim_req *r)
         sim_stat(ST_entry_collected);
     } else if (has_suffix(r->key, ".kfs")) {
         sim_stat(ST_seg_deleted);
+        clean_object_deleted(r->key);
     } else {
         sim_stat(ST_manifest_deleted);
     }

@@ -93,6 +93,12 @@ truth_append(uint32_t journal, uint64_t n, const struct sim_seen *s)
     } else {
         check_connection(p, b, s->uid);
     }
+    if (s->last != s->base + b->count - 1 || s->count != b->count) {
+        sim_violation("entries hold whole batches", "uid %" PRIu64, s->uid);
+    }
+    b->base_ts = get_i64(s->bytes + 27);
+    b->max_ts = get_i64(s->bytes + 35);
+    b->attributes = get_i16(s->bytes + 21);
     b->is_in_truth = true;
     b->base = s->base;
     for (int32_t i = 0; i < s->count; i++) {
@@ -118,7 +124,7 @@ truth_trim(struct span op)
 }
 
 static void
-truth_ops(uint32_t journal, const struct sim_entry *e)
+truth_ops(uint32_t journal, uint64_t n, const struct sim_entry *e)
 {
     size_t groups = 0;
     for (size_t at = 0; at + 8 <= e->index_len;) {
@@ -131,6 +137,8 @@ truth_ops(uint32_t journal, const struct sim_entry *e)
         if (kind == ITEM_TRIM) {
             truth_trim(span_of(e->index + at + 8, len));
         }
+        const struct truth_op op = {journal, n, e->time_ms, kind, span_of(e->index + at + 8, len)};
+        clean_truth_op(&op);
         groups_truth_item(journal, kind, span_of(e->index + at + 8, len));
         topics_truth_item(kind, span_of(e->index + at + 8, len));
         at += 8 + len;
@@ -161,7 +169,7 @@ truth_apply(uint32_t journal, uint64_t n)
     if (why != NULL) {
         sim_violation("entries hold whole batches", "entry %u/%" PRIu64 ": %s", journal, n, why);
     }
-    truth_ops(journal, e);
+    truth_ops(journal, n, e);
 }
 
 static void
@@ -193,7 +201,9 @@ truth_entry_created(uint32_t journal, uint64_t n, struct span bytes)
     if (head > bytes.len) {
         sim_violation("entries are whole", "entry %u/%" PRIu64, journal, n);
     }
-    *e = (struct sim_entry){.is_there = true, .acked_through = get_u64(bytes.ptr + 72)};
+    *e = (struct sim_entry){.is_there = true,
+                            .acked_through = get_u64(bytes.ptr + 72),
+                            .time_ms = get_i64(bytes.ptr + 80)};
     memcpy(e->id.b, bytes.ptr + 40, 16);
     memcpy(e->prev.b, bytes.ptr + 56, 16);
     e->data_len = (size_t)get_u64(bytes.ptr + 104);
@@ -241,6 +251,7 @@ truth_entry_dropped(uint32_t journal, uint64_t n)
         }
     }
     groups_truth_reset(journal);
+    clean_truth_reset(journal, n);
     if (journal == 0) {
         topics_truth_reset();
     }
@@ -308,16 +319,19 @@ truth_refused(uint64_t uid, enum sl_err rc)
 static void
 note_seen(struct sim_part *p, const struct sim_seen *s)
 {
-    while (s->base + s->count > p->seen_cap) {
+    while (s->last >= p->seen_cap) {
         int64_t cap = p->seen_cap == 0 ? 256 : p->seen_cap * 2;
         p->seen = sl_realloc(p->seen, (size_t)cap * sizeof(*p->seen));
         p->seen_hash = sl_realloc(p->seen_hash, (size_t)cap * sizeof(*p->seen_hash));
         memset(p->seen + p->seen_cap, 0xff, (size_t)(cap - p->seen_cap) * sizeof(*p->seen));
         p->seen_cap = cap;
     }
-    for (int32_t i = 0; i < s->count; i++) {
+    for (int32_t i = 0; s->present >> i != 0; i++) {
         uint64_t id = s->uid << 8 | (uint64_t)i;
         int64_t at = s->base + i;
+        if ((s->present >> i & 1) == 0) {
+            continue;
+        }
         if (p->seen[at] != UINT64_MAX && (p->seen[at] != id || p->seen_hash[at] != s->hash)) {
             sim_violation(
                 "readers never diverge",
@@ -329,22 +343,58 @@ note_seen(struct sim_part *p, const struct sim_seen *s)
     }
 }
 
+const char *
+truth_place(const struct sim_part *p, struct sim_seen *s)
+{
+    if (s->base < 0 || s->last >= p->end || (p->log[s->base] & 0xff) != 0) {
+        return "no batch was committed here";
+    }
+    uint64_t uid = p->log[s->base] >> 8;
+    if (s->uid == SIM_UID_NONE) {
+        s->uid = uid;
+        s->part = sim.batches[uid].part;
+        return sim_records_judge_header(s->bytes, s);
+    }
+    return s->uid == uid ? NULL : "another batch was committed here";
+}
+
+/* Of a compacted log any record may be missing that is gone by now. */
 static void
-check_batch(struct sim_part *p, const struct sim_seen *s, int64_t want, int broker)
+check_missing(const struct sim_part *p, const struct sim_seen *s, int64_t want, int broker)
+{
+    for (int64_t o = want; o <= s->last; o++) {
+        int64_t i = o - s->base;
+        bool is_there = i >= 0 && i < 32 && (s->present >> i & 1) != 0;
+        if (!is_there && !clean_is_gone(p, o)) {
+            sim_violation("readers get every record that compaction left",
+                          "broker %d, partition %td: not %" PRId64 ", between %" PRId64
+                          " and %" PRId64,
+                          broker, p - sim.parts, o, want, s->last);
+        }
+    }
+}
+
+static void
+check_batch(struct sim_part *p, struct sim_seen *s, int64_t want, int broker)
 {
     int gid = (int)(p - sim.parts);
-    if (s->part != gid || s->base != want) {
+    const char *why = truth_place(p, s);
+    if (why != NULL) {
+        sim_violation("reads show the log",
+                      "broker %d serves uid %" PRIu64 " at partition %d offset %" PRId64
+                      " to %" PRId64 "; the log ends at %" PRId64 ": %s",
+                      broker, s->uid, gid, s->base, s->last, p->end, why);
+    }
+    bool is_in_place =
+        p->has_records ? s->last >= want : s->base == want && s->last == s->base + s->count - 1;
+    if (s->part != gid || !is_in_place) {
         sim_violation("reads are dense",
                       "broker %d, partition %d: batch of partition %d at %" PRId64 " where %" PRId64
                       " belongs",
                       broker, gid, s->part, s->base, want);
     }
-    if (s->base + s->count > p->end || p->log[s->base] != s->uid << 8) {
-        sim_violation("reads show the log",
-                      "broker %d serves uid %" PRIu64 " at partition %d offset %" PRId64
-                      "; the log has uid %" PRId64 " there and ends at %" PRId64,
-                      broker, s->uid, gid, s->base,
-                      s->base < p->end ? (int64_t)(p->log[s->base] >> 8) : -1, p->end);
+    if (p->has_records) {
+        check_missing(p, s, want, broker);
     }
     note_seen(p, s);
 }
@@ -378,13 +428,15 @@ check_pieces(struct sim_part *p, const struct part_read *r, int broker)
     const char *why = NULL;
     struct sim_seen s;
     while (sim_batch_decode(&rest, &s, &why)) {
-        if (want < 0 && (s.base > r->offset || s.base + s.count <= r->offset)) {
+        bool is_begun = (s.base <= r->offset || p->has_records) && s.last >= r->offset;
+        if (want < 0 && !is_begun) {
             sim_violation("a read begins where it was asked to",
                           "offset %" PRId64 ", first batch %" PRId64 "+%d", r->offset, s.base,
                           s.count);
         }
-        check_batch(p, &s, want < 0 ? s.base : want, broker);
-        want = s.base + s.count;
+        int64_t first = p->has_records ? r->offset : s.base;
+        check_batch(p, &s, want < 0 ? first : want, broker);
+        want = s.last + 1;
         batches++;
     }
     if (why != NULL) {
