@@ -29,8 +29,10 @@
  * pair of objects that nobody refers to (`sluice log sweep`).
  *
  * Readers: who read an old value of a key has delete.retention.ms to come to the tombstone. It is
- * counted from the time in the header of the compacted segment, which is when its range was first
- * compacted, and is handed on when one is written again.
+ * counted from when its range was first compacted: from the entry of that REPLACE or, when the
+ * segment is written again, from the time in its header, which is handed on. That one lies before
+ * the REPLACE, by five minutes at most: a later REPLACE is not proposed, and they are waited for,
+ * too.
  *
  * One at a time in a process. Memory: the map (log.cleaner.dedupe.buffer.size), the segment that is
  * being written (of the roller's permits), one chunk, and one batch decompressed. A loop is never
@@ -285,7 +287,7 @@ header_read(struct store_call *call)
     j->created_ms = get_i64(call->body->data + 20);
     j->drops_tombstones =
         !__builtin_add_overflow(j->created_ms, j->policy.delete_retention_ms, &ready_ms) &&
-        ready_ms < now_ms;
+        !__builtin_add_overflow(ready_ms, COMPACT_COMMIT_MS, &ready_ms) && ready_ms < now_ms;
     group_ready(j);
 }
 

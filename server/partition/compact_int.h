@@ -21,6 +21,11 @@ struct compact_walk {
     void (*done)(struct compact_job *j);
 };
 
+/* A segment's header is written before its REPLACE is in the log, and its tombstones count from
+ * the latter. So the one must follow the other within this time, which is waited for in addition.
+ */
+#define COMPACT_COMMIT_MS (5 * 60 * 1000)
+
 struct compact_job {
     struct shard *sh;
     struct uuid topic_id;
@@ -41,6 +46,7 @@ struct compact_job {
     struct segment_source sources[SEGMENT_SOURCES_MAX];
     int64_t base, last, from; /* from: where its records begin; start may lie within it */
     int64_t created_ms;       /* what the tombstones in it count from; 0: from now on */
+    int64_t built_ns;
     bool drops_tombstones;
     uint8_t *obsolete; /* a bit for each record of the group, when keys are taken in classes */
     uint64_t at_record, record_bits;

@@ -166,7 +166,7 @@ is_known(const struct compact_job *j)
     const struct part_state *p = state_find_part(st, &j->topic_id, j->partition);
     for (size_t i = 0; p != NULL && i < part_segment_count(p); i++) {
         const struct segment_ref *s = part_segment(p, i);
-        if (s->base == j->base && s->gen == j->gen) {
+        if (s->base == j->base && s->gen == j->gen && s->bytes > 0) {
             return true;
         }
     }
@@ -252,6 +252,20 @@ replaced(struct op_proposal *op, enum sl_err rc)
     }
 }
 
+/* The time in the header of what was dirty until now would be too early. */
+static bool
+is_too_late(const struct compact_job *j)
+{
+    int64_t took = sched_now(shard_sched(j->sh)) - j->built_ns;
+    return j->group.kind == COMPACT_DIRTY && !j->is_nothing && took > COMPACT_COMMIT_MS * SCHED_MS;
+}
+
+static enum sl_err
+check_in_time(struct op_proposal *op, const struct state *st)
+{
+    return is_too_late((const struct compact_job *)op->arg) ? SL_EINVAL : op_check_replace(op, st);
+}
+
 static void
 replace(struct compact_job *j)
 {
@@ -276,7 +290,7 @@ replace(struct compact_job *j)
                                             .slices = j->slices}};
     j->op = (struct op_proposal){.kind = ITEM_REPLACE,
                                  .deadline_ns = sched_now(shard_sched(j->sh)) + REPLACE_TIMEOUT_NS,
-                                 .check = op_check_replace,
+                                 .check = check_in_time,
                                  .is_pipelined = true,
                                  .done = replaced,
                                  .arg = j};

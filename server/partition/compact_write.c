@@ -168,6 +168,7 @@ static void
 finish(struct compact_job *j)
 {
     int64_t created_ms = j->created_ms != 0 ? j->created_ms : sched_wall_ms(shard_sched(j->sh));
+    j->built_ns = sched_now(shard_sched(j->sh));
     j->body_crc = j->builder.crc;
     segment_builder_finish(&j->builder, created_ms, &j->files);
     compact__walk_drop(j);

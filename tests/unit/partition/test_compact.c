@@ -148,20 +148,52 @@ TEST(tombstones__stand_for_delete_retention_and_go)
     judge_log(0, 5);
     assert_int_equal(clean_end(0), 5);
     assert_true(model.log[3].is_seen && !model.log[0].is_seen);
-    append_keyed(0, (const int[]){2}, 1, BATCH_CODEC_LZ4); /* written again: its age is kept */
-    run_ms(60000);
-    judge_log(0, 5);
-    assert_true(model.log[3].is_seen);
-    append_keyed(0, (const int[]){3}, 1, BATCH_CODEC_LZ4);
-    run_ms(20000);
-    judge_log(0, 5);
-    assert_true(model.log[3].is_seen);
-    run_ms(30000);
+    run_ms(80000);
     append_keyed(0, (const int[]){3}, 1, BATCH_CODEC_LZ4); /* what makes it look again */
+    run_ms(5000);
+    judge_log(0, 5);
+    assert_true(model.log[3].is_seen);
+    run_ms(105000);
+    append_keyed(0, (const int[]){3}, 1, BATCH_CODEC_LZ4);
     run_ms(10000);
     judge_log(0, 5);
     assert_false(model.log[3].is_seen);
     assert_int_equal(seen_count(), 3);
+    judge_segments(0);
+}
+
+TEST(tombstones__written_again_before_their_time__age_is_handed_on)
+{
+    w.policy.delete_retention_ms = 100000;
+    append_keyed(0, (const int[]){1, 2, 3, 4, 5, 6, 7}, 7, BATCH_CODEC_LZ4);
+    append_keyed(0, (const int[]){~1}, 1, BATCH_CODEC_LZ4);
+    run_ms(10000);
+    for (int key = 2; key < 7; key++) { /* never left alone for its time, for 400 s */
+        run_ms(80000);
+        judge_log(0, 8);
+        assert_true(model.log[7].is_seen);
+        append_keyed(0, &key, 1, BATCH_CODEC_LZ4);
+        run_ms(5000);
+    }
+    judge_log(0, 8);
+    assert_false(model.log[7].is_seen);
+    judge_segments(0);
+}
+
+/* Its header would say that its tombstones have stood since then (sim --rolls --seed 5369). */
+TEST(tombstones__a_replace_long_after_its_segment__is_not_proposed)
+{
+    play(0, TRICK_HOLD, STORE_PUT, "-1.index", 1);
+    append_keyed(0, (const int[]){1, 2, ~1}, 3, BATCH_CODEC_LZ4);
+    run_ms(400000);
+    assert_non_null(w.brokers[0].store.held);
+    int64_t before_ms = sched_wall_ms(&w.loop.pub);
+    let_go(0);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 3);
+    uint32_t gen = part_segment(part_at(0, 0), 0)->gen;
+    struct span kfs = object(key_of(0, 0, gen == 1 ? "-1.kfs" : "-2.kfs"));
+    assert_true(get_i64(kfs.ptr + 20) >= before_ms);
     judge_segments(0);
 }
 
@@ -375,6 +407,8 @@ main(void)
         T(compact__dirty_ratio_not_reached__waits),
         T(compact__min_lag__what_is_too_young_waits),
         T(tombstones__stand_for_delete_retention_and_go),
+        T(tombstones__written_again_before_their_time__age_is_handed_on),
+        T(tombstones__a_replace_long_after_its_segment__is_not_proposed),
         T(compact__answers_lost__resolved_by_comparing),
         T(compact__store_refuses__gives_up_and_comes_back),
         T(compact__the_name_is_taken__the_next_generation),
