@@ -2,9 +2,11 @@
  *
  * Blocks of 32 KiB and more are 4096-aligned and come in four sizes for each power of two, so that
  * at most a fifth of a block is waste. Freed ones wait on a list per class, under one lock, as long
- * as all of them together stay below IDLE_BYTES_MAX. Measured reason: glibc hands blocks of that
- * size back to the kernel, and faulting a megabyte in again costs more than checking its CRC.
- * Smaller blocks come from malloc in one piece with their header. */
+ * as all of them together stay below IDLE_BYTES_MAX; above it a block goes of the class that has
+ * most. Huge ones, in which segments are built, are counted apart, or they would never find room
+ * among the many small ones. Measured reason: glibc
+ * hands blocks of that size back to the kernel, and faulting a megabyte in again costs more than
+ * checking its CRC. Smaller blocks come from malloc in one piece with their header. */
 #include "base/buf.h"
 
 #include <pthread.h>
@@ -18,15 +20,19 @@ enum {
     CLASSES = (CLASS_MAX_SHIFT - CLASS_MIN_SHIFT) * 4 + 1,
     HUGE_FROM = 4 << 20,
     HUGE_ALIGN = 2 << 20,
-    IDLE_BYTES_MAX = 96 << 20
+    IDLE_BYTES_MAX = 64 << 20,
+    IDLE_HUGE_MAX = 160 << 20
 };
 #define CLASS_NONE UINT32_MAX
 
 /* A lock, because buffers are freed on whichever loop drops the last reference. Held for a few
  * loads. */
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct buf *pool[CLASSES]; /* linked through their data, which nobody uses meanwhile */
-static size_t idle_bytes;
+static struct idle_class {
+    struct buf *first; /* linked through their data, which nobody uses meanwhile */
+    size_t bytes;
+} pool[CLASSES];
+static size_t idle_bytes[2]; /* [1]: huge ones */
 
 static _Noreturn void
 out_of_memory(size_t n)
@@ -90,31 +96,77 @@ class_of(size_t cap)
     return cls;
 }
 
+static bool
+is_huge(uint32_t cls)
+{
+    return class_bytes(cls) >= HUGE_FROM;
+}
+
+/* Holds the lock. */
+static struct buf *
+idle_pop(uint32_t cls)
+{
+    struct idle_class *c = &pool[cls];
+    struct buf *b = c->first;
+    if (b != NULL) {
+        memcpy(&c->first, b->data, sizeof(struct buf *));
+        c->bytes -= b->cap;
+        idle_bytes[is_huge(cls)] -= b->cap;
+    }
+    return b;
+}
+
+/* Holds the lock. */
+static void
+idle_push(struct buf *b)
+{
+    struct idle_class *c = &pool[b->size_class];
+    memcpy(b->data, &c->first, sizeof(struct buf *));
+    c->first = b;
+    c->bytes += b->cap;
+    idle_bytes[is_huge(b->size_class)] += b->cap;
+}
+
+/* The class that keeps most to itself. Holds the lock. */
+static uint32_t
+hoarder(bool huge)
+{
+    uint32_t most = 0;
+    for (uint32_t cls = 0; cls < CLASSES; cls++) {
+        bool is_more = pool[cls].bytes > pool[most].bytes || is_huge(most) != huge;
+        most = is_huge(cls) == huge && is_more ? cls : most;
+    }
+    return most;
+}
+
+/* Huge blocks are few, and sized by what happens to be there: one that is up to twice as large does
+ * as well, and a page that was cleared once need not be cleared again. */
 static struct buf *
 pool_take(uint32_t cls)
 {
+    uint32_t last = is_huge(cls) ? cls + 4 : cls;
+    struct buf *b = NULL;
     pthread_mutex_lock(&pool_lock);
-    struct buf *b = pool[cls];
-    if (b != NULL) {
-        memcpy(&pool[cls], b->data, sizeof(struct buf *));
-        idle_bytes -= b->cap;
+    for (; cls <= last && cls < CLASSES && b == NULL; cls++) {
+        b = idle_pop(cls);
     }
     pthread_mutex_unlock(&pool_lock);
     return b;
 }
 
-static bool
+/* Keeps b. Gives a block that has to go for it, b itself perhaps, or NULL. */
+static struct buf *
 pool_give(struct buf *b)
 {
+    bool huge = is_huge(b->size_class);
+    struct buf *gone = NULL;
     pthread_mutex_lock(&pool_lock);
-    bool is_kept = idle_bytes + b->cap <= IDLE_BYTES_MAX;
-    if (is_kept) {
-        memcpy(b->data, &pool[b->size_class], sizeof(struct buf *));
-        pool[b->size_class] = b;
-        idle_bytes += b->cap;
+    idle_push(b);
+    if (idle_bytes[huge] > (huge ? IDLE_HUGE_MAX : IDLE_BYTES_MAX)) {
+        gone = idle_pop(hoarder(huge));
     }
     pthread_mutex_unlock(&pool_lock);
-    return is_kept;
+    return gone;
 }
 
 static void
@@ -202,10 +254,12 @@ buf_unref(struct buf **pb)
     if (b == NULL || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    if (b->size_class < CLASSES && pool_give(b)) {
-        return;
+    if (b->size_class < CLASSES) {
+        b = pool_give(b);
     }
-    buf_destroy(b);
+    if (b != NULL) {
+        buf_destroy(b);
+    }
 }
 
 void

@@ -80,13 +80,48 @@ static void
 buf_pool__more_idle_than_it_keeps__frees_the_rest(void **state)
 {
     (void)state;
-    struct buf *all[4];
-    for (size_t i = 0; i < 4; i++) {
-        all[i] = buf_new(16 << 20); /* the class keeps one of these */
+    struct buf *all[12];
+    for (size_t i = 0; i < 12; i++) {
+        all[i] = buf_new(16 << 20); /* the class keeps ten of these */
     }
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 12; i++) {
         buf_unref(&all[i]); /* the leak checker sees a wrong count */
     }
+    buf_pool_trim();
+}
+
+static void
+buf_pool__huge__one_up_to_twice_as_large_does_as_well(void **state)
+{
+    (void)state;
+    struct buf *large = buf_new(15 << 20);
+    const uint8_t *data = large->data;
+    buf_unref(&large);
+    struct buf *tiny = buf_new(4 << 20);
+    assert_ptr_not_equal(tiny->data, data);
+    struct buf *smaller = buf_new(9 << 20);
+    assert_ptr_equal(smaller->data, data);
+    buf_unref(&tiny);
+    buf_unref(&smaller);
+    buf_pool_trim();
+}
+
+static void
+buf_pool__full__the_size_that_has_most_makes_room(void **state)
+{
+    (void)state;
+    struct buf *many[10], *one = buf_new(30 << 20);
+    const uint8_t *data = one->data;
+    for (size_t i = 0; i < 10; i++) {
+        many[i] = buf_new(16 << 20);
+    }
+    for (size_t i = 0; i < 10; i++) {
+        buf_unref(&many[i]);
+    }
+    buf_unref(&one);
+    one = buf_new(30 << 20);
+    assert_ptr_equal(one->data, data);
+    buf_unref(&one);
     buf_pool_trim();
 }
 
@@ -165,6 +200,8 @@ main(void)
         cmocka_unit_test(buf_unref__other_reference__keeps_the_bytes),
         cmocka_unit_test(buf_unref__null__does_nothing),
         cmocka_unit_test(buf_pool__more_idle_than_it_keeps__frees_the_rest),
+        cmocka_unit_test(buf_pool__huge__one_up_to_twice_as_large_does_as_well),
+        cmocka_unit_test(buf_pool__full__the_size_that_has_most_makes_room),
         cmocka_unit_test(bytes__appends__are_big_endian_and_in_order),
         cmocka_unit_test(bytes__beyond_the_ceiling__drops_and_sticks),
         cmocka_unit_test(bytes__huge_request__is_refused_without_wrapping),
