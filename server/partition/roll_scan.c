@@ -180,6 +180,7 @@ static void
 submit(struct scan_read *r)
 {
     struct shard *sh = r->sh;
+    r->from -= r->from % BUF_ALIGN; /* a local store then reads past the page cache */
     list_append(&sh->roll.reads, &r->node);
     sh->roll.read_count++;
     sh->roll.read_bytes += r->to - r->from;

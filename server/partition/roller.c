@@ -104,9 +104,9 @@ least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* False: no permit, so nothing else would get one. */
+/* Rolls what is worth it, most_bytes at most. False: no permit, so nothing else would get one. */
 static bool
-consider(struct shard *sh, struct partition *part, bool is_by_size)
+consider(struct shard *sh, struct partition *part, bool is_by_size, int64_t most_bytes)
 {
     struct part_policy policy = {.segment_bytes = INT64_MAX};
     const char *dir = part_dir(part->st);
@@ -120,7 +120,7 @@ consider(struct shard *sh, struct partition *part, bool is_by_size)
         live__not_yet(&sh->live, part);
         return true;
     }
-    return roll__job_start(sh, part, dir != NULL ? dir : policy.dir, limit);
+    return roll__job_start(sh, part, dir != NULL ? dir : policy.dir, least(limit, most_bytes));
 }
 
 void
@@ -165,9 +165,18 @@ worthy(const struct shard *sh, struct partition *ret[JOBS_MAX], int64_t *ret_byt
     return count;
 }
 
+/* What this partition may have of the memory, if there is not enough for what all of them hold. */
+static int64_t
+share_of(const struct shard *sh, const struct partition *part, int64_t all_bytes)
+{
+    int64_t even = (int64_t)((double)pass_bytes(sh) * (double)part->live.bytes / (double)all_bytes);
+    int64_t least_bytes = sh->o.roll.target_bytes / LEAST_SHARE;
+    return even > least_bytes ? even : least_bytes;
+}
+
 /* Many partitions fill a segment at about the same time, and memory is there for a few at once:
- * each entry would be read again and again, for some of them each time. So when that memory would
- * hold most of what waits, all of it is rolled now, in one scan, in segments that are smaller. */
+ * each entry would be read again and again, for some of them each time. So when what waits would
+ * fill that memory, all of it is rolled now, in one scan, in segments that are smaller. */
 static void
 start_pass(struct shard *sh)
 {
@@ -181,7 +190,11 @@ start_pass(struct shard *sh)
     }
     size_t count = worthy(sh, parts, &bytes);
     sh->roll.pass_at = sh->live.bytes + (uint64_t)room / 8; /* the next look */
-    for (size_t i = 0; bytes >= room / 2 && i < count && consider(sh, parts[i], false); i++) {
+    for (size_t i = 0; bytes >= room / 2 && i < count; i++) {
+        int64_t most = bytes > room ? share_of(sh, parts[i], bytes) : INT64_MAX;
+        if (!consider(sh, parts[i], false, most)) {
+            return;
+        }
         sh->roll.pass_at = 0;
     }
 }
@@ -192,7 +205,7 @@ start_jobs(struct shard *sh)
     bool is_by_size;
     for (int looks = 0; looks < LOOKS_MAX && sh->roll.job_count < JOBS_MAX; looks++) {
         struct partition *part = next_partition(sh, &is_by_size);
-        if (part == NULL || !consider(sh, part, is_by_size)) {
+        if (part == NULL || !consider(sh, part, is_by_size, INT64_MAX)) {
             return;
         }
         sh->roll.turn++;

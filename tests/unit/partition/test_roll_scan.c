@@ -179,6 +179,22 @@ TEST(pass__many_hold_a_good_part__all_are_rolled_at_once)
     }
 }
 
+TEST(pass__more_than_memory_holds__each_has_its_share)
+{
+    w.is_topic_unknown = true;
+    w.brokers[0].shard->o.roll.target_bytes = 64000;
+    w.brokers[0].permits.max_bytes = 18500; /* for the 24 batches of three partitions */
+    for (int32_t i = 0; i < 8; i++) {
+        append_everywhere(i);
+    }
+    run_ms(2000);
+    w.is_topic_unknown = false;
+    run_ms(20000);
+    for (int32_t p = 0; p < PARTS; p++) {
+        assert_segment(0, p, 0, 59);
+    }
+}
+
 TEST(pass__each_holds_next_to_nothing__waits)
 {
     w.brokers[0].shard->o.roll.target_bytes = 640000; /* a sixteenth: 40 batches */
@@ -204,6 +220,7 @@ main(void)
         T(scan__trimmed_while_an_entry_is_read__ends_and_begins_anew),
         T(scan__closed_while_an_entry_is_read__leaves_nothing),
         T(pass__many_hold_a_good_part__all_are_rolled_at_once),
+        T(pass__more_than_memory_holds__each_has_its_share),
         T(pass__each_holds_next_to_nothing__waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
