@@ -303,6 +303,7 @@ tick(struct sched_timer *t)
     struct shard *sh = SL_CONTAINER_OF(t, struct shard, roll.tick);
     sched_timer_after(shard_sched(sh), t, pause_of(sh));
     live__unpark(&sh->live, sched_now(shard_sched(sh)));
+    sh->roll.pass_at = 0;
     look(sh);
     shard__garbage_look(sh, patience(sh));
     tell_lag(sh);

@@ -22,7 +22,7 @@ struct roller {
     bool is_kicked, is_running;
     unsigned turn;
     size_t storing;   /* jobs */
-    uint64_t pass_at; /* live bytes; 0: as soon as there is enough */
+    uint64_t pass_at; /* live bytes at the next look before a tick */
     /* roll_scan.c */
     struct list reads;
     size_t read_count, read_bytes;
