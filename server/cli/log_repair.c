@@ -11,6 +11,7 @@
 struct repair_run {
     const struct cli__args *args;
     bool is_executed;
+    int64_t window_ms;
     json_t *lines; /* with --json */
 };
 
@@ -19,6 +20,7 @@ kind_name(const struct repair_run *r, enum repair_kind kind)
 {
     switch (kind) {
     case REPAIR_LOST:
+    case REPAIR_GIVEN:
         return r->is_executed ? "given up" : "would give up";
     case REPAIR_DONE:
         return r->is_executed ? "repaired" : "would repair";
@@ -53,7 +55,9 @@ told(void *arg, const struct repair_line *l)
     if (l->kind == REPAIR_LOST) {
         (void)json_object_set_new(o, "first", json_integer(l->first));
         (void)json_object_set_new(o, "last", json_integer(l->last));
-        (void)json_object_set_new(o, "records_at_most", json_integer((json_int_t)l->records));
+        (void)json_object_set_new(o, "records_at_most",
+                                  l->is_unknown ? json_null()
+                                                : json_integer((json_int_t)l->records));
     }
     (void)json_array_append_new(r->lines, o);
 }
@@ -62,10 +66,12 @@ static void
 print_json(const struct repair_run *r, const struct repair_totals *t)
 {
     json_t *all =
-        json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "executed", (int)r->is_executed,
-                  "losses", (json_int_t)t->losses, "offsets", (json_int_t)t->offsets,
-                  "records_at_most", (json_int_t)t->records, "segments", (json_int_t)t->segments,
-                  "runs", (json_int_t)t->runs, "indexes", (json_int_t)t->indexes, "not_repaired",
+        json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "executed",
+                  (int)r->is_executed, "journals", (json_int_t)t->journals, "entries_given_up",
+                  (json_int_t)t->given, "losses_of_unknown_size", (json_int_t)t->unknown, "losses",
+                  (json_int_t)t->losses, "offsets", (json_int_t)t->offsets, "records_at_most",
+                  (json_int_t)t->records, "segments", (json_int_t)t->segments, "runs",
+                  (json_int_t)t->runs, "indexes", (json_int_t)t->indexes, "not_repaired",
                   (json_int_t)t->failed, "lines", r->lines);
     (void)json_dumpf(all, stdout, JSON_INDENT(2));
     (void)putchar('\n');
@@ -75,7 +81,7 @@ print_json(const struct repair_run *r, const struct repair_totals *t)
 static bool
 is_anything(const struct repair_totals *t)
 {
-    return t->segments + t->runs + t->indexes + t->failed > 0;
+    return t->journals + t->segments + t->runs + t->indexes + t->failed > 0;
 }
 
 static void
@@ -86,11 +92,16 @@ print_totals(const struct repair_run *r, const struct repair_totals *t)
         (void)printf("nothing is damaged\n");
         return;
     }
-    (void)printf("%" PRIu64 " segments, %" PRIu64 " runs and %" PRIu64
+    (void)printf("%" PRIu64 " journals, %" PRIu64 " segments, %" PRIu64 " runs and %" PRIu64
                  " indexes %srepaired; %" PRIu64 " offsets in %" PRIu64
                  " holes %sgiven up, at most %" PRIu64 " records; %" PRIu64 " not repaired\n",
-                 t->segments, t->runs, t->indexes, would, t->offsets, t->losses, would, t->records,
-                 t->failed);
+                 t->journals, t->segments, t->runs, t->indexes, would, t->offsets,
+                 t->losses - t->unknown, would, t->records, t->failed);
+    if (t->given + t->unknown > 0) {
+        (void)printf("%" PRIu64 " entries, or parts of them, and the ends of %" PRIu64
+                     " partitions %sgiven up: see above\n",
+                     t->given, t->unknown, would);
+    }
     if (!r->is_executed) {
         (void)printf("nothing was written; --accept-loss does it\n");
     }
@@ -101,8 +112,11 @@ repair(const struct reader_options *bucket, void *arg)
 {
     struct repair_run *r = (struct repair_run *)arg;
     struct sl_error err = SL_ERROR_INIT;
-    struct log_repair lr = {
-        .bucket = bucket, .is_executed = r->is_executed, .told = told, .arg = r};
+    struct log_repair lr = {.bucket = bucket,
+                            .is_executed = r->is_executed,
+                            .window_ms = r->window_ms,
+                            .told = told,
+                            .arg = r};
     r->lines = r->args->is_json ? json_array() : NULL;
     enum sl_err rc = log_repair_run(&lr, &err);
     if (r->lines != NULL) {
@@ -127,6 +141,7 @@ cli__log_repair_main(const struct cli__args *args)
     if (cfg == NULL) {
         return EXIT_USAGE;
     }
+    r.window_ms = cfg->journal.safe_window_ms;
     int status = r.is_executed ? args->hooks->offline_writer(cfg, repair, &r)
                                : args->hooks->offline(cfg, repair, &r);
     config_destroy(&cfg);

@@ -15,8 +15,8 @@
  * Nothing is deleted. A segment that was replaced is garbage to the journal, though, and collected
  * after the grace period as any is; so it is copied to {prefix}/damaged/ before.
  *
- * A journal that cannot be opened is beyond this: what comes after the hole in it cannot be
- * trusted, and what the hole held is not known. Then nothing is done at all. */
+ * Journals that cannot be opened come before all that: repair_journal.c. Then the audit is made
+ * again. */
 #include "repair/repair_int.h"
 #include "repair/survey.h"
 
@@ -50,12 +50,16 @@ repair__failed(const struct patient *p, const char *key, const char *why)
     repair__tell(p, &line, "%s", why);
 }
 
-static void
-tell_plain(struct repair *rp, enum repair_kind kind, const char *key, const char *text)
+void
+repair__note(struct repair *rp, enum repair_kind kind, const char *key, const char *fmt, ...)
 {
     struct repair_line line = {.kind = kind, .partition = -1, .key = key};
-    (void)snprintf(line.text, sizeof(line.text), "%s", text);
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(line.text, sizeof(line.text), fmt, args);
+    va_end(args);
     rp->r->totals.failed += kind == REPAIR_FAILED ? 1 : 0;
+    rp->r->totals.given += kind == REPAIR_GIVEN ? 1 : 0;
     rp->r->told(rp->r->arg, &line);
 }
 
@@ -94,11 +98,13 @@ found(void *arg, const struct audit_finding *f)
         keep(rp, f);
         break;
     case AUDIT_JOURNAL:
-        rp->is_unreadable = true;
-        tell_plain(rp, REPAIR_FAILED, NULL, f->text);
+        rp->unreadable = (uint32_t *)sl_realloc(rp->unreadable, (rp->unreadable_count + 1) *
+                                                                    sizeof(rp->unreadable[0]));
+        rp->unreadable[rp->unreadable_count++] = f->journal;
+        repair__note(rp, REPAIR_NOTE, NULL, "%s", f->text);
         break;
     default:
-        tell_plain(rp, REPAIR_FAILED, f->key, f->text);
+        repair__note(rp, REPAIR_FAILED, f->key, "%s", f->text);
     }
 }
 
@@ -112,17 +118,7 @@ audit(struct repair *rp, struct sl_error *err)
     if (rc != SL_OK) {
         return sl_error_set(err, rc, "not everything can be read: %s", sl_err_text(rc));
     }
-    if (!rp->is_unreadable) {
-        return SL_OK;
-    }
-    tell_plain(
-        rp, REPAIR_NOTE, NULL,
-        "what to do: restore the object that is named above under its key, from a copy of the"
-        " store, or from an older version of the object if the bucket keeps versions; then run"
-        " this again. Without a copy the rest of that journal cannot be trusted: see \"A damaged"
-        " or missing object\" in docs/operations.md");
-    return sl_error_set(err, SL_EPARTITION_FAILED,
-                        "a journal cannot be opened, so nothing is repaired");
+    return SL_OK;
 }
 
 /* --- patients --- */
@@ -156,8 +152,8 @@ repair__look(struct patient *p)
     log_writer_look(p->rp->w, look_here, p);
 }
 
-static int64_t
-now_ms(void)
+int64_t
+repair__now_ms(void)
 {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -208,7 +204,7 @@ repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t g
             struct segment_ref *ret, struct sl_error *err)
 {
     struct segment_files f = {0};
-    enum sl_err rc = salvage_finish(s, last, now_ms(), &f, err);
+    enum sl_err rc = salvage_finish(s, last, repair__now_ms(), &f, err);
     rc = rc != SL_OK ? rc : describe(&f, ret, err);
     if (rc == SL_OK && s->is_empty && last + 1 != p->end) {
         sl_free(ret->slices);
@@ -228,6 +224,38 @@ repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t g
     }
     buf_unref(&f.kfs);
     buf_unref(&f.index);
+    return rc;
+}
+
+/* --- copies --- */
+
+enum sl_err
+repair__copy_bytes(struct repair *rp, const char *key, const struct buf *object,
+                   struct sl_error *err)
+{
+    char copy[2 * STORE_KEY_MAX];
+    int n = snprintf(copy, sizeof(copy), "%s/damaged/%s", rp->r->bucket->prefix, key);
+    if (object == NULL) {
+        return SL_OK;
+    }
+    if (n < 0 || n >= STORE_KEY_MAX) {
+        return sl_error_set(err, SL_EINVAL, "no room for the name of a copy of %.200s", key);
+    }
+    enum sl_err rc = object_put(rp->r->bucket, copy, object, true, err);
+    return rc == SL_EEXIST ? SL_OK : rc;
+}
+
+enum sl_err
+repair__copy(struct repair *rp, const char *key, struct sl_error *err)
+{
+    struct buf *object = NULL;
+    enum sl_err rc = object_get(rp->r->bucket, key, &object, err);
+    if (rc == SL_ECORRUPT) {
+        repair__note(rp, REPAIR_NOTE, key, "nothing of it can be read, so there is no copy of it");
+        return SL_OK;
+    }
+    rc = rc != SL_OK ? rc : repair__copy_bytes(rp, key, object, err);
+    buf_unref(&object);
     return rc;
 }
 
@@ -252,7 +280,7 @@ add_loss(struct losing *l, const struct patient *p, const struct hole *h, const 
                             .partition = p->partition,
                             .first = h->first,
                             .last = h->last,
-                            .time_ms = now_ms()};
+                            .time_ms = repair__now_ms()};
     (void)snprintf(to->reason, sizeof(to->reason), "%s", reason);
 }
 
@@ -322,19 +350,60 @@ treat(struct repair *rp, struct sl_error *err)
     return rc != SL_OK ? rc : repair__runs(rp, err);
 }
 
+static void
+forget(struct repair *rp)
+{
+    for (size_t i = 0; i < rp->count; i++) {
+        sl_free(rp->damages[i].key);
+    }
+    sl_free(rp->damages);
+    sl_free(rp->unreadable);
+    rp->damages = NULL;
+    rp->unreadable = NULL;
+    rp->count = rp->unreadable_count = 0;
+}
+
+/* A dry run cannot look behind a journal that does not open. */
+static enum sl_err
+open_journals(struct repair *rp, struct sl_error *err)
+{
+    enum sl_err rc = repair__journals(rp, err);
+    if (rc != SL_OK) {
+        return rc;
+    }
+    if (!rp->r->is_executed) {
+        if (rp->count > 0) {
+            repair__note(rp, REPAIR_NOTE, NULL,
+                         "%zu more findings of `sluice log verify` are looked at when every journal"
+                         " can be opened",
+                         rp->count);
+        }
+        forget(rp);
+        return SL_OK;
+    }
+    forget(rp);
+    rc = audit(rp, err);
+    if (rc == SL_OK && rp->unreadable_count > 0) {
+        return sl_error_set(err, SL_EPARTITION_FAILED,
+                            "journal %u still cannot be opened, so the rest is left as it is",
+                            (unsigned)rp->unreadable[0]);
+    }
+    return rc;
+}
+
 enum sl_err
 log_repair_run(struct log_repair *r, struct sl_error *err)
 {
     struct repair rp = {.r = r};
     enum sl_err rc = audit(&rp, err);
+    if (rc == SL_OK && rp.unreadable_count > 0) {
+        rc = open_journals(&rp, err);
+    }
     if (rc == SL_OK && rp.count > 0) {
         rp.w = log_writer_open(r->bucket, err);
         rc = rp.w == NULL ? SL_EPARTITION_FAILED : treat(&rp, err);
         log_writer_close(&rp.w);
     }
-    for (size_t i = 0; i < rp.count; i++) {
-        sl_free(rp.damages[i].key);
-    }
-    sl_free(rp.damages);
+    forget(&rp);
     return rc;
 }

@@ -12,6 +12,7 @@
 
 enum repair_kind {
     REPAIR_LOST,   /* offsets that are given up, or would be */
+    REPAIR_GIVEN,  /* something else that is */
     REPAIR_DONE,   /* something is right again, or would be */
     REPAIR_FAILED, /* not repaired, and why */
     REPAIR_NOTE
@@ -22,18 +23,23 @@ struct repair_line {
     int32_t partition;
     int64_t first, last; /* LOST: offsets */
     uint64_t records;    /* LOST: at most so many */
+    bool is_unknown;     /* LOST: nobody knows how many, or whether any at all */
     const char *key;     /* the object that was damaged, or NULL */
     char text[600];
 };
 struct repair_totals {
     uint64_t losses, offsets, records; /* given up; records at most */
+    uint64_t unknown;                  /* of the losses: nobody knows how many records */
+    uint64_t given;                    /* entries and what was in them, beside records */
     uint64_t segments, runs, indexes;  /* repaired */
+    uint64_t journals;                 /* can be opened again */
     uint64_t failed;
 };
 
 struct log_repair {
     const struct reader_options *bucket; /* is_writer iff is_executed */
     bool is_executed;
+    int64_t window_ms; /* journal.safe.window.ms: for so long a broker may go on by what it knows */
     void (*told)(void *arg, const struct repair_line *line);
     void *arg;
     struct repair_totals totals; /* answer */

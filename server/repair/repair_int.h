@@ -4,7 +4,10 @@
 #ifndef SLUICE_REPAIR_REPAIR_INT_H
 #define SLUICE_REPAIR_REPAIR_INT_H
 
+#include "journal/manifest.h"
 #include "reader/audit.h"
+#include "repair/chain.h"
+#include "repair/rebuild.h"
 #include "repair/repair.h"
 #include "repair/salvage.h"
 #include "repair/writer.h"
@@ -27,7 +30,8 @@ struct repair {
     struct log_writer *w;
     struct damage *damages;
     size_t count;
-    bool is_unreadable; /* a journal cannot be opened */
+    uint32_t *unreadable; /* journals that cannot be opened */
+    uint32_t unreadable_count;
 };
 
 /* The partition that is being repaired, as S has it. */
@@ -72,5 +76,83 @@ enum sl_err repair__segment(struct repair *rp, const struct damage *d, struct sl
 enum sl_err repair__index(struct repair *rp, const struct damage *d, struct sl_error *err);
 /* repair_runs.c: everything that is damaged in live runs. */
 enum sl_err repair__runs(struct repair *rp, struct sl_error *err);
+
+/* repair_runs.c: adds to s what is left of a run. */
+MUST_CHECK enum sl_err repair__read_run(const struct patient *p, const struct run_ref *r,
+                                        struct salvage *s, struct sl_error *err);
+/* Gives the end of the runs from `from` on that make one segment. */
+size_t repair__segment_end(const struct run_ref *runs, size_t count, size_t from,
+                           size_t *ret_bytes);
+
+/* About the whole journal, or an object of it. */
+void repair__note(struct repair *rp, enum repair_kind kind, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Copies an object to {prefix}/damaged/, if it is there and can be read. */
+enum sl_err repair__copy(struct repair *rp, const char *key, struct sl_error *err);
+enum sl_err repair__copy_bytes(struct repair *rp, const char *key, const struct buf *object,
+                               struct sl_error *err);
+int64_t repair__now_ms(void);
+
+/* --- journals that do not open --- */
+
+#define REPAIR_SUFFIX "-repair" /* of a snapshot's key */
+
+/* What lies in a journal, and what can be made of it. */
+struct broken {
+    struct repair *rp;
+    uint32_t journal;
+    /* the listing */
+    struct {
+        uint64_t *entries; /* ascending */
+        size_t entry_count;
+        uint64_t *manifests; /* ascending */
+        size_t manifest_count;
+        char **snapshots; /* ascending */
+        size_t snapshot_count;
+    } list;
+    char **damaged; /* objects to be copied: of any kind */
+    size_t damaged_count;
+    bool is_lossy, is_sound; /* something is given up; nothing is wrong */
+    /* manifests */
+    struct manifest manifest; /* the newest that can be read, but for fences */
+    struct manifest fence;    /* version 0: there is none */
+    /* the state */
+    struct state *st;
+    uint64_t base, last_n; /* S stood after this entry; stands after this one now */
+    struct uuid last_id;
+    struct chain chain;
+    struct buf **heads; /* of chain.entries, where memory allows */
+    size_t held;
+    struct rebuild rb;
+    struct loss_ref *losses;
+    size_t loss_count;
+};
+
+/* repair_objects.c: lists, reads manifests, takes the newest sound snapshot, and the headers of the
+ * entries behind it. SL_EPARTITION_FAILED: it cannot be repaired; that was told. Another error: the
+ * store does not answer, or a newer program wrote it. */
+MUST_CHECK enum sl_err repair__load(struct broken *b, struct sl_error *err);
+void repair__unload(struct broken *b);
+/* The head of an entry, from memory or from the store. SL_ECORRUPT and SL_ENOENT: so it is. */
+MUST_CHECK enum sl_err repair__head(struct broken *b, uint64_t n, struct entry_view *ret,
+                                    struct buf **ret_buf, struct sl_error *err);
+/* This object will be copied. */
+void repair__damaged(struct broken *b, const char *key);
+
+/* repair_roll.c: everything live in b->st becomes segments, with gaps; the gaps are told, and noted
+ * in b->losses. names: of journal 0. */
+MUST_CHECK enum sl_err repair__roll(struct broken *b, const struct state *names,
+                                    struct sl_error *err);
+
+/* repair_fence.c */
+/* Is somebody writing there? */
+MUST_CHECK enum sl_err repair__is_alive(struct broken *b, bool *ret, struct sl_error *err);
+MUST_CHECK enum sl_err repair__fence(struct broken *b, struct sl_error *err);
+void repair__pause(int64_t ms);
+/* Puts b->st where readers begin. */
+MUST_CHECK enum sl_err repair__publish(struct broken *b, struct sl_error *err);
+
+/* repair_journal.c: all of rp->unreadable. */
+MUST_CHECK enum sl_err repair__journals(struct repair *rp, struct sl_error *err);
 
 #endif

@@ -113,13 +113,14 @@ take_run(struct salvage *s, struct span bytes, const struct run_ref *r, struct s
     return rc;
 }
 
-static enum sl_err
-read_run(const struct runs *rs, const struct run_ref *r, struct salvage *s, struct sl_error *err)
+enum sl_err
+repair__read_run(const struct patient *p, const struct run_ref *r, struct salvage *s,
+                 struct sl_error *err)
 {
-    const struct reader_options *bucket = rs->p.rp->r->bucket;
+    const struct reader_options *bucket = p->rp->r->bucket;
     char key[STORE_KEY_MAX];
     struct buf *bytes;
-    entry_key(key, sizeof(key), bucket->prefix, rs->p.journal, r->n);
+    entry_key(key, sizeof(key), bucket->prefix, p->journal, r->n);
     enum sl_err rc =
         object_get_range(bucket, &(struct object_range){key, r->position, r->length}, &bytes, err);
     if (rc == SL_OK && bytes != NULL) {
@@ -158,7 +159,7 @@ roll(const struct runs *rs, size_t from, size_t to, struct salvage *s, struct sl
     enum sl_err rc = SL_OK;
     for (size_t i = from; i < to && rc == SL_OK; i++) {
         const struct run_ref *r = &rs->list[i];
-        rc = read_run(rs, r, s, err);
+        rc = repair__read_run(&rs->p, r, s, err);
         if (s->next < r->base_offset + r->offset_count) {
             entry_key(key, sizeof(key), rs->p.rp->r->bucket->prefix, rs->p.journal, r->n);
         }
@@ -183,14 +184,13 @@ roll(const struct runs *rs, size_t from, size_t to, struct salvage *s, struct sl
     return rc;
 }
 
-/* Gives the end of the runs from `from` on that make one segment. */
-static size_t
-segment_end(const struct runs *rs, size_t from, size_t *ret_bytes)
+size_t
+repair__segment_end(const struct run_ref *runs, size_t count, size_t from, size_t *ret_bytes)
 {
     size_t to = from;
     *ret_bytes = 0;
-    while (to < rs->count && (to == from || *ret_bytes + rs->list[to].length <= SEGMENT_BYTES)) {
-        *ret_bytes += rs->list[to++].length;
+    while (to < count && (to == from || *ret_bytes + runs[to].length <= SEGMENT_BYTES)) {
+        *ret_bytes += runs[to++].length;
     }
     return to;
 }
@@ -208,7 +208,7 @@ treat(struct runs *rs, struct sl_error *err)
         struct salvage s;
         const struct run_ref *first = &rs->list[from];
         size_t bytes;
-        to = segment_end(rs, from, &bytes);
+        to = repair__segment_end(rs->list, rs->count, from, &bytes);
         salvage_init(&s, first->base_offset,
                      rs->list[to - 1].base_offset + rs->list[to - 1].offset_count - 1, bytes);
         rc = roll(rs, from, to, &s, err);

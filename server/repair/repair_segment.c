@@ -148,23 +148,6 @@ salvage(const struct asking *a, const struct buf *object, struct salvage *s, str
 
 /* --- segment: replace --- */
 
-/* The collection of garbage will take the original. */
-static enum sl_err
-copy_original(const struct asking *a, const char *key, const struct buf *object,
-              struct sl_error *err)
-{
-    char copy[2 * STORE_KEY_MAX];
-    int n = snprintf(copy, sizeof(copy), "%s/damaged/%s", a->p.rp->r->bucket->prefix, key);
-    if (object == NULL) {
-        return SL_OK;
-    }
-    if (n < 0 || n >= STORE_KEY_MAX) {
-        return sl_error_set(err, SL_EINVAL, "no room for the name of a copy of %.200s", key);
-    }
-    enum sl_err rc = object_put(a->p.rp->r->bucket, copy, object, true, err);
-    return rc == SL_EEXIST ? SL_OK : rc;
-}
-
 static enum sl_err
 replace(const struct asking *a, const struct segment_ref *target, struct sl_error *err)
 {
@@ -192,7 +175,8 @@ put_in_place(const struct asking *a, struct salvage *s, const struct buf *object
     enum sl_err rc = repair__put(&a->p, s, a->s.last, a->s.gen + 1, &target, err);
     rc = rc != SL_OK ? rc : repair__losses(&a->p, s, from, err);
     if (rc == SL_OK && a->p.rp->r->is_executed) {
-        rc = copy_original(a, from->key, object, err);
+        /* the collection of garbage will take the original */
+        rc = repair__copy_bytes(a->p.rp, from->key, object, err);
         rc = rc != SL_OK ? rc : replace(a, &target, err);
     }
     if (rc == SL_OK) {

@@ -215,18 +215,63 @@ object_get(const struct reader_options *bucket, const char *key, struct buf **re
     return object_get_range(bucket, &all, ret, err);
 }
 
+/* Is it there, with these bytes? */
+static bool
+is_stored(const struct reader_options *bucket, const char *key, const struct buf *object)
+{
+    struct sl_error err = SL_ERROR_INIT;
+    struct buf *there;
+    bool is_same = object_get(bucket, key, &there, &err) == SL_OK && there != NULL &&
+                   span_eq(buf_span(there), buf_span(object));
+    buf_unref(&there);
+    return is_same;
+}
+
+static bool
+is_passing(const struct store_call *call)
+{
+    return call->outcome == STORE_UNKNOWN || call->rc == SL_EIO || call->rc == SL_EAGAIN ||
+           call->rc == SL_ETIMEOUT;
+}
+
+static void
+pause_ms(int64_t ms)
+{
+    struct gate g;
+    gate_init(&g, 1);
+    (void)gate_wait(&g, ms); /* nobody passes it */
+    gate_fini(&g);
+}
+
+/* An answer may be lost on its way, and then the next attempt meets the object of this one; an
+ * intermediary may even send one attempt twice. So what exists is compared. */
 enum sl_err
 object_put(const struct reader_options *bucket, const char *key, const struct buf *object,
            bool if_absent, struct sl_error *err)
 {
-    struct store_call call = {
-        .kind = STORE_PUT, .parts = {buf_span(object)}, .part_count = 1, .if_absent = if_absent};
-    (void)snprintf(call.key, sizeof(call.key), "%s", key);
-    store_wait(bucket->sched, bucket->store, &call);
-    if (call.outcome == STORE_DONE) {
-        return SL_OK;
+    enum { ATTEMPTS = 6, PAUSE_MS = 100 };
+    struct store_call call;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        if (i > 0) {
+            pause_ms((int64_t)PAUSE_MS << (i - 1));
+        }
+        call = (struct store_call){.kind = STORE_PUT,
+                                   .parts = {buf_span(object)},
+                                   .part_count = 1,
+                                   .if_absent = if_absent};
+        (void)snprintf(call.key, sizeof(call.key), "%s", key);
+        store_wait(bucket->sched, bucket->store, &call);
+        if (call.outcome == STORE_DONE) {
+            return SL_OK;
+        }
+        if (call.outcome == STORE_EXISTS) {
+            return is_stored(bucket, key, object) ? SL_OK : SL_EEXIST;
+        }
+        if (!is_passing(&call)) {
+            break;
+        }
     }
-    return call.outcome == STORE_EXISTS ? SL_EEXIST : told(&call, err);
+    return told(&call, err);
 }
 
 enum sl_err

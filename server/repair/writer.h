@@ -41,7 +41,8 @@ struct object_range {
 /* The same of a piece; less than length when the object ends within. */
 enum sl_err object_get_range(const struct reader_options *bucket, const struct object_range *range,
                              struct buf **ret, struct sl_error *err);
-/* PUT. SL_EEXIST: if_absent, and there is one. */
+/* PUT, tried a few times where the store does not answer. SL_EEXIST: if_absent, and there is one
+ * with other bytes. */
 enum sl_err object_put(const struct reader_options *bucket, const char *key,
                        const struct buf *object, bool if_absent, struct sl_error *err);
 /* Every key under prefix, in order, page by page. */

@@ -161,23 +161,6 @@ for damage in (flip, flip_head, destroy, delete):
 
 
 @test(brokers=("sluice",), stores=BOTH)
-def p04_a_journal_that_does_not_open(env):
-    """Nothing is repaired; what to do is said."""
-    broker = env.own(options=["journal.snapshot.entries=1000000"])
-    raw = env.client(broker)
-    topic = env.topic(partitions=4, client=raw)
-    for i in range(40):
-        expect(raw.produce(topic, i % 4, make_batch([b"%d" % i]))["error"], 0, "produce")
-    broker.kill()
-    _, rows = max(entries_by_journal(broker).items(), key=lambda x: len(x[1]))
-    damage_entry(rows[len(rows) // 2], destroy)
-    done = sluice(broker, "log", "repair", "--accept-loss")
-    expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
-    expect_true("restore the object" in done.stdout and "nothing is repaired" in done.stderr,
-                f"{done.stdout}{done.stderr}")
-
-
-@test(brokers=("sluice",), stores=BOTH)
 def p06_a_compacted_segment(env):
     """Its gaps are no losses; what was damaged is."""
     broker = env.own(options=OFTEN)

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""p1x: `sluice log repair` where a journal does not open: entries beyond its snapshot, its snapshot, its
+manifest are gone or damaged. What is not served any more was named; the rest is; no offset comes twice."""
+import json
+import os
+import shutil
+import subprocess
+
+from brokers import BUILD
+from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, sluice, test
+from objects import damage_entry, delete, entries_by_journal, flip, key_of
+from rawkafka import make_batch, parse_batches
+from suite_groups import commit_body, fetched
+
+QUICK = ["journal.safe.window.ms=1000", "journal.check.interval.ms=300"]
+PARTITIONS = 4
+SETS = [w for s in QUICK for w in ("--set", s)]
+
+
+def log(broker, *words, status=0):
+    done = sluice(broker, "log", *words, "--json", *SETS)
+    expect(done.returncode, status, f"status of log {words}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def named(report):
+    """[(topic, partition, first, last, is of unknown size)]"""
+    return [(x["topic"], x["partition"], x["first"], x["last"], x["records_at_most"] is None)
+            for x in report["lines"] if "first" in x]
+
+
+def is_named(losses, topic, partition, offset):
+    return any(x[:2] == (topic, partition) and x[2] <= offset <= x[3] for x in losses)
+
+
+def values(raw, topic, partition):
+    """{offset: value}, read from the log's start to its end as a consumer does."""
+    found, end = {}, raw.end_offset(topic, partition)
+    offset = raw.list_offset(topic, partition, -2)["offset"]
+    while offset < end:
+        row = raw.fetch(topic, partition, offset, max_wait_ms=100)
+        expect(row["error"], 0, f"{topic}/{partition} at {offset}")
+        batches = parse_batches(row["records"])
+        expect_true(batches, f"{topic}/{partition}: nothing at {offset}, the end is {end}")
+        for batch in batches:
+            if batch.count:
+                found.update({r[0]: r[3] for r in batch.records() if r[0] >= offset})
+            offset = batch.next_offset
+    return found
+
+
+class Log:
+    """What was written to a broker that is stopped, and what became of it."""
+
+    def __init__(self, env, rounds=10, options=(), snapshot=1000000):
+        self.env = env
+        self.broker = env.own(options=[*QUICK, f"journal.snapshot.entries={snapshot}", *options])
+        self.raw = env.client(self.broker)
+        self.topic = env.topic(partitions=PARTITIONS, client=self.raw)
+        self.written = {}
+        self.write(rounds)
+        self.where = self.places()
+
+    def write(self, rounds, partitions=range(PARTITIONS)):
+        for _ in range(rounds):
+            for p in partitions:
+                value = b"%d-%d" % (p, len(self.written))
+                row = self.raw.produce(self.topic, p, make_batch([value]))
+                expect(row["error"], 0, "produce")
+                expect_true((p, row["base_offset"]) not in self.written, "an offset was given twice")
+                self.written[p, row["base_offset"]] = value
+
+    def places(self):
+        """{partition: its journal}; writes a record to each."""
+        places = {}
+        for p in range(PARTITIONS):
+            before = {j: len(r) for j, r in entries_by_journal(self.broker).items()}
+            self.write(1, [p])
+            places[p] = [j for j, r in entries_by_journal(self.broker).items() if len(r) > before.get(j, 0)][0]
+        return places
+
+    def end_in(self, journal):
+        """Kills the broker; gives the entries of the journal. The last is not the end of a volume, where
+        damage looks like a write that was cut off."""
+        rows = entries_by_journal(self.broker)[journal]
+        self.write(1, [p for p, j in self.where.items() if j != journal])
+        self.broker.kill()
+        expect(entries_by_journal(self.broker)[journal], rows, "entries of the journal")
+        return rows
+
+    def data_journal(self):
+        return [j for j in self.where.values() if j != "0"][0]
+
+    def repair(self):
+        """Dry run, repair; gives the report."""
+        log(self.broker, "verify", status=1)
+        before = sorted(key_of(self.broker, p) for p in self.broker.root.rglob("*") if "+" not in str(p))
+        dry = log(self.broker, "repair", status=1)
+        after = sorted(key_of(self.broker, p) for p in self.broker.root.rglob("*") if "+" not in str(p))
+        expect(after, before, "objects after a dry run")
+        done = log(self.broker, "repair", "--accept-loss")
+        expect(sorted(named(done)), sorted(named(dry)), "what the dry run said and what was done")
+        expect((done["not_repaired"], done["journals"]), (0, 1), f"what was done: {done}")
+        report = log(self.broker, "verify")
+        told = [f["text"] for f in report["findings"] if "given up" in f["text"]]
+        expect(len(told), done["losses"], f"losses that verify tells of: {told}")
+        again = log(self.broker, "repair", "--accept-loss")
+        expect(again["lines"], [], "a second repair")
+        return done
+
+    def check(self, done, most):
+        """Everything is served, but at most `most` records, which are named; then it goes on."""
+        losses, gone = named(done), []
+        self.broker.start()
+        self.raw = self.env.client(self.broker)
+        for p in range(PARTITIONS):
+            eventually(lambda p=p: self.raw.list_offset(self.topic, p, -1)["error"] == 0, 20, "online")
+            got = values(self.raw, self.topic, p)
+            for (q, offset), value in self.written.items():
+                if q == p and offset not in got:
+                    gone.append((p, offset))
+                    expect_true(is_named(losses, self.topic, p, offset), f"{p}/{offset} is gone, and not named")
+                elif q == p:
+                    expect(got[offset], value, f"{p}/{offset}")
+            expect(sorted(o for o in got if (p, o) not in self.written), [], "offsets that were never given")
+        expect_true(len(gone) <= most, f"{gone}: more than the lost entries held")
+        self.write(2)
+        self.broker.stop()
+        log(self.broker, "verify")
+        return gone
+
+
+def lost_entry(env, where, how):
+    """One record in each entry; the topic's own journal loses one."""
+    it = Log(env)
+    rows = it.end_in(it.data_journal())
+    at = {"first": 0, "second": 1, "middle": len(rows) // 2, "last": -1}[where]
+    damage_entry(rows[at], how)
+    done = it.repair()
+    expect_true(any(x["kind"] == "given up" and x["key"] == rows[at][0] for x in done["lines"]),
+                f"{rows[at][0]} is not named")
+    gone = it.check(done, 1)
+    expect(len(gone), 0 if where == "first" else 1, "records that are gone")
+
+
+for spot in ("first", "second", "middle", "last"):
+    for damage in (delete, flip):
+        if (spot, damage) != ("last", delete):  # nothing can tell that from a log that ends before it
+            register(f"p10_{spot}_entry_{damage.__name__}",
+                     lambda env, spot=spot, how=damage: lost_entry(env, spot, how), brokers=("sluice",), stores=BOTH)
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p11_several_entries(env):
+    """Beyond a snapshot, some next to each other, missing and damaged."""
+    it = Log(env, rounds=30, snapshot=16)
+    it.write(15)
+    rows = it.end_in(it.data_journal())
+    for at, how in ((-12, flip), (-11, delete), (-7, delete), (-3, flip)):
+        damage_entry(rows[at], how)
+    expect(len(it.check(it.repair(), 4)), 4, "records that are gone")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p12_ends_are_not_given_twice(env):
+    """The last record of a partition was in the lost entry, and others came after it."""
+    it = Log(env, rounds=5)
+    journal, part = [(j, p) for p, j in it.where.items() if j != "0"][0]
+    it.write(1, [part])
+    end = max(o for p, o in it.written if p == part)
+    rows = it.end_in(journal)
+    damage_entry(rows[-1], flip)
+    done = it.repair()
+    unknown = [x for x in named(done) if x[4] and x[1] == part]
+    expect(len(unknown), 1, f"losses of unknown size: {named(done)}")
+    expect(unknown[0][2], end, "from where on")
+    it.check(done, 1)
+    row = [o for p, o in it.written if p == part and o > end]
+    expect_true(row and min(row) > unknown[0][3], f"{row}: offsets that readers may have seen are given again")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p13_producers_go_on(env):
+    """Idempotent ones, whatever the lost entry said of them."""
+    it = Log(env, rounds=1)
+    pid, epoch = it.raw.init_producer()
+    batch = [make_batch([b"%d" % i], pid=pid, epoch=epoch, seq=i) for i in range(11)]
+    for i in range(10):
+        expect(it.raw.produce(it.topic, 0, batch[i])["error"], 0, "produce")
+    damage_entry(it.end_in(it.where[0])[-1], flip)
+    it.repair()
+    it.broker.start()
+    raw = env.client(it.broker)
+    row = raw.produce_until_ok(it.topic, 0, batch[10])
+    expect(row["error"], 0, "the producer's next batch")
+    fresh, _ = raw.init_producer()
+    expect_true(fresh != pid, "a producer id was given twice")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p14_entries_of_groups_only(env):
+    """Offsets go back to what was committed before; nothing else changes."""
+    it = Log(env, rounds=3)
+    before = {j: len(r) for j, r in entries_by_journal(it.broker).items()}
+    for offset in (1, 2, 3):
+        reply = it.raw.call("OffsetCommit", 7, commit_body("group", it.topic, offset))
+        expect(reply["topics"][0]["partitions"][0]["error"], 0, "commit")
+    now = entries_by_journal(it.broker)
+    journal = [j for j in now if len(now[j]) >= before.get(j, 0) + 3][0]
+    damage_entry(it.end_in(journal)[-1], flip)
+    done = it.repair()
+    it.check(done, 0)
+    it.broker.start()
+    raw = env.client(it.broker)
+    eventually(lambda: raw.list_offset(it.topic, 0, -1)["error"] == 0, 20, "online")
+    expect(fetched(raw, "group", it.topic), 2, "the offset that was committed before")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p15_the_creation_of_a_topic(env):
+    """Journal 0 lost it: the topic comes back under a name that says so."""
+    it = Log(env, rounds=3)
+    it.broker.kill()
+    rows = entries_by_journal(it.broker)["0"]
+    damage_entry(rows[0], flip)
+    done = it.repair()
+    lines = [x["text"] for x in done["lines"] if "made again" in x["text"]]
+    expect(len(lines), 1, f"topics that are made again: {done['lines']}")
+    it.topic = lines[0].split("topic ")[1].split(" is lost")[0]
+    it.check(done, 0)
+
+
+def snapshots(broker, what):
+    return sorted(p for p in broker.root.rglob("*") if f"/{what}/" in f"/{key_of(broker, p)}")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p16_a_snapshot_whose_elder_is_there(env):
+    """It says the same with the entries behind it: nothing is lost, and brokers may run."""
+    it = Log(env, rounds=20, snapshot=16)
+    it.broker.stop()
+    it.broker.start()
+    it.raw = env.client(it.broker)
+    it.write(60)
+    it.broker.kill()
+    by_journal = {}
+    for p in snapshots(it.broker, "snapshot"):
+        by_journal.setdefault(key_of(it.broker, p).split("/")[-3], []).append(p)
+    paths = max(by_journal.values(), key=len)
+    expect_true(len(paths) > 1, f"snapshots: {by_journal}")
+    data = bytearray(paths[-1].read_bytes())
+    data[len(data) // 2] ^= 8
+    paths[-1].write_bytes(bytes(data))
+    done = it.repair()
+    expect((done["losses"], done["entries_given_up"]), (0, 0), "what is given up")
+    expect(it.check(done, 0), [], "records that are gone")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p16_a_snapshot_without_an_elder(env):
+    """Some of its entries are gone as well: nothing is repaired, and what to do is said."""
+    it = Log(env, rounds=20, snapshot=16)
+    it.broker.kill()
+    paths = snapshots(it.broker, "snapshot")
+    journal = key_of(it.broker, paths[-1]).split("/")[-3]
+    for p in paths:
+        if f"/{journal}/snapshot/" in key_of(it.broker, p):
+            p.unlink()
+    damage_entry(entries_by_journal(it.broker)[journal][0], delete)
+    before = sorted(key_of(it.broker, p) for p in it.broker.root.rglob("*") if "+" not in str(p))
+    done = sluice(it.broker, "log", "repair", "--accept-loss", *SETS)
+    expect(done.returncode, 1, f"status: {done.stdout}{done.stderr}")
+    expect_true("Restore that object" in done.stdout and "cannot be repaired" in done.stderr,
+                f"{done.stdout}{done.stderr}")
+    after = sorted(key_of(it.broker, p) for p in it.broker.root.rglob("*") if "+" not in str(p))
+    expect(after, before, "objects")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p17_a_damaged_manifest(env):
+    it = Log(env, rounds=20, snapshot=16)
+    it.broker.kill()
+    path = snapshots(it.broker, "manifest")[-1]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 8
+    path.write_bytes(bytes(data))
+    done = it.repair()
+    expect((done["losses"], done["entries_given_up"]), (0, 0), "what is given up")
+    expect(it.check(done, 0), [], "records that are gone")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p18_a_broker_that_writes_is_left_alone(env):
+    """It has the whole state. Nothing is shut out."""
+    it = Log(env, rounds=5)
+    rows = entries_by_journal(it.broker)[it.data_journal()]
+    part = [p for p, j in it.where.items() if j == it.data_journal()][0]
+    damage_entry(rows[len(rows) // 2], delete)
+    words = [str(CLI), "log", "repair", "--accept-loss", *SETS, *sets(it.broker)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        while program.poll() is None:
+            it.write(1, [part])
+        text = program.stdout.read() + program.stderr.read()
+    expect(program.returncode, 1, f"status: {text}")
+    expect_true("is written to by a broker" in text, text)
+    it.write(3)
+    expect([p for p in snapshots(it.broker, "manifest")], [], "manifests")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p18_a_broker_that_rests_takes_it_up(env):
+    """It knew what is lost, and is shut out until it has read what is left."""
+    it = Log(env, rounds=5)
+    journal = it.data_journal()
+    damage_entry(entries_by_journal(it.broker)[journal][-3], delete)
+    done = it.repair()
+    for p in range(PARTITIONS):
+        batch = make_batch([b"more"])
+        row = it.raw.produce_until_ok(it.topic, p, batch)
+        expect_true((p, row["base_offset"]) not in it.written, f"offset {row['base_offset']} of {p} comes twice")
+        it.written[p, row["base_offset"]] = b"more"
+    it.broker.stop()
+    it.check(done, 1)
+
+
+@test(brokers=("sluice",), timeout=240)
+def p19_cut_off_anywhere(env):
+    """The tool is killed after its first, second, ... change of the store, and run again."""
+    library = BUILD / "tests" / "e2e" / "powerloss" / "libpowerloss_preload.so"
+    it = Log(env, rounds=5)
+    if not library.exists() or it.broker.is_sanitized():
+        env.skip("the preloaded library is not there, or does not go with a sanitizer")
+    rows = it.end_in(it.data_journal())
+    damage_entry(rows[len(rows) // 2], flip)
+    dry = log(it.broker, "repair", status=1)
+    cuts, status = 0, None
+    while status != 0:
+        cuts += 1
+        kill = {"LD_PRELOAD": str(library), "SLUICE_POWERLOSS_DIR": str(it.broker.dir),
+                "SLUICE_POWERLOSS_SEED": str(cuts), "SLUICE_POWERLOSS_AFTER": str(3 * cuts)}
+        done = subprocess.run([str(CLI), "log", "repair", "--accept-loss", "--json", *SETS, *sets(it.broker)],
+                              env={**os.environ, **kill}, capture_output=True, text=True, check=False)
+        shutil.rmtree(f"{it.broker.dir}.grave", ignore_errors=True)
+        status = done.returncode
+        expect_true(status in (0, -9), f"status in round {cuts}: {done.stdout}{done.stderr}")
+    expect_true(cuts > 3, f"{cuts} rounds")
+    log(it.broker, "verify")
+    it.check(dry, 1)
