@@ -31,7 +31,20 @@
     X(group_other_ignored, "22 a coordinator goes on although another one moved the group")        \
     X(consumer_grant_early, "23 a partition is granted before its owner has given it up")          \
     X(consumer_tell_early, "24 a heartbeat is answered before its op is verified")                 \
-    X(consumer_silence_frees, "25 a heartbeat that says nothing frees what is being revoked")
+    X(consumer_silence_frees, "25 a heartbeat that says nothing frees what is being revoked")      \
+    X(clean_drops_latest, "26 compaction takes out the latest record of a key")                    \
+    X(clean_drops_young, "27 compaction takes out a tombstone before its time")                    \
+    X(clean_counts_from_build, "28 tombstones count from their segment, not from its replace")     \
+    X(clean_without_all_keys, "29 a segment is called clean though not all keys fitted")           \
+    X(clean_takes_any_object, "30 an object under the name of ours is taken for ours")             \
+    X(clean_drops_unknown, "31 objects of a replace whose outcome is unknown are deleted")         \
+    X(clean_silent_end, "32 of the log's end nothing is left that says how far it reaches")        \
+    X(replace_anything, "33 a replace is proposed without looking for its sources")                \
+    X(garbage_at_once, "34 replaced and trimmed objects are deleted without grace")                \
+    X(orphan_blindly, "35 a roller that came too late deletes the segment of the one before")      \
+    X(retention_of_live, "36 retention takes what is not rolled along")                            \
+    X(retention_of_all, "37 retention takes from topics that are only compacted")                  \
+    X(trim_in_flight, "38 retention trims while a replace is in flight")
 
 enum mistake {
     MISTAKE_NONE = 0,

@@ -38,6 +38,7 @@
  * being written (of the roller's permits), one chunk, and one batch decompressed. A loop is never
  * held up for longer than one batch takes. */
 #include "base/counters.h"
+#include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
 enum {
@@ -188,7 +189,8 @@ map_batch(struct compact_job *j, const struct batch_info *info, struct span batc
         return true; /* who cannot read it cannot know its keys either */
     }
     while (record_next(&it, &rec)) {
-        if (rec.key.ptr != NULL && !compact_map_put(&j->map, rec.key, rec.offset)) {
+        if (rec.key.ptr != NULL && !compact_map_put(&j->map, rec.key, rec.offset) &&
+            !MISTAKE(clean_without_all_keys)) {
             map_full(j, info);
             return false;
         }
@@ -284,10 +286,11 @@ header_read(struct store_call *call)
         return;
     }
     int64_t now_ms = sched_wall_ms(shard_sched(j->sh)), ready_ms;
+    int64_t wait_ms = MISTAKE(clean_counts_from_build) ? 0 : COMPACT_COMMIT_MS;
     j->created_ms = get_i64(call->body->data + 20);
     j->drops_tombstones =
         !__builtin_add_overflow(j->created_ms, j->policy.delete_retention_ms, &ready_ms) &&
-        !__builtin_add_overflow(ready_ms, COMPACT_COMMIT_MS, &ready_ms) && ready_ms < now_ms;
+        !__builtin_add_overflow(ready_ms, wait_ms, &ready_ms) && ready_ms < now_ms;
     group_ready(j);
 }
 

@@ -8,6 +8,7 @@
  * are deleted, if S does not refer to them nevertheless. When it is not known what became of it,
  * they are left alone. */
 #include "base/counters.h"
+#include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
 enum { CALL_TIMEOUT_MS = 60000, COMPARE_BYTES = 4 << 20, GENS_MAX = 64 };
@@ -126,6 +127,8 @@ kfs_put(struct store_call *call)
         return;
     }
     if (call->outcome == STORE_DONE) {
+        put_index(j);
+    } else if (call->outcome == STORE_EXISTS && MISTAKE(clean_takes_any_object)) {
         put_index(j);
     } else if (call->outcome == STORE_EXISTS && j->is_unknown) {
         j->compared = 0;
@@ -248,6 +251,10 @@ replaced(struct op_proposal *op, enum sl_err rc)
         compact__retry(j, replace, sl_err_text(rc));
         break;
     default:
+        if (MISTAKE(clean_drops_unknown)) {
+            refused(j);
+            return;
+        }
         compact__end(j, j->is_stopping ? NULL : sl_err_text(rc)); /* S will say what became of it */
     }
 }
@@ -257,7 +264,8 @@ static bool
 is_too_late(const struct compact_job *j)
 {
     int64_t took = sched_now(shard_sched(j->sh)) - j->built_ns;
-    return j->group.kind == COMPACT_DIRTY && !j->is_nothing && took > COMPACT_COMMIT_MS * SCHED_MS;
+    return j->group.kind == COMPACT_DIRTY && !MISTAKE(clean_counts_from_build) && !j->is_nothing &&
+           took > COMPACT_COMMIT_MS * SCHED_MS;
 }
 
 static enum sl_err
@@ -290,7 +298,7 @@ replace(struct compact_job *j)
                                             .slices = j->slices}};
     j->op = (struct op_proposal){.kind = ITEM_REPLACE,
                                  .deadline_ns = sched_now(shard_sched(j->sh)) + REPLACE_TIMEOUT_NS,
-                                 .check = check_in_time,
+                                 .check = MISTAKE(replace_anything) ? NULL : check_in_time,
                                  .is_pipelined = true,
                                  .done = replaced,
                                  .arg = j};

@@ -2,6 +2,7 @@
  *
  * Step 2 of a compaction: the records of a group that stay, in one segment. */
 #include "base/counters.h"
+#include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
 enum { SLICE_BYTES_MIN = 1 << 20, ROOM_TRIES_MAX = 4 };
@@ -10,7 +11,8 @@ static bool
 is_obsolete(const struct compact_job *j, const struct record *rec, uint64_t at)
 {
     if (j->classes == 1) {
-        return compact_map_latest(&j->map, rec->key) > rec->offset;
+        int64_t least = MISTAKE(clean_drops_latest) ? rec->offset : rec->offset + 1;
+        return compact_map_latest(&j->map, rec->key) >= least;
     }
     return at < j->record_bits && (j->obsolete[at / 8] >> (at % 8) & 1) != 0;
 }
@@ -23,7 +25,7 @@ keeps(void *arg, const struct record *rec)
     if (rec->key.ptr == NULL) {
         return true; /* from before the topic was compacted */
     }
-    bool is_over = rec->value.ptr == NULL && j->drops_tombstones;
+    bool is_over = rec->value.ptr == NULL && (j->drops_tombstones || MISTAKE(clean_drops_young));
     return !is_over && !is_obsolete(j, rec, at);
 }
 
@@ -154,7 +156,8 @@ static bool
 is_nothing_left(const struct compact_job *j, const struct part_state *p)
 {
     bool is_empty = j->held.len == 0 || j->held_info.count == 0;
-    return is_empty && j->builder.index_count == 0 && j->last + 1 < p->end;
+    bool is_followed = j->last + 1 < p->end || MISTAKE(clean_silent_end);
+    return is_empty && j->builder.index_count == 0 && is_followed;
 }
 
 static bool

@@ -5,6 +5,7 @@
  * broker may; deleting twice is harmless. What is deleted is told by one GARBAGE_DONE op for the
  * whole round. An object that could not be deleted stays garbage, and comes up again. */
 #include "base/counters.h"
+#include "journal/mistakes.h"
 #include "partition/shard_int.h"
 
 enum { ROUND_MAX = 256, CALLS_MAX = 8, CALL_TIMEOUT_MS = 60000 };
@@ -128,7 +129,8 @@ add(struct garbage_round *r, const struct garbage_ref *g)
 void
 shard__garbage_look(struct shard *sh, int64_t patience)
 {
-    int64_t before_ms = sched_wall_ms(shard_sched(sh)) - sh->o.roll.garbage_grace_ms * patience;
+    int64_t grace_ms = MISTAKE(garbage_at_once) ? 0 : sh->o.roll.garbage_grace_ms;
+    int64_t before_ms = sched_wall_ms(shard_sched(sh)) - grace_ms * patience;
     size_t count = state_garbage_count(sh->state);
     if (sh->garbage != NULL || sh->mode != JOURNAL_LIVE || count == 0 ||
         state_garbage(sh->state, 0)->time_ms > before_ms) {

@@ -48,7 +48,8 @@ is_orphan(const struct roll_job *j)
     if (!j->has_put || !j->sh->roll.is_running || j->sh->mode != JOURNAL_LIVE || is_garbage(j)) {
         return false;
     }
-    return p == NULL || (part_registered_end(p) > j->base && !is_registered(p, j->base));
+    return p == NULL || (part_registered_end(p) > j->base &&
+                         (!is_registered(p, j->base) || MISTAKE(orphan_blindly)));
 }
 
 static void

@@ -11,6 +11,8 @@
  * is rolled when its time is up, and goes as a segment. */
 #include "partition/retention.h"
 
+#include "journal/mistakes.h"
+
 static bool
 is_too_old(const struct segment_ref *s, const struct part_policy *policy, int64_t wall_ms)
 {
@@ -23,7 +25,8 @@ retention_start(const struct part_state *p, const struct part_policy *policy,
                 const struct retention_now *now)
 {
     int64_t start = p->start, total = now->live_bytes;
-    size_t count = policy->is_deleted ? part_segment_count(p) : 0;
+    bool is_deleted = policy->is_deleted || MISTAKE(retention_of_all);
+    size_t count = is_deleted ? part_segment_count(p) : 0;
     for (size_t i = 0; i < count && policy->retention_bytes >= 0; i++) {
         total += (int64_t)part_segment(p, i)->bytes;
     }
@@ -37,7 +40,7 @@ retention_start(const struct part_state *p, const struct part_policy *policy,
         total = left;
         start = s->last + 1 > start ? s->last + 1 : start;
     }
-    return start;
+    return MISTAKE(retention_of_live) && start > p->start ? p->end : start;
 }
 
 bool

@@ -11,6 +11,7 @@
  * A broker that leaves the writing of a journal to another one looks so much more rarely that it
  * finds nothing to do, unless the other one does nothing. */
 #include "base/counters.h"
+#include "journal/mistakes.h"
 #include "partition/compact_int.h"
 #include "partition/retention.h"
 #include "partition/roller_int.h"
@@ -91,6 +92,7 @@ propose_trims(struct upkeep *u)
     u->op = (struct op_proposal){.kind = ITEM_TRIM,
                                  .deadline_ns = sched_now(sched_of(u)) + TRIM_TIMEOUT_NS,
                                  .check = check_trims,
+                                 .is_pipelined = MISTAKE(trim_in_flight),
                                  .done = trimmed,
                                  .arg = u};
     bytes_init(&u->op.payload, TRIMS_MAX * TRIM_BYTES);
