@@ -52,6 +52,10 @@ collect_fire(struct sched_timer *t)
     if (jn->mode == JOURNAL_FAILED || jn->mode == JOURNAL_CLOSED) {
         return;
     }
+    if (jn->mode == JOURNAL_OPENING) { /* the snapshot may not be there: docs/journal.md, repair */
+        sched_timer_after(jn->o.sched, &jn->collect_timer, AGAIN_NS);
+        return;
+    }
     jn->is_collecting = true;
     list_page(jn, "");
 }

@@ -141,7 +141,8 @@ class Env:
         """A broker of this test's own. Two on the same directory share what it holds, also when
         that is a bucket (run.py --store)."""
         place = self.place(directory)
-        options["options"] = place.options + list(options.get("options", ()))
+        more = [o for o in options.get("options", ()) if self.is_on_files or not o.startswith("storage.volume")]
+        options["options"] = place.options + more
         broker = make_broker(self.kind, self.dir / directory, **options)
         broker.bucket = place.bucket
         broker.log = self.dir / f"broker-{broker.port}.log"  # beside what a test may make unwritable

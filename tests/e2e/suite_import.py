@@ -11,6 +11,7 @@ from kfsreader import read_bucket
 from logreader import read_log
 from objects import laid_out
 from rawkafka import make_batch
+from s3.faultproxy import Faults
 
 OLD = 1_500_000_000_000  # years ago: retention must not take it
 
@@ -127,6 +128,24 @@ def i02_indexes_are_made(env):
     expect((done["topics"], done["partitions"]), (1, 2), "one topic")
     expect(paths["clicks", 0][0].with_suffix(".index").read_bytes(), b"rubbish", "the other topic")
     report(broker, "--execute")
+    broker.stop()
+    verified(broker)
+    expect_log(broker, wanted)
+
+
+@test(brokers=("sluice",), stores=("s3",))
+def i05_answers_are_lost(env):
+    """Half of all puts fail, and some of those are stored nevertheless: the indexes are put all the same."""
+    broker = env.own()
+    paths, wanted = kafscale(broker.root)
+    indexes = [p.with_suffix(".index") for rows in paths.values() for p in rows]
+    for path in indexes:
+        path.unlink()
+    env.place().proxy.faults = Faults(methods="PUT", error=.2, codes="500 503", lost_response=.2, error_after=.2,
+                                      twice=.2)
+    report(broker, "--execute")
+    expect_true(all(p.exists() for p in indexes), "an index is missing")
+    env.place().proxy.faults = Faults()
     broker.stop()
     verified(broker)
     expect_log(broker, wanted)

@@ -11,6 +11,7 @@ from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, 
 from objects import damage_entry, delete, entries_by_journal, flip, key_of
 from rawkafka import make_batch, parse_batches
 from suite_groups import commit_body, fetched
+from suite_reader import rolled
 
 QUICK = ["journal.safe.window.ms=1000", "journal.check.interval.ms=300"]
 PARTITIONS = 4
@@ -346,3 +347,22 @@ def p19_cut_off_anywhere(env):
     expect_true(cuts > 3, f"{cuts} rounds")
     log(it.broker, "verify")
     it.check(dry, 1)
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p20_a_new_cluster_on_the_segments(env):
+    """What docs/operations.md says of a journal whose snapshot is gone."""
+    broker, topic, paths = rolled(env)
+    new = ["--set", "storage.prefix=_sluice2"]
+    done = sluice(broker, "log", "import", "--execute", *new)
+    expect(done.returncode, 0, f"log import: {done.stdout}{done.stderr}")
+    after = env.own(options=["storage.prefix=_sluice2"])
+    raw = env.client(after)
+    raw.wait_ready(topic)
+    end = int(paths[-1].stem[-20:])
+    got = values(raw, topic, 0)
+    expect_true(set(range(end)) <= set(got), f"{sorted(got)} up to {end}")
+    expect(got[3], b"0/3" + b"x" * 10000, "a value")
+    expect(raw.produce(topic, 0, make_batch([b"more"]))["error"], 0, "producing goes on")
+    after.stop()
+    expect(sluice(after, "log", "verify", *new).returncode, 0, "status of log verify")

@@ -46,13 +46,15 @@ def expect_latest(env, broker, topic, wanted):
 
 
 def is_tidy(broker, topic, partition=0):
-    """What compaction replaced is deleted: the segments there are follow each other."""
+    """What compaction replaced is deleted: the segments there are follow each other, and have an index."""
+    home = broker.root / "default" / topic / str(partition)
     try:
         rows = sorted((int(p.stem.split("-")[1]), int.from_bytes(last_bytes(p, 12)[:8], "big"))
-                      for p in (broker.root / "default" / topic / str(partition)).glob("*.kfs"))
+                      for p in home.glob("*.kfs"))
     except FileNotFoundError:  # between the list and the reading
         return False
-    return all(base > last for (base, _), (_, last) in zip(rows[1:], rows))
+    return len(rows) == len(list(home.glob("*.index"))) and all(
+        base > last for (base, _), (_, last) in zip(rows[1:], rows))
 
 
 def expect_sound(broker, topic, partition=0):
@@ -95,6 +97,11 @@ def l51_compaction_keeps_the_latest_of_each_key(env):
     expect_readable(broker, topic, {0: wanted})
     broker.start()
     expect_latest(env, broker, topic, latest(sent))
+
+
+def first_of(broker, topic, partition=0):
+    """The offset at which the first segment begins."""
+    return int(min((broker.root / "default" / topic / str(partition)).glob("*.kfs")).stem.split("-")[1])
 
 
 def has_object(broker, topic, base, partition=0):
@@ -202,7 +209,8 @@ def l54_retention_by_time_and_size(env):
     rows = env.program("confluent-kafka", broker).consume(by_size, 3, start="beginning", timeout=20)
     expect(rows[0][0], start_of(raw, by_size), "where a consumer begins")
     wanted = b"".join(b.data for b in raw.read_batches(by_size, 0, start_of(raw, by_size)))
-    eventually(lambda: not has_object(broker, by_size, 0) and is_tidy(broker, keeps), 30, "objects go")
+    eventually(lambda: first_of(broker, by_size) == start_of(raw, by_size) and is_tidy(broker, by_size) and
+               is_tidy(broker, keeps), 30, "objects go")
     broker.stop()
     expect_readable(broker, by_size, {0: wanted})
 

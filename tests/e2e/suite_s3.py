@@ -266,6 +266,25 @@ def s47_the_store_goes_and_comes_back(env, bucket):
     eventually(lambda: "state=healthy" in broker.log_text(), 20, "health is logged")
 
 
+@on_each_store()
+def s48_every_put_comes_twice(env, bucket):
+    """As from an intermediary that repeats requests: each meets its own object, snapshots too."""
+    proxy = env.proxy(bucket)
+    proxy.faults = Faults(methods="PUT", spare="/probe/", twice=1)
+    broker = s3_broker(env, bucket, proxy=proxy, options=["journal.snapshot.entries=16"])
+    raw = env.client(broker)
+    topic = env.topic(client=raw)
+
+    def has_snapshot():
+        expect(raw.produce(topic, 0, make_batch([b"x"]))["error"], 0, "produce")
+        return any("/manifest/" in key for key in bucket.client.keys_list("_sluice/journal/"))
+    eventually(has_snapshot, 30, "a manifest")
+    wanted = log_of(raw, topic, 0)
+    broker.kill()
+    broker.start()
+    expect(log_of(env.client(broker), topic, 0), wanted, "the log after a restart")
+
+
 # --- at the end of a run with --store ---
 
 
