@@ -12,8 +12,9 @@
  * The block cache is neither asked nor filled: what is read here once nobody reads again.
  *
  * Reads are answered in any order and fed in the order of the entries, so a job gets its runs one
- * after the other. At most READS_MAX of them with AHEAD_BYTES together are under way; a turn of the
- * loop feeds FEED_BYTES.
+ * after the other. At most READS_MAX of them with AHEAD_BYTES together are under way (less on a
+ * local disk, where the journal's next write stands behind them); a turn of the loop feeds
+ * FEED_BYTES.
  *
  * A run that cannot be had this way (the object is gone, or its bytes are wrong) may have moved, or
  * be lost. To find out which is what partition/read.c is for: the job leaves the scan, reads that
@@ -27,9 +28,10 @@
 enum {
     READS_MAX = 8,
     AHEAD_BYTES = 16 << 20,
+    AHEAD_LOCAL_BYTES = 4 << 20,
     READ_BYTES_MAX = 4 << 20,
     GAP_BYTES = 128 << 10,
-    FEED_BYTES = 2 << 20,
+    FEED_BYTES = 512 << 10,
     ALONE_BYTES = 1 << 20,
     CALL_TIMEOUT_MS = 60000
 };
@@ -239,7 +241,8 @@ submit_stretches(struct scan_read *all)
 static bool
 has_room(const struct shard *sh)
 {
-    return sh->roll.read_count < READS_MAX && sh->roll.read_bytes < AHEAD_BYTES;
+    size_t ahead = sh->o.journal.store->is_local ? AHEAD_LOCAL_BYTES : AHEAD_BYTES;
+    return sh->roll.read_count < READS_MAX && sh->roll.read_bytes < ahead;
 }
 
 static void

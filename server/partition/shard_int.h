@@ -21,8 +21,8 @@ struct roller {
     struct sched_task kick;
     bool is_kicked, is_running;
     unsigned turn;
-    size_t storing;   /* jobs */
-    uint64_t pass_at; /* live bytes at the next look before a tick */
+    size_t storing, storing_bytes; /* jobs */
+    uint64_t pass_at;              /* live bytes at the next look before a tick */
     /* roll_scan.c */
     struct list reads;
     size_t read_count, read_bytes;
