@@ -229,6 +229,13 @@ def restart(env, program):
     m.close("b")
 
 
+def state_of(broker, group):
+    """As the broker's own tool tells it."""
+    done = subprocess.run([str(BUILD / "sluice"), "group", "describe", group, "--json", "--address",
+                           broker.address], capture_output=True, text=True, timeout=20, check=True)
+    return json.loads(done.stdout)["state"]
+
+
 def store_hangs(env, program):
     """A store that does not answer for longer than a session lasts takes nobody's membership."""
     library = BUILD / "tests" / "e2e" / "stall" / "libstall_preload.so"
@@ -248,7 +255,7 @@ def store_hangs(env, program):
     m.open("a", group, topic)
     m.open("b", group, topic)
     before = settled([m], all_parts(topic, 6), [3, 3])
-    time.sleep(2)  # what they own has been said
+    eventually(lambda: state_of(broker, group) == "Stable", 20, "what they own has been said")
     switch.write_text("0")
     time.sleep(13)  # two sessions; what is tested is that nothing happens meanwhile
     expect(m.assigned, before, "assignment while the store hangs")
