@@ -112,7 +112,8 @@ snapshot_put(struct jcall *c)
     if (c->generation != jn->generation) {
         return;
     }
-    if (c->call.outcome != STORE_DONE) {
+    /* Nobody else makes up the same name: what is there is ours, by an attempt that came twice. */
+    if (c->call.outcome != STORE_DONE && c->call.outcome != STORE_EXISTS) {
         SL_WARN(&jn->log, "journal.snapshot_failed", KV_STR("object", c->call.key),
                 KV_ERR(c->call.rc), KV_STR("why", c->call.why));
         jn->is_snapshotting = false; /* the next one is due after as many entries again */

@@ -338,7 +338,6 @@ take_group(struct compact_job *j, const struct part_state *p)
     j->from = p->start > j->base ? p->start : j->base;
     j->gen = j->group.gen_max + 1;
     j->created_ms = j->group.kind == COMPACT_DIRTY ? 0 : j->created_ms;
-    j->is_unknown = false;
     j->tries = j->gens = 0;
 }
 

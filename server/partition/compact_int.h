@@ -68,7 +68,6 @@ struct compact_job {
     struct bytes plain, kept, out; /* scratch of one batch */
     struct compact_walk walk;
     struct store_call call;
-    bool is_unknown; /* some attempt of ours may have stored the .kfs under gen */
     uint64_t compared;
     unsigned tries, gens;
     struct op_proposal op;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Steps 3 and 4 of a compaction. Whoever creates the .kfs of a generation owns it, and is the only
- * one who writes its .index. A key that is taken is somebody else's, unless an attempt of ours may
- * have made it and every byte is ours: then the next generation is tried.
+ * one who writes its .index. A key that is taken is ours if every byte is, the time in the header
+ * among them: an answer was lost, or an intermediary sent one attempt twice, of which the second
+ * met the first. Else it is somebody else's, and the next generation is tried.
  *
- * A REPLACE that was refused will never be accepted: the sources are gone from S. Then the objects
- * are deleted, if S does not refer to them nevertheless. When it is not known what became of it,
- * they are left alone. */
+ * A REPLACE that was refused because its sources are gone from S will never be accepted, whoever
+ * proposes it. Then the objects are deleted, if S does not refer to them nevertheless. When it is
+ * not known what became of it, or when it only came too late, they are left alone. */
 #include "base/counters.h"
 #include "journal/mistakes.h"
 #include "partition/compact_int.h"
@@ -42,7 +43,6 @@ next_gen(struct compact_job *j)
         return;
     }
     j->gen++;
-    j->is_unknown = false;
     put_kfs(j);
 }
 
@@ -122,7 +122,6 @@ static void
 kfs_put(struct store_call *call)
 {
     struct compact_job *j = compact__job_of(call);
-    j->is_unknown = j->is_unknown || call->outcome == STORE_UNKNOWN;
     if (compact__part(j) == NULL) {
         return;
     }
@@ -130,11 +129,9 @@ kfs_put(struct store_call *call)
         put_index(j);
     } else if (call->outcome == STORE_EXISTS && MISTAKE(clean_takes_any_object)) {
         put_index(j);
-    } else if (call->outcome == STORE_EXISTS && j->is_unknown) {
+    } else if (call->outcome == STORE_EXISTS) {
         j->compared = 0;
         compare_next(j);
-    } else if (call->outcome == STORE_EXISTS) {
-        next_gen(j);
     } else {
         compact__retry(j, put_kfs, call->why);
     }
@@ -232,6 +229,15 @@ note_replaced(struct compact_job *j)
     counter_add(C_compact_bytes, (int64_t)target_bytes(j));
 }
 
+/* The time in the header of what was dirty until now would be too early. */
+static bool
+is_too_late(const struct compact_job *j)
+{
+    int64_t took = sched_now(shard_sched(j->sh)) - j->built_ns;
+    return j->group.kind == COMPACT_DIRTY && !MISTAKE(clean_counts_from_build) && !j->is_nothing &&
+           took > COMPACT_COMMIT_MS * SCHED_MS;
+}
+
 static void
 replaced(struct op_proposal *op, enum sl_err rc)
 {
@@ -245,7 +251,11 @@ replaced(struct op_proposal *op, enum sl_err rc)
     case SL_ENOENT:
     case SL_EINVAL:
     case SL_EUNKNOWN_PARTITION:
-        refused(j);
+        if (is_too_late(j)) {
+            compact__end(j, NULL);
+        } else {
+            refused(j);
+        }
         break;
     case SL_EAGAIN:
         compact__retry(j, replace, sl_err_text(rc));
@@ -257,15 +267,6 @@ replaced(struct op_proposal *op, enum sl_err rc)
         }
         compact__end(j, j->is_stopping ? NULL : sl_err_text(rc)); /* S will say what became of it */
     }
-}
-
-/* The time in the header of what was dirty until now would be too early. */
-static bool
-is_too_late(const struct compact_job *j)
-{
-    int64_t took = sched_now(shard_sched(j->sh)) - j->built_ns;
-    return j->group.kind == COMPACT_DIRTY && !MISTAKE(clean_counts_from_build) && !j->is_nothing &&
-           took > COMPACT_COMMIT_MS * SCHED_MS;
 }
 
 static enum sl_err

@@ -98,24 +98,21 @@ entry_at(const struct chain *c, const char *key, bool has_runs)
                                   .n = c->n};
 }
 
-/* The link from above does not fit. Is it itself damaged? Then nothing is known of this one. */
+/* What was read of entry n does not fit. Is it damaged? Then nothing is known of those below it. */
 static void
-doubt_link(struct chain *c)
+doubt_entry(struct chain *c, uint64_t n)
 {
     char key[STORE_KEY_MAX];
     struct buf *body = NULL;
     struct sl_error err = SL_ERROR_INIT;
     struct entry_view e;
     size_t need;
-    if (c->linked_by == 0) {
-        return;
-    }
-    entry_key(key, sizeof(key), c->a->bucket->prefix, c->j->index, c->linked_by);
+    entry_key(key, sizeof(key), c->a->bucket->prefix, c->j->index, n);
     enum sl_err rc = audit__get(c->a, key, 0, &body, &err);
     if (rc == SL_ECORRUPT ||
         (body != NULL && entry_parse(buf_span(body), &e, &need, &err) != SL_OK)) {
         struct audit_finding f = entry_at(c, key, false);
-        f.n = c->linked_by;
+        f.n = n;
         audit__found(c->a, f, "%s; nothing is lost by that", err.msg);
         c->is_known = false;
     }
@@ -123,7 +120,8 @@ doubt_link(struct chain *c)
 }
 
 /* Is it the entry that the valid one above names? Then it says which comes below. Another one is
- * void, and S may hold nothing of it. */
+ * void, and S may hold nothing of it. Of one without live runs only the header was read: when it
+ * does not fit, or what comes below it does not, all of it is looked at. */
 static void
 follow_link(struct chain *c, const char *key, struct span object, bool is_whole)
 {
@@ -136,14 +134,17 @@ follow_link(struct chain *c, const char *key, struct span object, bool is_whole)
         c->is_known = false;
         return;
     }
-    if (c->is_known && is_whole && !entry_peek_is(object.ptr, &c->expected)) {
-        doubt_link(c);
+    bool is_next = entry_peek_is(object.ptr, &c->expected);
+    uint64_t doubtful = is_whole ? c->linked_by : c->n;
+    if (c->is_known && !is_next && doubtful != 0) {
+        doubt_entry(c, doubtful);
     }
-    if (c->is_known && !entry_peek_is(object.ptr, &c->expected)) {
-        if (is_whole) {
-            audit__found(c->a, entry_at(c, key, true),
-                         "the entry is not in the chain, and the journal refers to records in it");
-        }
+    if (!is_whole && !(c->is_known && is_next)) {
+        return;
+    }
+    if (c->is_known && !is_next) {
+        audit__found(c->a, entry_at(c, key, true),
+                     "the entry is not in the chain, and the journal refers to records in it");
         return;
     }
     c->linked_by = is_whole ? 0 : c->n;

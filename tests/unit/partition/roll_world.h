@@ -21,6 +21,7 @@ enum trick {
     TRICK_NONE,
     TRICK_LOSE_ANSWER, /* applied, UNKNOWN told */
     TRICK_UNKNOWN,     /* not applied, UNKNOWN told */
+    TRICK_TWICE,       /* applied twice, as by an intermediary: EXISTS told */
     TRICK_REFUSE,      /* not applied, an error told */
     TRICK_HOLD         /* neither, until the test lets go */
 };
@@ -111,8 +112,12 @@ tricky_submit(struct store *pub, struct store_call *call)
         s->held = call;
         return;
     }
-    if (s->trick == TRICK_LOSE_ANSWER) {
+    if (s->trick == TRICK_LOSE_ANSWER || s->trick == TRICK_TWICE) {
         (void)memory_put(&w.memory, call);
+    }
+    if (s->trick == TRICK_TWICE) {
+        answer(call, STORE_EXISTS);
+        return;
     }
     answer(call, s->trick == TRICK_REFUSE ? STORE_ERROR : STORE_UNKNOWN);
 }
