@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LATENCIES_KEPT (1u << 22)
 
@@ -32,6 +33,43 @@ number_of(const char *text)
         exit(2);
     }
     return n;
+}
+
+static void
+option_set(const struct bench_option *o, char *value)
+{
+    if (o->text != NULL) {
+        *o->text = value;
+    } else if (o->call != NULL) {
+        o->call(value);
+    } else if (o->number != NULL) {
+        *o->number = (int)number_of(value);
+    } else if (o->size != NULL) {
+        *o->size = (size_t)number_of(value);
+    } else {
+        *o->real = number_of(value);
+    }
+}
+
+void
+bench_options(int argc, char **argv, const struct bench_option *table)
+{
+    char letters[64] = "";
+    size_t n = 0;
+    for (const struct bench_option *o = table; o->letter != 0 && n + 3 < sizeof(letters); o++) {
+        letters[n++] = o->letter;
+        letters[n++] = ':';
+    }
+    for (int letter; (letter = getopt(argc, argv, letters)) != -1;) {
+        const struct bench_option *o = table;
+        while (o->letter != 0 && o->letter != letter) {
+            o++;
+        }
+        if (o->letter == 0) {
+            exit(2); /* getopt said why */
+        }
+        option_set(o, optarg);
+    }
 }
 
 static uint64_t

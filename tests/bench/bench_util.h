@@ -13,6 +13,18 @@ uint64_t now_us(void);
 /* The number text stands for; ends the program with a sentence when it is none. */
 double number_of(const char *text);
 
+/* An option of a program, and where its value goes: into the variable, or through the function. */
+struct bench_option {
+    char letter;
+    const char **text;
+    int *number;
+    size_t *size;
+    double *real;
+    void (*call)(char *value);
+};
+/* The table ends with an entry without a letter. Ends the program for a letter it does not have. */
+void bench_options(int argc, char **argv, const struct bench_option *table);
+
 /* Fills p with text as services log it: timestamps, levels, names from a small vocabulary, random
  * identifiers. zstd packs it about 4:1, unlike one repeated payload or pure noise. Deterministic.
  */

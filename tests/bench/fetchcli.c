@@ -199,34 +199,31 @@ fetch(void)
 /* --- the program --- */
 
 static void
+take_address(char *value)
+{
+    opt.address = raw_address_of(value);
+}
+
+static void
+take_session(char *value)
+{
+    opt.wants_session = number_of(value) != 0;
+}
+
+static void
 parse(int argc, char **argv)
 {
-    int o;
+    static const struct bench_option table[] = {
+        {'b', .call = take_address},
+        {'t', .text = &opt.topic},
+        {'P', .number = &opt.partitions},
+        {'S', .call = take_session},
+        {'w', .number = &opt.wait_ms},
+        {'d', .real = &opt.seconds},
+        {0},
+    };
 
-    while ((o = getopt(argc, argv, "b:t:P:S:w:d:")) != -1) {
-        switch (o) {
-        case 'b':
-            opt.address = raw_address_of(optarg);
-            break;
-        case 't':
-            opt.topic = optarg;
-            break;
-        case 'P':
-            opt.partitions = (int)number_of(optarg);
-            break;
-        case 'S':
-            opt.wants_session = number_of(optarg) != 0;
-            break;
-        case 'w':
-            opt.wait_ms = (int)number_of(optarg);
-            break;
-        case 'd':
-            opt.seconds = number_of(optarg);
-            break;
-        default:
-            exit(2);
-        }
-    }
+    bench_options(argc, argv, table);
     if (opt.address.host == NULL || opt.partitions < 1 || opt.partitions > PARTITIONS_MAX ||
         strlen(opt.topic) > 200) {
         raw_fail("fetchcli: an option is missing or out of range");

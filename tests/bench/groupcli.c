@@ -619,49 +619,24 @@ leave_all(void)
 }
 
 static void
+take_address(char *value)
+{
+    opt.address = raw_address_of(value);
+}
+
+static void
 parse(int argc, char **argv)
 {
-    int o;
+    static const struct bench_option table[] = {
+        {'b', .call = take_address},      {'m', .text = &opt.mode},
+        {'t', .text = &opt.topic},        {'g', .number = &opt.groups},
+        {'k', .number = &opt.members},    {'P', .number = &opt.partitions},
+        {'S', .number = &opt.session_ms}, {'H', .number = &opt.heartbeat_ms},
+        {'r', .real = &opt.rate},         {'d', .real = &opt.seconds},
+        {'G', .text = &opt.prefix},       {0},
+    };
 
-    while ((o = getopt(argc, argv, "b:m:t:g:k:P:S:H:r:d:G:")) != -1) {
-        switch (o) {
-        case 'b':
-            opt.address = raw_address_of(optarg);
-            break;
-        case 'm':
-            opt.mode = optarg;
-            break;
-        case 't':
-            opt.topic = optarg;
-            break;
-        case 'g':
-            opt.groups = (int)number_of(optarg);
-            break;
-        case 'k':
-            opt.members = (int)number_of(optarg);
-            break;
-        case 'P':
-            opt.partitions = (int)number_of(optarg);
-            break;
-        case 'S':
-            opt.session_ms = (int)number_of(optarg);
-            break;
-        case 'H':
-            opt.heartbeat_ms = (int)number_of(optarg);
-            break;
-        case 'r':
-            opt.rate = number_of(optarg);
-            break;
-        case 'd':
-            opt.seconds = number_of(optarg);
-            break;
-        case 'G':
-            opt.prefix = optarg;
-            break;
-        default:
-            exit(2);
-        }
-    }
+    bench_options(argc, argv, table);
     if (opt.address.host == NULL || opt.groups < 1 || opt.groups > 100000 || opt.members < 2 ||
         opt.members > MEMBERS_MAX || opt.partitions < 1 || opt.partitions > 500 ||
         opt.heartbeat_ms < 100 || opt.session_ms < opt.heartbeat_ms || strlen(opt.topic) > 200 ||

@@ -447,52 +447,37 @@ run_admin(bool create)
 }
 
 static void
+take_address(char *value)
+{
+    opt.address = raw_address_of(value);
+}
+
+static void
+take_codec(char *value)
+{
+    opt.codec = kbatch_codec_of(value);
+}
+
+static void
 parse(int argc, char **argv)
 {
-    int o;
+    static const struct bench_option table[] = {
+        {'b', .call = take_address},
+        {'m', .text = &opt.mode},
+        {'t', .text = &opt.topic},
+        {'P', .number = &opt.partitions},
+        {'c', .number = &opt.connections},
+        {'s', .size = &opt.value_size},
+        {'R', .number = &opt.records},
+        {'z', .call = take_codec},
+        {'W', .number = &opt.in_flight},
+        {'d', .real = &opt.seconds},
+        {'n', .real = &opt.max_batches},
+        {'r', .real = &opt.rate},
+        {0},
+    };
 
-    while ((o = getopt(argc, argv, "b:m:t:P:c:s:R:z:W:d:n:r:")) != -1) {
-        switch (o) {
-        case 'b':
-            opt.address = raw_address_of(optarg);
-            break;
-        case 'm':
-            opt.mode = optarg;
-            break;
-        case 't':
-            opt.topic = optarg;
-            break;
-        case 'P':
-            opt.partitions = (int)number_of(optarg);
-            break;
-        case 'c':
-            opt.connections = (int)number_of(optarg);
-            break;
-        case 's':
-            opt.value_size = (size_t)number_of(optarg);
-            break;
-        case 'R':
-            opt.records = (int)number_of(optarg);
-            break;
-        case 'z':
-            opt.codec = kbatch_codec_of(optarg);
-            break;
-        case 'W':
-            opt.in_flight = (int)number_of(optarg);
-            break;
-        case 'd':
-            opt.seconds = number_of(optarg);
-            break;
-        case 'n':
-            opt.max_batches = number_of(optarg);
-            break;
-        case 'r':
-            opt.rate = number_of(optarg);
-            break;
-        default:
-            exit(2);
-        }
-    }
+    bench_options(argc, argv, table);
     if (opt.address.host == NULL || opt.codec < 0 || opt.partitions < 1 || opt.connections < 1 ||
         opt.connections > 10000 || opt.in_flight < 1 || opt.in_flight > MAX_IN_FLIGHT ||
         opt.records < 1 || opt.value_size < 1 || opt.value_size * (size_t)opt.records > 1u << 30 ||

@@ -338,46 +338,29 @@ add_extra(char *text)
 }
 
 static void
+take_count(char *value)
+{
+    opt.max_messages = (long)number_of(value);
+}
+
+static void
 parse(int argc, char **argv)
 {
-    int o;
+    static const struct bench_option table[] = {
+        {'b', .text = &opt.boot},
+        {'t', .text = &opt.topic},
+        {'m', .text = &opt.mode},
+        {'P', .number = &opt.partitions},
+        {'s', .size = &opt.value_size},
+        {'d', .real = &opt.seconds},
+        {'n', .call = take_count},
+        {'r', .real = &opt.rate},
+        {'c', .number = &opt.writers},
+        {'X', .call = add_extra},
+        {0},
+    };
 
-    while ((o = getopt(argc, argv, "b:t:m:P:s:d:n:r:c:X:")) != -1) {
-        switch (o) {
-        case 'b':
-            opt.boot = optarg;
-            break;
-        case 't':
-            opt.topic = optarg;
-            break;
-        case 'm':
-            opt.mode = optarg;
-            break;
-        case 'P':
-            opt.partitions = (int)number_of(optarg);
-            break;
-        case 's':
-            opt.value_size = (size_t)number_of(optarg);
-            break;
-        case 'd':
-            opt.seconds = number_of(optarg);
-            break;
-        case 'n':
-            opt.max_messages = (long)number_of(optarg);
-            break;
-        case 'r':
-            opt.rate = number_of(optarg);
-            break;
-        case 'c':
-            opt.writers = (int)number_of(optarg);
-            break;
-        case 'X':
-            add_extra(optarg);
-            break;
-        default:
-            exit(2);
-        }
-    }
+    bench_options(argc, argv, table);
     if (opt.partitions < 1 || opt.writers < 1 || opt.writers > MAX_WRITERS || opt.value_size < 1 ||
         opt.value_size > RING_BYTES) {
         fail("an option is out of range");
