@@ -3,24 +3,7 @@
  * Groups: facts as bytes, two coordinators, commits of the right and the wrong generation. */
 #include "group_fixture.h"
 
-static struct state *st;
-
-static int
-setup(void **unused)
-{
-    (void)unused;
-    st = state_new();
-    return 0;
-}
-
-static int
-teardown(void **unused)
-{
-    (void)unused;
-    state_check(st);
-    state_destroy(&st);
-    return 0;
-}
+#include "empty_state.h"
 
 /* --- facts --- */
 

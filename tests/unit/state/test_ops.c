@@ -1,24 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state_fixture.h"
-
-static struct state *st;
-
-static int
-setup(void **unused)
-{
-    (void)unused;
-    st = state_new();
-    return 0;
-}
-
-static int
-teardown(void **unused)
-{
-    (void)unused;
-    state_check(st);
-    state_destroy(&st);
-    return 0;
-}
+#include "empty_state.h"
 
 /* --- topics --- */
 

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Topics that are deleted and made again, their configuration, client quotas. */
-#include "state_fixture.h"
+#include "empty_state.h"
 
 #include <math.h>
-
-static struct state *st;
-
-static int
-setup(void **unused)
-{
-    (void)unused;
-    st = state_new();
-    return 0;
-}
-
-static int
-teardown(void **unused)
-{
-    (void)unused;
-    state_check(st);
-    state_destroy(&st);
-    return 0;
-}
 
 static void
 delete_topic(struct state *s, uint8_t tag)
