@@ -41,7 +41,8 @@ static const struct option options[] = {
      "to the first record of this time or later: 2026-01-31T12:00:00Z, or ms since 1970"},
     {CLI__EXECUTE, NULL, "--execute", NULL, "do it; without it, only say what would be done"},
     {CLI__ACCEPT_LOSS, NULL, "--accept-loss", NULL,
-     "give up what is lost; without it, only say what that is"},
+     "repair: give up what is lost; without it, only say what that is. import: also topics with"
+     " holes between segments"},
     {CLI__DELETE, NULL, "--delete", NULL, "delete what is dead; without it, only list it"},
     {CLI__ALL, NULL, "--all", NULL, "also what is at its default"},
     {CLI__USER, NULL, "--user", "NAME", "of this user"},

@@ -42,11 +42,12 @@ told(void *arg, const struct import_line *l)
 static void
 print_json(const struct import_run *r, const struct import_totals *t)
 {
-    json_t *all = json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "executed", (int)r->is_executed, "topics",
-        (json_int_t)t->topics, "partitions", (json_int_t)t->partitions, "segments",
-        (json_int_t)t->segments, "records", (json_int_t)t->records, "bytes", (json_int_t)t->bytes,
-        "refused", (json_int_t)t->refused, "known", (json_int_t)t->known, "lines", r->lines);
+    json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "executed",
+                            (int)r->is_executed, "holes", (json_int_t)t->holes, "topics",
+                            (json_int_t)t->topics, "partitions", (json_int_t)t->partitions,
+                            "segments", (json_int_t)t->segments, "records", (json_int_t)t->records,
+                            "bytes", (json_int_t)t->bytes, "refused", (json_int_t)t->refused,
+                            "known", (json_int_t)t->known, "lines", r->lines);
     (void)json_dumpf(all, stdout, JSON_INDENT(2));
     (void)putchar('\n');
     json_decref(all);
@@ -73,6 +74,7 @@ import(const struct reader_options *bucket, void *arg)
     struct log_import im = {.bucket = bucket,
                             .topic = cli__value(r->args, CLI__TOPIC),
                             .is_executed = r->is_executed,
+                            .accepts_holes = cli__value(r->args, CLI__ACCEPT_LOSS) != NULL,
                             .told = told,
                             .arg = r};
     r->lines = r->args->is_json ? json_array() : NULL;

@@ -9,6 +9,9 @@
  *      the topic that had it.
  *   2. Every segment of the topic is read and verified, that they follow each other, too. Anything
  *      wrong anywhere: the topic is refused, whole.
+ *      KafScale counts the offsets of a batch before it is stored, and goes on behind them when an
+ *      upload fails: so its logs may have holes. They are named, and refused, too, unless whoever
+ *      runs this accepts them. Then each is a segment without an object, and a LOSS op says so.
  *   3. An .index that is missing, or is not the segment's, is written.
  *   4. The topic is created, as any is, with as many partitions, and with retention.ms and
  *      retention.bytes = -1: what is old must not be gone before anybody has decided so.
@@ -25,6 +28,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     PARTITIONS_MAX = 100000,
@@ -48,6 +52,9 @@ struct import {
     struct log_writer *w;
     struct found *found;
     size_t count, cap;
+    /* of the directory at hand: names that are no segment's */
+    char *strange;
+    size_t strangers;
 };
 
 /* The partition at hand: found[first .. first + count). */
@@ -114,6 +121,36 @@ add_found(struct import *i, const struct segment_name *n, enum segment_file file
     }
 }
 
+/* Says how many there were in the directory, when the next one comes, and at the end. */
+static void
+tell_strangers(struct import *i)
+{
+    if (i->strangers == 1) {
+        tell(i, IMPORT_NOTE, i->strange, -1, "not the name of a segment; left alone");
+    } else if (i->strangers > 1) {
+        tell(i, IMPORT_NOTE, i->strange, -1,
+             "not the name of a segment, nor are %zu more in that directory; left alone",
+             i->strangers - 1);
+    }
+    sl_free(i->strange);
+    i->strange = NULL;
+    i->strangers = 0;
+}
+
+static void
+meet_stranger(struct import *i, const char *key)
+{
+    const char *end = strrchr(key, '/');
+    size_t dir = end == NULL ? 0 : (size_t)(end - key) + 1;
+    bool is_same = i->strange != NULL && strncmp(i->strange, key, dir) == 0 &&
+                   strchr(i->strange + dir, '/') == NULL;
+    if (!is_same) {
+        tell_strangers(i);
+        i->strange = sl_strdup(key);
+    }
+    i->strangers++;
+}
+
 static void
 look_at_page(void *arg, const struct store_listing *page)
 {
@@ -123,7 +160,7 @@ look_at_page(void *arg, const struct store_listing *page)
         enum segment_file file;
         if (!segment_key_parse(span_cstr(page->items[k].key), &n, &file) ||
             n.topic.len >= TOPIC_DIR_MAX) {
-            tell(i, IMPORT_NOTE, page->items[k].key, -1, "not the name of a segment; left alone");
+            meet_stranger(i, page->items[k].key);
         } else if (n.incarnation == 0 && n.generation == 0) { /* else KafScale never wrote it */
             add_found(i, &n, file, page->items[k].size_bytes);
         }
@@ -152,6 +189,7 @@ look(struct import *i, struct sl_error *err)
     (void)snprintf(prefix, sizeof(prefix), "%s/%s%s", ns, only == NULL ? "" : only,
                    only == NULL ? "" : "/");
     enum sl_err rc = objects_list(i->im->bucket, prefix, look_at_page, i, err);
+    tell_strangers(i);
     if (rc == SL_OK && i->count == FOUND_MAX) {
         rc = sl_error_set(err, SL_ETOO_LARGE, "more than %d segments; import topic by topic",
                           FOUND_MAX);
@@ -253,6 +291,35 @@ settle_index(struct import *i, struct part_plan *p, const struct found *f,
     return rc;
 }
 
+/* Does it follow on what is there? With holes accepted, it may begin later. */
+static bool
+bridge(struct import *i, struct part_plan *p, const struct found *f)
+{
+    char why[256];
+    int64_t next = p->segment_count > 0 ? p->segments[p->segment_count - 1].last + 1 : f->base;
+    if (next == f->base) {
+        return true;
+    }
+    if (f->base < next) {
+        return refuse(i, f, "it does not begin where the segment before it ends, but within it");
+    }
+    if (!i->im->accepts_holes) {
+        (void)snprintf(why, sizeof(why),
+                       "it does not begin where the segment before it ends: offsets %" PRId64
+                       " to %" PRId64 " are in none (KafScale leaves them out when an upload"
+                       " fails); --accept-loss takes the topic without them",
+                       next, f->base - 1);
+        return refuse(i, f, why);
+    }
+    tell(i, IMPORT_NOTE, f->topic, f->partition,
+         "offsets %" PRId64 " to %" PRId64 " are in no segment, and %sgiven up", next, f->base - 1,
+         i->im->is_executed ? "" : "would be ");
+    i->im->totals.holes++;
+    p->segments[p->segment_count++] =
+        (struct segment_ref){.base = next, .last = f->base - 1, .max_timestamp = -1, .gen = 1};
+    return true;
+}
+
 static bool
 verify_object(struct import *i, struct part_plan *p, const struct found *f,
               const struct buf *object)
@@ -268,8 +335,8 @@ verify_object(struct import *i, struct part_plan *p, const struct found *f,
     if (v.base_offset != f->base) {
         return refuse(i, f, "its header names another base offset than its key");
     }
-    if (p->segment_count > 0 && v.base_offset != p->segments[p->segment_count - 1].last + 1) {
-        return refuse(i, f, "it does not begin where the segment before it ends");
+    if (!bridge(i, p, f)) {
+        return false;
     }
     if (settle_index(i, p, f, &v, &err) != SL_OK) {
         return refuse(i, f, err.msg);
@@ -319,7 +386,7 @@ verify_topic(struct import *i, struct topic_plan *t)
             is_right = false;
             continue;
         }
-        p->segments = (struct segment_ref *)sl_alloc(p->count * sizeof(struct segment_ref));
+        p->segments = (struct segment_ref *)sl_alloc(2 * p->count * sizeof(struct segment_ref));
         for (size_t s = 0; s < p->count && is_right; s++) {
             is_right = verify_segment(i, p, &i->found[p->first + s]);
         }
@@ -357,6 +424,35 @@ may_import(struct import *i, const struct topic_plan *t)
     return why == NULL;
 }
 
+/* Before they are in the log. */
+static enum sl_err
+propose_holes(struct import *i, uint32_t journal, const struct topic_plan *t,
+              const struct part_plan *p)
+{
+    struct bytes payload;
+    struct timespec now = {0};
+    enum sl_err rc = SL_OK;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    bytes_init(&payload, 1024);
+    for (size_t k = 0; k < p->segment_count && rc == SL_OK; k++) {
+        const struct segment_ref *s = &p->segments[k];
+        if (s->bytes > 0) {
+            continue;
+        }
+        const struct loss_ref loss = {.topic_id = t->id,
+                                      .partition = p->partition,
+                                      .first = s->base,
+                                      .last = s->last,
+                                      .time_ms = (int64_t)now.tv_sec * 1000,
+                                      .reason = "imported without: in no segment of KafScale's"};
+        bytes_clear(&payload);
+        op_encode_losses(&payload, &loss, 1);
+        rc = log_writer_op(i->w, journal, ITEM_LOSS, bytes_span(&payload));
+    }
+    bytes_fini(&payload);
+    return rc;
+}
+
 static enum sl_err
 adopt(struct import *i, struct topic_plan *t, const struct part_plan *p)
 {
@@ -364,6 +460,10 @@ adopt(struct import *i, struct topic_plan *t, const struct part_plan *p)
     log_writer_look(i->w, ask_journal, &a);
     if (a.ret_journal == UINT32_MAX) {
         return SL_EINVALID_TOPIC;
+    }
+    enum sl_err told = propose_holes(i, a.ret_journal, t, p);
+    if (told != SL_OK) {
+        return told;
     }
     const struct adopt_op op = {.topic_id = t->id,
                                 .partition = p->partition,

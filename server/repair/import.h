@@ -23,6 +23,7 @@ struct import_line {
 };
 struct import_totals {
     uint64_t topics, partitions, segments, records, bytes; /* adopted */
+    uint64_t holes;                                        /* given up */
     uint64_t refused, known; /* topics; partitions that hold something */
 };
 
@@ -30,6 +31,7 @@ struct log_import {
     const struct reader_options *bucket; /* is_writer iff is_executed */
     const char *topic;                   /* only this one; NULL: all */
     bool is_executed;
+    bool accepts_holes; /* between segments: they are given up */
     void (*told)(void *arg, const struct import_line *line);
     void *arg;
     struct import_totals totals; /* answer */

@@ -6,7 +6,8 @@
  *     LOSS    list of {uuid topic, i32 partition, i64 first, i64 last, i64 time, text16 reason}
  *
  * ADOPT gives an open partition that never held anything the segments of a log that was written
- * elsewhere: its offsets begin with them. Nothing is known of the producers that wrote them, so
+ * elsewhere: its offsets begin with them. Between two there may be one without an object, for
+ * offsets that are in none. Nothing is known of the producers that wrote them, so
  * one may go on with any sequence (R10). It is checked against S alone, and proposed alone.
  *
  * LOSS changes nothing but a list: what was given up, by whom a REPLACE or REGISTER with a gap
@@ -51,7 +52,8 @@ take_adopt(struct cursor *c, struct adopt_item *it)
         struct segment_ref *s = &it->segments[it->count++];
         *s = state__take_segment(c);
         bool follows = it->count == 1 || s->base == s[-1].last + 1;
-        c->is_bad = c->is_bad || !follows || s->bytes == 0;
+        bool is_between = it->count > 1 && it->count < count; /* others say where the log is */
+        c->is_bad = c->is_bad || !follows || (s->bytes == 0 && !is_between);
     }
 }
 

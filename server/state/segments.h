@@ -100,7 +100,8 @@ void op_encode_garbage_done(struct bytes *out, const uint64_t *ids, size_t count
 enum { ADOPT_SEGMENTS_MAX = 80000, LOSSES_MAX = 1000, LOSS_REASON_MAX = 200 };
 
 /* ADOPT: segments that were written elsewhere become the log of a partition that is open and never
- * held anything. They follow each other; the first may begin anywhere. */
+ * held anything. They follow each other; the first may begin anywhere. Between two of them one
+ * without an object (bytes 0) may stand for offsets that are in none. */
 struct adopt_op {
     struct uuid topic_id;
     int32_t partition;

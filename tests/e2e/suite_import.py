@@ -197,3 +197,34 @@ def i04_nobody_has_used_the_bucket(env):
     for (topic, p), data in wanted.items():
         first = 3000 if p == 2 else 0
         expect_true(b"".join(b.data for b in raw.read_batches(topic, p, first)) == data, f"{topic}/{p}")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def i06_holes_that_kafscale_leaves(env):
+    """It counts offsets before it stores them, and goes on behind them when an upload fails. Whoever imports
+    must say so; then the holes are losses with a name, and consumers go on behind them."""
+    broker = env.own()
+    home = broker.root / "default" / "holes" / "0"
+    for first in (0, 30, 90):
+        put_segment(home, batches_of(first, 5, b"h"))
+    text = "\n".join(lines(report(broker, "--execute", status=1), "refused"))
+    expect_true("offsets 15 to 29 are in none" in text and "--accept-loss" in text, text)
+    dry = report(broker, "--accept-loss")
+    expect((dry["topics"], dry["holes"], dry["executed"]), (1, 2, False), "a dry run")
+    done = report(broker, "--accept-loss", "--execute")
+    expect((done["topics"], done["holes"], done["records"]), (1, 2, 45), "what was adopted")
+    told = [f["text"] for f in verified(broker)["findings"]]
+    expect(len([t for t in told if "15 to 29" in t or "45 to 89" in t]), 2, f"losses that verify tells of: {told}")
+    raw = env.client(broker)
+    raw.wait_ready("holes")
+    wanted = [o for first in (0, 30, 90) for o in range(first, first + 15)]
+    expect(raw.produce("holes", 0, make_batch([b"more"]))["base_offset"], 105, "producing goes on")
+    for name in ("kcat", "confluent-kafka"):
+        got = env.program(name, broker).consume("holes", 46, timeout=20)
+        expect([o for o, _ in got], wanted + [105], f"offsets that {name} reads")
+    for at in (15, 20, 29, 44, 45, 89):
+        row = raw.fetch("holes", 0, at, max_wait_ms=100)
+        expect(row["error"], 0, f"a fetch at {at}")
+        expect_true(row["records"], f"a fetch at {at} leads nowhere")
+    rows = sluice(broker, "log", "cat", "holes", "--json").stdout.splitlines()
+    expect([json.loads(r)["offset"] for r in rows], wanted + [105], "what log cat prints")

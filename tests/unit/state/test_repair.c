@@ -97,6 +97,22 @@ adopt__empty_partition__has_the_segments_and_goes_on_behind_them(void **unused)
     state_destroy(&again);
 }
 
+/* KafScale leaves offsets out when an upload fails. */
+static void
+adopt__offsets_in_no_segment__are_passed_over(void **unused)
+{
+    (void)unused;
+    const struct segment_ref none = {.base = 100, .last = 149, .max_timestamp = -1, .gen = 1};
+    const struct segment_ref three[3] = {segment(0, 99), none, segment(150, 199)};
+    uint16_t version;
+    assert_int_equal(put_adopt(0, "t", three, 3), SL_OK);
+    assert_int_equal(part_find_segment(p, 120)->bytes, 0);
+    assert_int_equal(p->end, 200);
+    struct state *again = copy_of(st, &version);
+    assert_same_states(st, again);
+    state_destroy(&again);
+}
+
 /* Nothing is known of who wrote it: a producer may go on where it was (R10). */
 static void
 adopt__idempotent_producer_goes_on__is_accepted(void **unused)
@@ -153,6 +169,12 @@ adopt__what_makes_no_sense__is_refused(void **unused)
     empty.slice_count = 0;
     assert_int_equal(put_adopt(0, "t", hole, 2), SL_EINVAL);
     assert_int_equal(put_adopt(0, "t", &empty, 1), SL_EINVAL);
+    const struct segment_ref first[2] = {empty, segment(100, 199)};
+    struct segment_ref last[2] = {segment(0, 99), segment(100, 199)};
+    last[1].bytes = 0;
+    last[1].slice_count = 0;
+    assert_int_equal(put_adopt(0, "t", first, 2), SL_EINVAL);
+    assert_int_equal(put_adopt(0, "t", last, 2), SL_EINVAL);
     assert_int_equal(put_adopt(0, "t", hole, 0), SL_EINVAL);
     assert_int_equal(put_adopt(0, "../t", hole, 1), SL_EINVAL);
     assert_int_equal(put_adopt(3, "t", hole, 1), SL_EUNKNOWN_PARTITION);
@@ -236,6 +258,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             adopt__empty_partition__has_the_segments_and_goes_on_behind_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(adopt__offsets_in_no_segment__are_passed_over, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(adopt__idempotent_producer_goes_on__is_accepted, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
