@@ -295,26 +295,27 @@ def machine():
     return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}"
 
 
-def main():
-    o = arguments()
-    if not (PROGRAMS / "rdkbench").exists():
+def run(o, program, suite):
+    """The chosen cases of a suite on the chosen sides, and its table. suite: has CASES, sides,
+    measure_side and print_table."""
+    if not (PROGRAMS / program).exists():
         print("tests/bench is not built: librdkafka-dev is missing", file=sys.stderr)
         return 1
-    cases = [c for c in CASES if re.search(o.only, c.name)]
+    cases = [c for c in suite.CASES if re.search(o.only, c.name)]
     rows = collections.defaultdict(list)
     try:
-        chosen = sides(o)
+        chosen = suite.sides(o)
         for side in chosen:
-            measure_side(o, side, cases, rows)
+            suite.measure_side(o, side, cases, rows)
     except NotAvailable as e:
         print(f"cannot run: {e}", file=sys.stderr)
         return 1
     finally:
         stop_all()
     print(f"{machine()}; {o.reps} × {o.seconds:g} s a case, client on the same machine\n")
-    print_table(cases, [s.name for s in chosen], rows)
+    suite.print_table(cases, [s.name for s in chosen], rows)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(arguments(), "rdkbench", sys.modules[__name__]))

@@ -21,7 +21,7 @@ import sys
 import time
 
 import bench
-from brokers import BUILD, KafkaBroker, NotAvailable, SluiceBroker, stop_all
+from brokers import BUILD, KafkaBroker, NotAvailable, SluiceBroker
 from rawkafka import Client
 
 PARTITIONS = 1000
@@ -306,26 +306,5 @@ def print_table(cases, names, rows):
           f"({min(loads):.1f}–{max(loads):.1f})")
 
 
-def main():
-    o = arguments()
-    if not (bench.PROGRAMS / "groupcli").exists():
-        print("tests/bench is not built: librdkafka-dev is missing", file=sys.stderr)
-        return 1
-    cases = [c for c in CASES if re.search(o.only, c.name)]
-    rows = collections.defaultdict(list)
-    try:
-        chosen = sides(o)
-        for side in chosen:
-            measure_side(o, side, cases, rows)
-    except NotAvailable as e:
-        print(f"cannot run: {e}", file=sys.stderr)
-        return 1
-    finally:
-        stop_all()
-    print(f"{bench.machine()}; {o.reps} × {o.seconds:g} s a case, client on the same machine\n")
-    print_table(cases, [s.name for s in chosen], rows)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(bench.run(arguments(), "groupcli", sys.modules[__name__]))
