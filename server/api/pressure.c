@@ -298,10 +298,23 @@ pressure_set_lag(struct pressure *p, uint32_t journal, int per_mille)
     }
 }
 
+/* The roller counts while it is far enough behind to matter by itself. */
+static const char *
+cause_of(struct pressure *p, const struct gauge *g, enum pressure_level level, int64_t now)
+{
+    if (level == PRESSURE_NONE) {
+        return "";
+    }
+    if (atomic_load(&g->lag_pm) > LAG_SLOWING_PM) {
+        return "roller";
+    }
+    return health(p, now) != STORE_HEALTHY ? "store" : "delay";
+}
+
 void
 pressure_view(struct pressure *p, uint32_t journal, int64_t now_ns, struct pressure_view *ret)
 {
-    *ret = (struct pressure_view){0};
+    *ret = (struct pressure_view){.cause = ""};
     if (p == NULL || journal >= p->journals) {
         return;
     }
@@ -312,4 +325,6 @@ pressure_view(struct pressure *p, uint32_t journal, int64_t now_ns, struct press
     ret->waiting = atomic_load(&g->waiting);
     ret->delay_ns = delay_of(g, now_ns);
     ret->bytes_max = p->share_bytes;
+    ret->lag_pm = atomic_load(&g->lag_pm);
+    ret->cause = cause_of(p, g, ret->level, now_ns);
 }

@@ -56,6 +56,8 @@ struct pressure_view {
     int32_t throttle_ms;
     int64_t waiting_bytes, waiting, bytes_max;
     int64_t delay_ns; /* how long nothing was acknowledged, now or smoothed */
+    int lag_pm;
+    const char *cause; /* of the level: "", "roller", "store" (its health), "delay" */
 };
 void pressure_view(struct pressure *p, uint32_t journal, int64_t now_ns, struct pressure_view *ret);
 /* "none", "slowing", "refusing" */

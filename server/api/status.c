@@ -2,7 +2,9 @@
  *
  *   node_id version cluster_id uptime_ms
  *   journals  [{index mode verified_through snapshot in_flight queued_items queued_bytes why
- *               pressure throttle_ms waiting_requests waiting_bytes delay_ms}]
+ *               pressure pressure_cause throttle_ms waiting_requests waiting_bytes delay_ms
+ *               roll {lag_permille live_batches live_bytes oldest_ms kept_entries kept_bytes
+ *               kept_bytes_max live_batches_max}}]
  *   store     {name health why since_ms latency_ms {put get head delete list}
  *              oldest_put_ms puts_in_flight failing_permille}
  *   rates     {put get head delete list is_billed}      requests per second in the last minute
@@ -27,6 +29,7 @@ struct status_journal {
     struct status *status;
     struct shard *shard;
     struct journal_status at;
+    struct shard_roll_view roll;
     struct sched_task task;
 };
 
@@ -71,6 +74,22 @@ mode_name(enum journal_mode mode)
     return names[mode];
 }
 
+/* lag 1000: producers are refused until it has caught up. */
+static json_t *
+roll_json(const struct shard_roll_view *v)
+{
+    json_t *r = json_object();
+    put_int(r, "lag_permille", v->lag_pm);
+    put_int(r, "live_batches", (int64_t)v->live_runs);
+    put_int(r, "live_bytes", (int64_t)v->live_bytes);
+    put_int(r, "oldest_ms", v->oldest_ms);
+    put_int(r, "kept_entries", (int64_t)v->pinned_entries);
+    put_int(r, "kept_bytes", (int64_t)v->pinned_bytes);
+    put_int(r, "kept_bytes_max", v->pinned_bytes_max);
+    put_int(r, "live_batches_max", v->live_runs_max);
+    return r;
+}
+
 static json_t *
 journal_json(const struct status *st, uint32_t index, int64_t now)
 {
@@ -87,10 +106,12 @@ journal_json(const struct status *st, uint32_t index, int64_t now)
     put_text(j, "why", at->why);
     pressure_view(st->req->broker->pressure, index, now, &view);
     put_text(j, "pressure", pressure_name(view.level));
+    put_text(j, "pressure_cause", view.cause);
     put_int(j, "throttle_ms", view.throttle_ms);
     put_int(j, "waiting_requests", view.waiting);
     put_int(j, "waiting_bytes", view.waiting_bytes);
     put_ms(j, "delay_ms", view.delay_ns);
+    json_object_set_new(j, "roll", roll_json(&st->journals[index].roll));
     return j;
 }
 
@@ -247,6 +268,7 @@ journal_look(struct sched_task *task)
 {
     struct status_journal *j = SL_CONTAINER_OF(task, struct status_journal, task);
     journal_status(shard_journal(j->shard), &j->at);
+    shard_roll_view(j->shard, &j->roll);
     j->task.run = journal_back;
     sched_post(j->status->req->loop, &j->task);
 }

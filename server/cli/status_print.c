@@ -90,19 +90,63 @@ print_requests(const json_t *rates, const json_t *price)
 }
 
 static void
-print_journal(const json_t *j)
+print_size(int64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double v = (double)bytes;
+    size_t u = 0;
+    while (v >= 1024 && u + 1 < sizeof(units) / sizeof(units[0])) {
+        v /= 1024;
+        u++;
+    }
+    (void)printf(u == 0 ? "%.0f %s" : "%.1f %s", v, units[u]);
+}
+
+static void
+print_pressure(const json_t *j)
 {
     const char *pressure = text_of(j, "pressure");
+    const char *cause = text_of(j, "pressure_cause");
+    if (pressure[0] == '\0' || strcmp(pressure, "none") == 0) {
+        return;
+    }
+    (void)printf("; %s producers, ", pressure);
+    if (strcmp(cause, "roller") == 0) {
+        (void)printf("because rolling is behind");
+    } else if (strcmp(cause, "store") == 0) {
+        (void)printf("because of the store");
+    } else {
+        (void)printf("nothing acknowledged for %.1f s", real_of(j, "delay_ms") / 1000);
+    }
+}
+
+/* What is in entries only, and how far that is from what is tolerable. */
+static void
+print_roll(const json_t *roll)
+{
+    if (int_of(roll, "live_batches") == 0) {
+        return;
+    }
+    (void)printf("  not rolled: %" PRId64 " batches, ", int_of(roll, "live_batches"));
+    print_size(int_of(roll, "live_bytes"));
+    (void)printf(", the oldest for %" PRId64 " s; %" PRId64 " entries, ",
+                 int_of(roll, "oldest_ms") / 1000, int_of(roll, "kept_entries"));
+    print_size(int_of(roll, "kept_bytes"));
+    (void)printf(", are kept for them; lag %" PRId64 " per mille%s\n", int_of(roll, "lag_permille"),
+                 int_of(roll, "kept_bytes_max") == 0 ? " (nothing is rolled here)" : "");
+}
+
+static void
+print_journal(const json_t *j)
+{
     const char *why = text_of(j, "why");
     (void)printf("journal %" PRId64 ": %s, verified through %" PRId64 ", %" PRId64
                  " in flight, %" PRId64 " queued (%" PRId64 " bytes)",
                  int_of(j, "index"), text_of(j, "mode"), int_of(j, "verified_through"),
                  int_of(j, "in_flight"), int_of(j, "queued_items"), int_of(j, "queued_bytes"));
-    if (pressure[0] != '\0' && strcmp(pressure, "none") != 0) {
-        (void)printf("; %s producers, nothing acknowledged for %.1f s", pressure,
-                     real_of(j, "delay_ms") / 1000);
-    }
+    print_pressure(j);
     (void)printf("%s%s\n", why[0] == '\0' ? "" : ": ", why);
+    print_roll(json_object_get(j, "roll"));
 }
 
 static void

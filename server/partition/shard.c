@@ -343,6 +343,26 @@ shard_is_idle(const struct shard *sh)
 }
 
 void
+shard_roll_view(const struct shard *sh, struct shard_roll_view *ret)
+{
+    uint64_t first = live__first_n(&sh->live);
+    struct journal_status at;
+    journal_status(sh->journal, &at);
+    *ret = (struct shard_roll_view){
+        .lag_pm = shard_roll_lag(sh), .live_bytes = sh->live.bytes, .live_runs = sh->live.runs};
+    if (sh->o.roll.policy != NULL) {
+        ret->pinned_bytes_max = 2 * sh->o.roll.live_bytes_max;
+        ret->live_runs_max = sh->o.roll.live_runs_max;
+    }
+    if (first <= at.safe) {
+        int64_t age = sched_wall_ms(sh->o.journal.sched) - live__time_of(&sh->live, first);
+        ret->pinned_entries = at.safe - first + 1;
+        ret->pinned_bytes = live__bytes_from(&sh->live, first);
+        ret->oldest_ms = age > 0 ? age : 0;
+    }
+}
+
+void
 shard_destroy(struct shard **psh)
 {
     struct shard *sh = *psh;

@@ -75,6 +75,15 @@ enum sl_err shard_ready(const struct shard *sh);
 /* How far rolling is behind, per mille of what is tolerable: above 1000 nothing more should be
  * written until it has caught up. */
 int shard_roll_lag(const struct shard *sh);
+/* What that comes from. */
+struct shard_roll_view {
+    int lag_pm;
+    uint64_t live_bytes, live_runs;          /* batches that no segment has yet */
+    uint64_t pinned_entries, pinned_bytes;   /* entries that are kept for them */
+    int64_t oldest_ms;                       /* how old the first of them is */
+    int64_t pinned_bytes_max, live_runs_max; /* lag 1000; 0: nothing is rolled here */
+};
+void shard_roll_view(const struct shard *sh, struct shard_roll_view *ret);
 
 /* The key of a segment's object. False when it would be too long for one. */
 bool shard_segment_key(const struct shard *sh, const struct segment_place *at,

@@ -291,3 +291,31 @@ def counters(broker):
 def handmade(body, records):
     return (struct.pack(">4sHHqiqI", b"KAFS", 1, 0, 0, records, 1, 0) + body +
             struct.pack(">Iq4s", crc32c(body), records - 1, b"END!"))
+
+
+def rolls(broker):
+    done = subprocess.run([str(CLI), "status", "--address", broker.address, "--json"], capture_output=True, text=True,
+                          timeout=60, check=True)
+    return [j["roll"] for j in json.loads(done.stdout)["broker"]["journals"]]
+
+
+@test(brokers=("sluice",))
+def l09_status_tells_what_is_not_rolled(env):
+    """And nothing any more, once it is."""
+    broker = env.own(options=["journal.roll.age.ms=3600000"])
+    raw = env.client(broker)
+    topic = env.topic(client=raw)
+    produce(raw, topic, 0, 10)
+    roll = max(rolls(broker), key=lambda r: r["live_batches"])
+    expect(roll["live_batches"], 10, "batches that are not rolled")
+    expect_true(roll["live_bytes"] > 10000 and roll["kept_bytes"] > roll["live_bytes"], f"bytes: {roll}")
+    expect_true(10 <= roll["kept_entries"] <= 20 and roll["lag_permille"] == 0 < roll["kept_bytes_max"], f"{roll}")
+    text = subprocess.run([str(CLI), "status", "--address", broker.address], capture_output=True, text=True,
+                          timeout=60, check=True).stdout
+    expect_true("not rolled: 10 batches, " in text and "lag 0 per mille" in text, text)
+    broker.stop()
+    broker.options.append("journal.roll.age.ms=1000")
+    broker.start()
+    eventually(lambda: sum(r["live_batches"] for r in rolls(broker)) == 0, 30, "rolled")
+    roll = rolls(broker)[0]
+    expect((roll["kept_entries"], roll["kept_bytes"], roll["oldest_ms"]), (0, 0, 0), "what is kept")

@@ -152,9 +152,30 @@ status__a_journal_under_pressure__says_so(void **unused)
     json_t *root = status(false);
     const json_t *j = json_array_get(json_object_get(root, "journals"), 1);
     assert_text(j, "pressure", "refusing");
+    assert_text(j, "pressure_cause", "delay");
     assert_int_equal(int_at(j, "waiting_bytes"), 1234);
     assert_int_equal(int_at(j, "throttle_ms"), PRESSURE_THROTTLE_MAX_MS);
     assert_text(json_array_get(json_object_get(root, "journals"), 0), "pressure", "none");
+    json_decref(root);
+    pressure_destroy(&w.broker.pressure);
+}
+
+static void
+status__rolling_is_behind__says_so(void **unused)
+{
+    (void)unused;
+    const struct pressure_options o = {.journals = WORLD_SHARDS, .bytes_max = 64 << 20};
+    w.broker.pressure = pressure_new(&o);
+    pressure_set_lag(w.broker.pressure, 1, 700);
+    json_t *root = status(false);
+    const json_t *journals = json_object_get(root, "journals");
+    const json_t *j = json_array_get(journals, 1);
+    assert_text(j, "pressure", "slowing");
+    assert_text(j, "pressure_cause", "roller");
+    assert_int_equal(int_at(j, "throttle_ms"), 250);
+    assert_text(json_array_get(journals, 0), "pressure_cause", "");
+    assert_int_equal(int_at(json_object_get(j, "roll"), "live_batches"), 0);
+    assert_int_equal(int_at(json_object_get(j, "roll"), "kept_entries"), 0);
     json_decref(root);
     pressure_destroy(&w.broker.pressure);
 }
@@ -195,6 +216,7 @@ main(void)
         STATUS_TEST(status__plugin_counts__tells_it),
         STATUS_TEST(status__counters__when_asked_for),
         STATUS_TEST(status__a_journal_under_pressure__says_so),
+        STATUS_TEST(status__rolling_is_behind__says_so),
         STATUS_TEST(status__api__is_not_advertised),
         STATUS_TEST(status__another_version__closes),
     };
