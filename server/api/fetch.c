@@ -412,6 +412,7 @@ read_submit(const struct fetch *f, struct fetch_part *part)
     }
     part->read.is_tail_ok = f->has_waited || f->is_allotted || part->group->is_fresh;
     part->read.tail_deadline_ns = f->tail_deadline_ns;
+    part->read.gives_way = true;
     part->read.reader = hash_u64((uintptr_t)f->req->conn) | 1;
     part->read.done = read_done;
     part->read.arg = part;

@@ -9,6 +9,7 @@
 #include "broker/bucket.h"
 #include "net/loop.h"
 #include "net/server.h"
+#include "partition/cold.h"
 #include "store/cache.h"
 
 struct process {
@@ -22,6 +23,7 @@ struct process {
     struct gate opened; /* a pass for each journal that is live or failed */
     bool *is_reported;  /* per journal, on its loop */
     struct roll_permits roll_permits;
+    struct cold cold;
 };
 
 /* shards.c */

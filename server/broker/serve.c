@@ -112,6 +112,7 @@ broker_fill(struct process *p)
     }
     b->quotas = quotas_new();
     p->cache = cache_open(p->bucket.store, (size_t)cfg->storage.cache_bytes);
+    cold_init(&p->cold);
     broker__shards_new(p);
     broker__groups_new(p);
     b->topic_admin = topic_admin_new(b->shards, b->shard_count);
@@ -140,6 +141,7 @@ broker_drop(struct process *p)
     directory_destroy(&b->topics);
     quotas_destroy(&b->quotas);
     gate_fini(&p->opened);
+    cold_fini(&p->cold);
 }
 
 /* --- listeners --- */

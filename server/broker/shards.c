@@ -147,6 +147,7 @@ broker__shards_new(struct process *p)
         const struct shard_options o = {
             .journal = journal_options_of(p, j),
             .cache = p->cache,
+            .cold = &p->cold,
             .segment_namespace = p->cfg->storage.ns,
             .roll = roll_options_of(p),
             .producer_expiration_ms = p->cfg->server.producer_id_expiration_ms,

@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "journal/mistakes.h"
+#include "partition/cold.h"
 #include "partition/shard_int.h"
 
 enum { CRC_DIRECT_BELOW = 16 << 10, OP_SLACK_BYTES = 256 };
@@ -120,6 +121,10 @@ append_done(struct journal_item *item, enum sl_err rc, uint64_t n)
         counter_add(C_produce_records, a->info.count);
         counter_add(C_produce_bytes, (int64_t)a->batch.len);
     }
+    if (a->shard->o.cold != NULL) {
+        int64_t now = sched_now(shard_sched(a->shard));
+        cold_append_end(a->shard->o.cold, now, rc == SL_OK ? now - a->began_ns : -1);
+    }
     a->done(a);
 }
 
@@ -129,6 +134,10 @@ append_submit(struct shard *sh, struct append *a)
     a->shard = sh;
     a->base_offset = -1;
     a->has_refreshed = false;
+    if (sh->o.cold != NULL) {
+        a->began_ns = sched_now(shard_sched(sh));
+        cold_append_begin(sh->o.cold);
+    }
     a->item = (struct journal_item){.index_bytes = ENTRY_ITEM_HEADER_BYTES + RUN_BYTES,
                                     .data_bytes = a->batch.len,
                                     .deadline_ns = a->deadline_ns,

@@ -1,4 +1,5 @@
 #include "base/crc32c.h"
+#include "partition/load.h"
 #include "partition/shard_int.h"
 
 /* --- the journal's owner --- */
@@ -311,6 +312,7 @@ shard_new(const struct shard_options *opts)
     state_set_events(sh->state, &state_events, sh);
     list_init(&sh->awake);
     shard__roller_init(sh);
+    shard__loads_init(sh);
     tail_cache_init(&sh->tail, opts->tail_cache_bytes);
     sh->journal = journal_new(&sh->o.journal);
     return sh;
@@ -338,7 +340,7 @@ shard_close(struct shard *sh, int64_t deadline_ns)
 bool
 shard_is_idle(const struct shard *sh)
 {
-    return journal_is_idle(sh->journal) && sh->loads == 0 && shard__roller_is_idle(sh) &&
+    return journal_is_idle(sh->journal) && shard__loads_are_idle(sh) && shard__roller_is_idle(sh) &&
            shard__upkeep_is_idle(sh);
 }
 
@@ -375,6 +377,7 @@ shard_destroy(struct shard **psh)
     shard__upkeep_fini(sh);
     shard__roller_fini(sh);
     tail_cache_fini(&sh->tail);
+    sl_free(sh->resumes);
     sl_free(sh);
 }
 

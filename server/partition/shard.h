@@ -18,6 +18,7 @@
 
 struct shard;
 struct cache;
+struct cold;
 
 /* Events of S that others follow (the topic directory, the broker). May be NULL. */
 struct shard_events {
@@ -51,6 +52,7 @@ struct segment_place {
 struct shard_options {
     struct journal_options journal; /* app and app_arg are filled by shard_new */
     struct cache *cache;            /* borrowed: blocks of entries that left the tail cache */
+    struct cold *cold; /* borrowed: what it lets consumers have of the store; NULL: everything */
     const char *segment_namespace;  /* borrowed: the first part of segments' keys, "default" */
     size_t tail_cache_bytes;        /* entries kept in memory behind the tail */
     int64_t producer_expiration_ms; /* idempotent producers silent for so long are forgotten; 0 =
@@ -110,6 +112,7 @@ struct append {
     struct journal_item item;
     struct journal_waiter waiter;
     bool has_refreshed;
+    int64_t began_ns;
 };
 /* On the shard's loop. Appends of one caller to one partition keep their order. */
 void append_submit(struct shard *sh, struct append *a);
@@ -162,6 +165,8 @@ struct part_read {
     size_t max_bytes;     /* whole batches up to here ... */
     bool is_at_least_one; /* ... but the first batch even if it is larger */
     bool is_tail_ok;      /* false: R8 is done first, so that "nothing there" is the truth ... */
+    bool gives_way;       /* to producers: what has to come from the store may have to wait, and
+                             the answer to be shorter (cold.h) */
     uint64_t reader; /* who reads, as the block cache wants to know it (cache.h): several reads of
                         one consumer are one use of a block; 0: nobody who will be back */
     int64_t tail_deadline_ns; /* ... but not longer than this (0: however long it takes): then the

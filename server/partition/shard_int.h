@@ -37,6 +37,7 @@ struct roller {
 struct garbage_round;
 struct compact_job;
 struct upkeep;
+struct resume;
 
 struct shard {
     struct shard_options o;
@@ -46,6 +47,13 @@ struct shard {
     struct list awake; /* partitions whose end moved while an entry was applied */
     enum journal_mode mode;
     size_t loads; /* reads that wait for the store */
+    struct {
+        struct list ready, waiting; /* loads; the latter have to be allowed to go on */
+        struct sched_task task;
+        struct sched_timer timer;
+        bool is_posted;
+    } turns;
+    struct resume *resumes; /* NULL: none */
     /* readers that wait for what another broker may write */
     size_t waiter_count;
     struct sched_timer poll;

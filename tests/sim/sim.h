@@ -25,6 +25,7 @@
 #include "base/counters.h"
 #include "group/group.h"
 #include "journal/mistakes.h"
+#include "partition/cold.h"
 #include "partition/lookup.h"
 #include "store/cache.h"
 
@@ -479,6 +480,7 @@ struct sim_broker {
     enum journal_mode mode[SIM_JOURNALS_MAX];
     struct group_table *tables[SIM_JOURNALS_MAX];
     struct cache *cache;
+    struct cold cold;
     struct roll_permits permits;
     struct shard_events events;
     struct diag log;

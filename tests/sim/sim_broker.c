@@ -97,6 +97,7 @@ new_shard(struct sim_broker *b, uint32_t j)
                                           .snapshot_entries = k->snapshot_entries,
                                           .queue_max_bytes = k->queue_max},
                               .cache = b->cache,
+                              .cold = &b->cold,
                               .segment_namespace = "default",
                               .roll = {.policy = k->is_rolling ? rolls_policy : NULL,
                                        .permits = &b->permits,
@@ -129,6 +130,7 @@ broker_start(struct sim_broker *b)
     b->log = (struct diag){.kv = b->log_kv, .count = 1};
     b->phase = BROKER_UP;
     b->cache = cache_open(sim.store, sim.k.cache_bytes);
+    cold_init(&b->cold);
     b->permits = (struct roll_permits){.max_bytes = 2 * sim.k.roll_target};
     memset(b->end_shown, 0, sizeof(b->end_shown));
     memset(b->start_shown, 0, sizeof(b->start_shown));
@@ -202,6 +204,7 @@ destroy(struct sim_broker *b)
         shard_destroy(&b->shards[j]);
     }
     cache_close(&b->cache);
+    cold_fini(&b->cold);
     sim.here = NULL;
     if (s->timers.count > 0 || s->head != NULL || s->ended_count > 0 || s->held_count > 0 ||
         sim_store_outstanding(s) > 0) {

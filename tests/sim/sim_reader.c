@@ -105,6 +105,7 @@ read_on_loop(void *arg)
     }
     TRACE("b%d       read partition %td at %" PRId64 " begins%s", rd->b->id, rd->p - sim.parts,
           rd->r.offset, rd->is_refreshed ? " (fresh)" : "");
+    rd->r.gives_way = true;
     part_read_submit(rd->b->shards[rd->p->journal], &rd->r);
 }
 

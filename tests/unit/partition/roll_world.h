@@ -53,7 +53,8 @@ struct world {
     struct uuid topic;
     bool is_topic_unknown;
     int64_t segment_bytes;
-    size_t tail_bytes;
+    size_t tail_bytes, cache_bytes;
+    struct cold *cold;         /* NULL: none */
     struct part_policy policy; /* all but dir and segment_bytes */
     char last_error[1024];
 };
@@ -212,6 +213,7 @@ options_of(struct world_broker *b, size_t i)
                                               .snapshot_interval_ns = SCHED_S,
                                               .queue_max_bytes = 64 << 20},
                                   .cache = b->cache,
+                                  .cold = w.cold,
                                   .segment_namespace = "default",
                                   .tail_cache_bytes = w.tail_bytes,
                                   .roll = roll,
@@ -232,7 +234,7 @@ broker_start(size_t i)
     struct world_broker *b = &w.brokers[i];
     *b = (struct world_broker){.store = {.pub = {.ops = &ops, .is_local = true}},
                                .permits = {.max_bytes = INT64_C(1) << 20}};
-    b->cache = cache_open(&b->store.pub, 1 << 20);
+    b->cache = cache_open(&b->store.pub, w.cache_bytes);
     const struct shard_options o = options_of(b, i);
     b->shard = shard_new(&o);
     shard_open(b->shard);
@@ -310,7 +312,7 @@ world_setup(void **unused)
     memory_init(&w.memory);
     w.topic = uuid_random(&w.loop.pub);
     w.segment_bytes = INT64_MAX;
-    w.tail_bytes = 1 << 20;
+    w.tail_bytes = w.cache_bytes = 1 << 20;
     w.roll = (struct roll_options){.policy = policy,
                                    .target_bytes = TARGET,
                                    .age_ms = 900000,
