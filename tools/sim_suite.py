@@ -15,6 +15,9 @@ import sys
 import time
 
 SHOWN_LINES = 120
+# where mistakes are at home, by how their names begin
+SCENES = {"group_": "--members", "consumer_": "--consumers", "clean_": "--clean",
+          "replace_": "--clean", "garbage_": "--clean", "retention_": "--clean", "trim_": "--clean"}
 
 
 def run(command, timeout):
@@ -43,7 +46,7 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--all", action="store_true", help="ten times as many seeds")
     parser.add_argument("--seeds", type=int, default=2000)
-    parser.add_argument("--mistake-seeds", type=int, default=5000)
+    parser.add_argument("--mistake-seeds", type=int, default=3000)
     args = parser.parse_args()
     seeds = args.seeds * (10 if args.all else 1)
     status, listed = run([args.binary, "--list-mistakes"], 60)
@@ -58,10 +61,12 @@ def main():
               for part in ranges(seeds // 4, cores)]
     tests += [(f"seeds 1..{seeds // 5} with members of consumer groups, and of mixed ones",
                ["--consumers", "--seeds", f"1..{seeds // 5}"], 0)]
+    tests += [(f"seeds {part} with logs that are compacted and deleted from",
+               ["--clean", "--seeds", part], 0) for part in ranges(seeds // 2, cores)]
     tests += [(f"the mistake {m} is caught",
                ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
-               (["--members"] if m.startswith("group_") else
-                ["--consumers"] if m.startswith("consumer_") else []), 1) for m in mistakes]
+               next(([flag] for start, flag in SCENES.items() if m.startswith(start)), []), 1)
+              for m in mistakes]
     passed = 0
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         runs = pool.map(timed_run, [[args.binary, *words] for _, words, _ in tests])

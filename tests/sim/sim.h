@@ -254,7 +254,7 @@ struct knobs {
     int64_t upkeep_ms, upkeep_retention_bytes, retention_ms, delete_retention_ms;
     int64_t min_lag_ms, max_lag_ms, dedupe_bytes;
     int keys, dirty_pm;
-    uint32_t compacted_pm; /* of the topics */
+    uint32_t compacted_pm, deleted_pm; /* of the topics; of these */
     size_t batch_max;
     int64_t append_deadline;
 };
@@ -622,7 +622,8 @@ struct world {
     struct sim_block blocks[SIM_BLOCKS_MAX];
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
-    bool is_group_forced, is_member_forced, is_peer_forced, is_roll_forced, is_pace;
+    bool is_group_forced, is_member_forced, is_peer_forced, is_roll_forced, is_clean_forced,
+        is_pace;
     struct sim_result *result;
 };
 extern struct world sim;

@@ -5,6 +5,7 @@
  *     sim --list-mistakes
  *     sim --groups ...                          consumer groups in every seed, not in some
  *     sim --rolls ...                           rollers in every seed, not in some
+ *     sim --clean ...                           compaction and retention in every seed
  *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --consumers ...                       members of the consumer protocol, and mixed groups
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
@@ -165,6 +166,9 @@ print_off(void)
     }
     if (sim.is_roll_forced) {
         printf(" --rolls");
+    }
+    if (sim.is_clean_forced) {
+        printf(" --clean");
     }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
@@ -470,6 +474,7 @@ parse(int argc, char **argv)
                                           {"members", no_argument, NULL, 'E'},
                                           {"consumers", no_argument, NULL, 'C'},
                                           {"rolls", no_argument, NULL, 'R'},
+                                          {"clean", no_argument, NULL, 'Z'},
                                           {"pace", optional_argument, NULL, 'P'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
@@ -523,6 +528,9 @@ parse(int argc, char **argv)
             break;
         case 'R':
             sim.is_roll_forced = true;
+            break;
+        case 'Z':
+            sim.is_clean_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

@@ -110,7 +110,7 @@ ops_new_part(int journal, const struct sim_part *before)
     put_u64(p->topic_id.b + 8, 0x8000000000000001u + (uint64_t)gid);
     p->is_append_time = rng_chance(&sim.r_client, 250);
     p->is_compacted = sim.k.is_rolling && rng_chance(&sim.r_client, sim.k.compacted_pm);
-    p->is_deleted = !p->is_compacted || rng_chance(&sim.r_client, 400);
+    p->is_deleted = !p->is_compacted || rng_chance(&sim.r_client, sim.k.deleted_pm);
     p->has_records = p->is_compacted;
     p->keys = sim.k.keys;
     ops_open_part(p);

@@ -298,6 +298,49 @@ plan_long(struct knobs *k)
     k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
 }
 
+/* Logs that are compacted and deleted from all the time, by brokers that are often away for longer
+ * than anything may take. */
+static void
+plan_clean(struct knobs *k)
+{
+    k->profile = "clean";
+    net(k, 40);
+    k->brokers = (int)between(1, 3);
+    k->journals = 1;
+    k->parts = (int)between(1, 3);
+    k->batches = (int)between(100, 350);
+    k->gap_ns = rng_span(&r, 50 * SCHED_MS, 3 * SCHED_S);
+    k->slow_max = 20 * SCHED_S;
+    k->batch_max = coin(700) ? 60 : 400;
+    k->every[F_crash] = coin(500) ? share(k, 2, 12) : 0;
+    k->every[F_close] = coin(300) ? share(k, 2, 8) : 0;
+    k->every[F_pause] = coin(600) ? share(k, 3, 12) : 0;
+    k->pause_max = coin(500) ? 20 * SIM_MIN : SIM_MIN;
+    k->every[F_trim] = coin(300) ? share(k, 2, 10) : 0;
+    k->every[F_retire] = coin(300) ? share(k, 2, 8) : 0;
+    k->every[F_power] = coin(200) ? share(k, 2, 6) : 0;
+    k->every[F_snap] = coin(300) ? share(k, 10, 40) : 0;
+    k->grace_ns = coin(500) ? between(2, 10) * SIM_MIN : SIM_HOUR;
+    k->skew_max_ms = coin(700) ? 0 : k->grace_ns / SCHED_MS / 8;
+}
+
+static void
+clean(struct knobs *k)
+{
+    k->roll_target = coin(300) ? 1 : rng_span(&r, 200, (int64_t)k->batch_max * 40);
+    k->roll_age_ms = rng_span(&r, SCHED_S, SIM_MIN) / SCHED_MS;
+    k->upkeep_ms = rng_span(&r, SCHED_S / 2, 10 * SCHED_S) / SCHED_MS;
+    k->upkeep_retention_bytes = coin(500) ? rng_span(&r, 1000, (int64_t)k->batch_max * 100) : -1;
+    k->compacted_pm = 900;
+    k->deleted_pm = coin(500) ? 900 : 200;
+    k->keys = (int)rng_span(&r, 2, 300);
+    k->dedupe_bytes = coin(500) ? 1 << 20 : 1; /* the least there is: 56 keys */
+    k->delete_retention_ms =
+        rng_span(&r, SCHED_S / 10, coin(600) ? 10 * SCHED_S : SIM_HOUR) / SCHED_MS;
+    k->delete_retention_ms = coin(250) ? 0 : k->delete_retention_ms;
+    k->roll_patience = 1;
+}
+
 /* Groups come on top of any profile, with draws of their own, so that the seeds without them are
  * what they were. */
 static void
@@ -340,6 +383,7 @@ rolls(struct knobs *k)
     k->upkeep_retention_bytes = coin(400) ? rng_span(&r, 1000, (int64_t)k->batch_max * 40) : -1;
     k->retention_ms = coin(300) ? rng_span(&r, SIM_MIN, 3 * SIM_HOUR) / SCHED_MS : -1;
     k->compacted_pm = 500;
+    k->deleted_pm = 400;
     k->keys = (int)rng_span(&r, 1, 200);
     k->dedupe_bytes = coin(600) ? 1 << 20 : 4096;
     k->delete_retention_ms = coin(200) ? 0 : rng_span(&r, SCHED_S, SIM_HOUR) / SCHED_MS;
@@ -355,19 +399,26 @@ plan_make(struct knobs *k, uint64_t seed)
         plan_calm,    plan_network, plan_crashes, plan_pauses,     plan_ghosts,     plan_quick,
         plan_power,   plan_damage,  plan_frozen,  plan_topics,     plan_everything, plan_ghosts,
         plan_quick,   plan_network, plan_pauses,  plan_everything, plan_haunted,    plan_haunted,
-        plan_haunted, plan_haunted, plan_haunted, plan_bulk,       plan_long,       plan_crashes};
+        plan_haunted, plan_haunted, plan_haunted, plan_bulk,       plan_long,       plan_crashes,
+        plan_clean,   plan_clean,   plan_clean};
     r.s = seed;
     r.s = rng_next(&r); /* else neighbours draw the same numbers, one place apart */
     *k = (struct knobs){0};
     base(k);
-    plans[seed % (sizeof(plans) / sizeof(plans[0]))](k);
+    void (*plan)(struct knobs *) =
+        sim.is_clean_forced ? plan_clean : plans[seed % (sizeof(plans) / sizeof(plans[0]))];
+    plan(k);
     if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
         groups(k);
     }
     if (sim.is_member_forced || sim.is_peer_forced) {
         members(k);
     }
-    if (sim.is_roll_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 3 == 1) {
+    if (plan == plan_clean || sim.is_roll_forced ||
+        seed / (sizeof(plans) / sizeof(plans[0])) % 3 == 1) {
         rolls(k);
+    }
+    if (plan == plan_clean) {
+        clean(k);
     }
 }
