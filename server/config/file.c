@@ -117,6 +117,33 @@ cut_comment(char *line)
     }
 }
 
+/* The section that has such a key. NULL: none. */
+static const struct config__kind *
+kind_with(const char *key)
+{
+    for (size_t i = 0; i < CONFIG__KINDS; i++) {
+        if (config__option_find(&config__kinds[i], key) != NULL) {
+            return &config__kinds[i];
+        }
+    }
+    return NULL;
+}
+
+/* Kafka's own configuration files have no sections. */
+static void
+key_without_section(struct reader *r, const char *line, size_t len)
+{
+    char key[KEY_MAX + 1] = "";
+    span_to_cstr(span_of(line, len), key, sizeof(key));
+    const struct config__kind *kind = kind_with(key);
+    if (kind == NULL) {
+        config__problem(r->rep, "a key before the first [section]");
+    } else {
+        config__problem(r->rep, "a key before the first [section]; %s belongs into [%s]", key,
+                        kind->name);
+    }
+}
+
 /* Checks a line that should be `key = value`, and keeps the value. */
 static bool
 key_line(struct reader *r, char *line)
@@ -126,13 +153,13 @@ key_line(struct reader *r, char *line)
         config__problem(r->rep, "a line is a [section], a key = value, or a # comment");
         return false;
     }
+    size_t n = strcspn(line, "= \t");
     if (r->section == NULL) {
         if (!r->is_skipping) {
-            config__problem(r->rep, "a key before the first [section]");
+            key_without_section(r, line, n);
         }
         return false;
     }
-    size_t n = strcspn(line, "= \t");
     if (n == 0 || n > KEY_MAX || strcspn(line, ":;") < n) {
         config__problem(r->rep, "a key is 1 to %d letters, digits, dots or dashes", KEY_MAX);
         return false;
@@ -265,13 +292,26 @@ key_of_named(const struct config__kind *kind, char *rest)
     return dot == NULL ? NULL : dot + 1;
 }
 
+/* Whoever knows Kafka's name of an option writes just that. */
+static void
+no_section(char *path, struct config__report *rep)
+{
+    const struct config__kind *kind = kind_with(path);
+    if (kind != NULL) {
+        config__problem(rep, "it belongs into [%s]: write %s%s%s.%s", kind->name, kind->name,
+                        kind->arg == NULL ? "" : ".", kind->arg == NULL ? "" : kind->arg, path);
+        return;
+    }
+    path[strcspn(path, ".")] = '\0';
+    (void)kind_of(path, rep); /* reports */
+}
+
 static void
 set_split(struct config__sections *all, char *path, const char *value, struct config__report *rep)
 {
     const struct config__kind *kind = longest_kind(path);
     if (kind == NULL) {
-        path[strcspn(path, ".")] = '\0';
-        (void)kind_of(path, rep); /* reports */
+        no_section(path, rep);
         return;
     }
     char *arg = path + strlen(kind->name);

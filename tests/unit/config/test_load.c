@@ -71,6 +71,18 @@ load__every_type__is_read(void **state)
     fixture_end(&f);
 }
 
+/* The beginning of a server.properties of Kafka's. */
+static void
+load__keys_without_a_section__are_told_theirs(void **state)
+{
+    (void)state;
+    assert_problems("log.cleaner.backoff.ms = 15000\nretention.ms=1\nbroker.rack=a\n",
+                    "FILE:1: a key before the first [section]; log.cleaner.backoff.ms belongs into "
+                    "[server]\n"
+                    "FILE:2: a key before the first [section]; retention.ms belongs into [topic]\n"
+                    "FILE:3: a key before the first [section]\n");
+}
+
 static void
 load__each_mistake__is_reported_with_its_line(void **state)
 {
@@ -283,6 +295,7 @@ main(void)
         cmocka_unit_test(load__no_file__gives_the_defaults),
         cmocka_unit_test(load__empty_file__gives_the_defaults),
         cmocka_unit_test(load__every_type__is_read),
+        cmocka_unit_test(load__keys_without_a_section__are_told_theirs),
         cmocka_unit_test(load__each_mistake__is_reported_with_its_line),
         cmocka_unit_test(load__first_problem__stands_in_the_error_with_the_count),
         cmocka_unit_test(load__wrong_values__say_what_is_allowed),

@@ -87,6 +87,9 @@ set__mistakes__say_what_to_write(void **state)
     assert_set_problem("server=3", "--set: write --set SECTION.KEY=VALUE\n");
     assert_set_problem("servre.node.id=3",
                        "--set servre.node.id: no section [servre]; did you mean [server]?\n");
+    assert_set_problem("log.cleaner.backoff.ms=3",
+                       "--set log.cleaner.backoff.ms: it belongs into [server]: write "
+                       "server.log.cleaner.backoff.ms\n");
     assert_set_problem("server.nod.id=3",
                        "--set server.nod.id: no key nod.id in [server]; did you mean node.id?\n");
     assert_set_problem("listener.x=3", "--set listener.x: write listener.NAME.KEY=VALUE\n");
