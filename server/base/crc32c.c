@@ -4,8 +4,10 @@
  * three independent streams of LANE bytes and joins them: the checksum of A||B is shift(crc(A),
  * |B|) ^ crc(B), where shift multiplies by x^(8|B|) modulo the polynomial. For the fixed lane
  * lengths that multiplication is four table look-ups; crc32c_combine does it for any length by
- * repeated squaring. Not the CLMUL folding of isa-l: it is twice as fast again, but not portable,
- * and the checksum is no longer what limits a produce request. */
+ * repeated squaring. Three streams that jump every few kilobytes are too much for the prefetcher of
+ * the machine: what is not in its caches is asked for one round ahead (twice as fast then). Not the
+ * CLMUL folding of isa-l: it is twice as fast again, but not portable, and the checksum is no
+ * longer what limits a produce request. */
 #include "base/crc32c.h"
 
 #include <pthread.h>
@@ -16,7 +18,7 @@
 #endif
 
 #define POLY 0x82F63B78u
-enum { LANE_LONG = 2048, LANE_SHORT = 128 };
+enum { LANE_LONG = 2048, LANE_SHORT = 128, CACHE_LINE = 64 };
 
 static uint32_t table[8][256];
 static uint32_t shift_long[4][256], shift_short[4][256];
@@ -146,12 +148,25 @@ shift_by(const uint32_t t[4][256], uint32_t crc)
     return t[0][crc & 0xff] ^ t[1][(crc >> 8) & 0xff] ^ t[2][(crc >> 16) & 0xff] ^ t[3][crc >> 24];
 }
 
+/* Three lines of the next round of long lanes; harmless where there is nothing. */
+static inline void
+ask_ahead(const uint8_t *p, size_t i)
+{
+    uintptr_t at = (uintptr_t)p + 3 * (LANE_LONG + i);
+    __builtin_prefetch((const void *)at);
+    __builtin_prefetch((const void *)(at + CACHE_LINE));
+    __builtin_prefetch((const void *)(at + 2 * CACHE_LINE));
+}
+
 HW_TARGET static inline uint64_t
 three_lanes(uint64_t crc, const uint8_t *p, size_t lane, const uint32_t shift[4][256])
 {
     uint64_t b = 0;
     uint64_t c = 0;
     for (size_t i = 0; i < lane; i += 8) {
+        if (lane == LANE_LONG && i % CACHE_LINE == 0) {
+            ask_ahead(p, i);
+        }
         crc = step8(crc, p + i);
         b = step8(b, p + lane + i);
         c = step8(c, p + 2 * lane + i);
