@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Steps 3 and 4 of a compaction. Whoever creates the .kfs of a generation owns it, and is the only
- * one who writes its .index. A key that is taken is ours if every byte is, the time in the header
- * among them: an answer was lost, or an intermediary sent one attempt twice, of which the second
- * met the first. Else it is somebody else's, and the next generation is tried.
+ * one who writes its .index, names it in a REPLACE, and deletes it. A key that is taken is never
+ * used, whatever lies there: the next generation is tried. It may be our own, of an attempt whose
+ * answer was lost or that an intermediary sent twice. But that every byte is ours does not prove
+ * it: another broker can have made the same segment of other sources, and will delete it when its
+ * REPLACE is refused, although ours would be accepted.
  *
- * A REPLACE that was refused because its sources are gone from S will never be accepted, whoever
- * proposes it. Then the objects are deleted, if S does not refer to them nevertheless. When it is
- * not known what became of it, or when it only came too late, they are left alone. */
+ * A REPLACE that was refused will never be accepted. Then the objects are deleted, if S does not
+ * refer to them nevertheless. When it is not known what became of it, they are left alone.
+ *
+ * A twin, which has our bytes under a generation that was passed over, is dead once S has a later
+ * generation at that base, or none: no REPLACE that names an older source there will be accepted,
+ * whoever proposes it. Then it is deleted, too. */
 #include "base/counters.h"
 #include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
-enum { CALL_TIMEOUT_MS = 60000, COMPARE_BYTES = 4 << 20, GENS_MAX = 64 };
+enum { CALL_TIMEOUT_MS = 60000, COMPARE_BYTES = 4 << 20, GENS_MAX = 64 /* bits of twins */ };
 #define REPLACE_TIMEOUT_NS (60 * SCHED_S)
 
 static void put_kfs(struct compact_job *j);
 static void put_index(struct compact_job *j);
 static void compare_next(struct compact_job *j);
 static void replace(struct compact_job *j);
+static void index_dropped(struct store_call *call);
 
 void
 compact__call(struct compact_job *j, enum store_kind kind, enum segment_file file, uint32_t gen,
@@ -38,7 +44,7 @@ compact__call(struct compact_job *j, enum store_kind kind, enum segment_file fil
 static void
 next_gen(struct compact_job *j)
 {
-    if (++j->gens > GENS_MAX || j->gen == UINT32_MAX) {
+    if (++j->gens == GENS_MAX || j->gen >= UINT32_MAX - 1) {
         compact__end(j, "objects of other generations are in the way");
         return;
     }
@@ -77,7 +83,8 @@ compare_next(struct compact_job *j)
 {
     uint64_t left = j->files.kfs->len - j->compared;
     if (left == 0) {
-        put_index(j);
+        j->twins |= (uint64_t)1 << j->gens;
+        next_gen(j);
         return;
     }
     compact__call(j, STORE_GET, SEGMENT_FILE_KFS, j->gen, compared);
@@ -157,22 +164,15 @@ compact__put_nothing(struct compact_job *j)
     replace(j);
 }
 
-/* --- refused --- */
+/* --- what is left behind --- */
 
 static bool
-is_known(const struct compact_job *j)
+is_garbage(const struct compact_job *j, uint32_t gen)
 {
     const struct state *st = j->sh->state;
-    const struct part_state *p = state_find_part(st, &j->topic_id, j->partition);
-    for (size_t i = 0; p != NULL && i < part_segment_count(p); i++) {
-        const struct segment_ref *s = part_segment(p, i);
-        if (s->base == j->base && s->gen == j->gen && s->bytes > 0) {
-            return true;
-        }
-    }
     for (size_t i = 0; i < state_garbage_count(st); i++) {
         const struct garbage_ref *g = state_garbage(st, i);
-        if (g->base == j->base && g->gen == j->gen && g->partition == j->partition &&
+        if (g->base == j->base && g->gen == gen && g->partition == j->partition &&
             uuid_eq(&g->topic_id, &j->topic_id)) {
             return true;
         }
@@ -180,10 +180,27 @@ is_known(const struct compact_job *j)
     return false;
 }
 
-static void
-index_dropped(struct store_call *call)
+/* Which generation S has at the base of ours. UINT32_MAX: none, and there will never be one. */
+static uint32_t
+gen_in_place(const struct compact_job *j)
 {
-    compact__end(compact__job_of(call), NULL);
+    const struct part_state *p = state_find_part(j->sh->state, &j->topic_id, j->partition);
+    for (size_t i = 0; p != NULL && i < part_segment_count(p); i++) {
+        const struct segment_ref *s = part_segment(p, i);
+        if (s->base == j->base) {
+            bool is_emptied = s->bytes == 0; /* what lies under its name is not its object */
+            return is_emptied ? s->gen + 1 : s->gen;
+        }
+    }
+    return UINT32_MAX;
+}
+
+static bool
+is_dead(const struct compact_job *j, uint32_t gen)
+{
+    bool is_own = gen == j->gen && j->has_lost;
+    bool is_passed = is_own ? gen_in_place(j) != gen : gen_in_place(j) > gen;
+    return is_passed && !is_garbage(j, gen);
 }
 
 static void
@@ -193,20 +210,57 @@ kfs_dropped(struct store_call *call)
     if (compact__part(j) == NULL) {
         return;
     }
-    compact__call(j, STORE_DEL, SEGMENT_FILE_INDEX, j->gen, index_dropped);
+    compact__call(j, STORE_DEL, SEGMENT_FILE_INDEX, (uint32_t)j->drop_gen, index_dropped);
     store_submit(j->sh->o.journal.store, &j->call);
+}
+
+/* The twins, and what we made ourselves if its REPLACE was refused. */
+static void
+drop_next(struct compact_job *j)
+{
+    uint32_t first = j->gen - j->gens;
+    for (; j->drop_gen <= j->gen; j->drop_gen++) {
+        bool is_ours = j->drop_gen == j->gen ? j->has_lost : j->twins >> (j->drop_gen - first) & 1;
+        if (is_ours && is_dead(j, (uint32_t)j->drop_gen)) {
+            compact__call(j, STORE_DEL, SEGMENT_FILE_KFS, (uint32_t)j->drop_gen, kfs_dropped);
+            store_submit(j->sh->o.journal.store, &j->call);
+            return;
+        }
+    }
+    if (j->has_lost) {
+        compact__end(j, NULL);
+    } else {
+        compact__next(j);
+    }
+}
+
+static void
+index_dropped(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    if (compact__part(j) != NULL) {
+        j->drop_gen++;
+        drop_next(j);
+    }
+}
+
+static void
+drop(struct compact_job *j, bool has_lost)
+{
+    j->has_lost = has_lost;
+    j->drop_gen = j->gen - j->gens;
+    drop_next(j);
 }
 
 static void
 refused(struct compact_job *j)
 {
-    if (j->is_nothing || j->is_stopping || j->sh->mode != JOURNAL_LIVE || is_known(j)) {
+    if (j->is_nothing || j->is_stopping || j->sh->mode != JOURNAL_LIVE) {
         compact__end(j, NULL);
         return;
     }
     counter_add(C_compact_lost, 1);
-    compact__call(j, STORE_DEL, SEGMENT_FILE_KFS, j->gen, kfs_dropped);
-    store_submit(j->sh->o.journal.store, &j->call);
+    drop(j, true);
 }
 
 /* --- REPLACE --- */
@@ -246,16 +300,12 @@ replaced(struct op_proposal *op, enum sl_err rc)
     switch (rc) {
     case SL_OK:
         note_replaced(j);
-        compact__next(j);
+        drop(j, false);
         break;
     case SL_ENOENT:
     case SL_EINVAL:
     case SL_EUNKNOWN_PARTITION:
-        if (is_too_late(j)) {
-            compact__end(j, NULL);
-        } else {
-            refused(j);
-        }
+        refused(j);
         break;
     case SL_EAGAIN:
         compact__retry(j, replace, sl_err_text(rc));

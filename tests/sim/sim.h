@@ -136,6 +136,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(replaced, "segments replaced by a compacted one")                                            \
     X(record_dropped, "record taken out for a later one of its key")                               \
     X(tombstone_dropped, "tombstone taken out")                                                    \
+    X(scan, "compacted topic read from start to end")                                              \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
@@ -520,6 +521,11 @@ void clients_broker_gone(const struct sim_broker *b, uint64_t incarnation);
 bool clients_are_idle(void);
 void clients_explain(char *out, size_t cap);
 void readers_start(void);
+/* One read, with heard(arg, NULL) when the broker is gone. */
+bool readers_read(struct sim_broker *b, struct sim_part *p, int64_t offset,
+                  void (*heard)(void *arg, const struct part_read *r), void *arg);
+/* Consumers that read compacted topics from start to end (sim_scan.c). */
+void scans_start(void);
 /* Clients that had waited for b come back all at once. */
 void readers_return(struct sim_broker *b, int count);
 void readers_broker_gone(const struct sim_broker *b, uint64_t incarnation);
@@ -599,7 +605,7 @@ struct world {
     int64_t now;
     uint64_t steps, hash;
     int last_source, last_broker;
-    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group, r_peer;
+    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group, r_peer, r_scan;
     struct sim_sched *here;
     struct store *store;
     struct uuid cluster;

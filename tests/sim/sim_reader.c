@@ -13,6 +13,7 @@ struct reading {
     int64_t asked_at, end_floor, start_floor; /* shown by this incarnation before it was asked */
     void (*then)(struct reading *rd);         /* NULL: nothing more */
     void *arg;
+    void (*heard)(void *arg, const struct part_read *r); /* readers_read */
     bool is_submitted, is_refreshed;
     struct reading *next, *prev;
 };
@@ -85,6 +86,9 @@ on_read(struct part_read *r)
     truth_read(rd->p, r, rd->b->id, rd->asked_at, rd->is_refreshed && !r->is_late);
     if (rd->then != NULL) {
         rd->then(rd);
+    }
+    if (rd->heard != NULL) {
+        rd->heard(rd->arg, r);
     }
     part_read_fini(r);
     reading_free(rd);
@@ -275,6 +279,22 @@ look_up(struct sim_broker *b, struct sim_part *p)
     if (!broker_send(b, look_up_on_loop, lk)) {
         sl_free(lk);
     }
+}
+
+bool
+readers_read(struct sim_broker *b, struct sim_part *p, int64_t offset,
+             void (*heard)(void *arg, const struct part_read *r), void *arg)
+{
+    struct reading *rd = reading_new(b, p, offset);
+    rd->heard = heard;
+    rd->arg = arg;
+    rd->r.max_bytes = (size_t)rng_span(&sim.r_scan, 1, 4000);
+    rd->r.is_tail_ok = true;
+    if (!broker_send(b, read_on_loop, rd)) {
+        reading_free(rd);
+        return false;
+    }
+    return true;
 }
 
 static void
@@ -573,6 +593,9 @@ readers_broker_gone(const struct sim_broker *b, uint64_t incarnation)
         if (rd->b == b && rd->incarnation == incarnation) {
             if (rd->is_submitted && sim.is_destroying) {
                 sim_violation("everything ends once", "a read of broker %d never ended", b->id);
+            }
+            if (rd->heard != NULL) {
+                rd->heard(rd->arg, NULL);
             }
             if (rd->then == reader_heard) {
                 ((struct reader *)rd->arg)->is_waiting = false;

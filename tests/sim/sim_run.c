@@ -31,6 +31,7 @@ seed_generators(uint64_t seed)
     put_u64(sim.cluster.b, rng_next(&r) | 1);
     sim.r_group.s = rng_next(&r); /* the last, so that the others stay as they were */
     sim.r_peer.s = rng_next(&r);
+    sim.r_scan.s = rng_next(&r);
     hash_set_seed(seed);
 }
 
@@ -196,6 +197,7 @@ sim_seed_run(uint64_t seed)
           sim.k.brokers, sim.k.journals, sim.k.parts, sim.k.batches);
     clients_start();
     readers_start();
+    scans_start();
     ops_start();
     groups_start();
     members_start();

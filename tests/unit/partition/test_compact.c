@@ -214,15 +214,15 @@ TEST(compact__answers_lost__resolved_by_comparing)
     judge(0);
 }
 
-TEST(compact__a_put_that_comes_twice__is_its_own)
+TEST(compact__a_put_that_comes_twice__the_next_generation_and_it_goes)
 {
     play(0, TRICK_TWICE, STORE_PUT, "-1.kfs", 1);
     append_many(0, 4, KEYS);
     run_ms(20000);
     assert_int_equal(w.brokers[0].store.times, 0);
     assert_int_equal(clean_end(0), 40);
-    assert_int_equal(part_segment(part_at(0, 0), 0)->gen, 1);
-    assert_null(object(key_of(0, 0, "-2.kfs")).ptr);
+    assert_int_equal(part_segment(part_at(0, 0), 0)->gen, 2);
+    assert_null(object(key_of(0, 0, "-1.kfs")).ptr);
     judge(0);
 }
 
@@ -423,7 +423,7 @@ main(void)
         T(tombstones__written_again_before_their_time__age_is_handed_on),
         T(tombstones__a_replace_long_after_its_segment__is_not_proposed),
         T(compact__answers_lost__resolved_by_comparing),
-        T(compact__a_put_that_comes_twice__is_its_own),
+        T(compact__a_put_that_comes_twice__the_next_generation_and_it_goes),
         T(compact__store_refuses__gives_up_and_comes_back),
         T(compact__the_name_is_taken__the_next_generation),
         T(compact__closed_in_the_middle__begun_anew),
