@@ -5,8 +5,10 @@
 #include "broker/bucket.h"
 #include "net/loop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum { EXIT_BROKEN = 1 };
 
@@ -45,6 +47,21 @@ enter(struct bucket *b, const struct tool *tool, struct sched *home, struct sl_e
                            : bucket_look(b, tool->cfg, home, err);
 }
 
+/* The file store makes its directory. A tool is told of one that is there, or of a wrong name. */
+static enum sl_err
+find_directory(const struct config *cfg, struct sl_error *err)
+{
+    struct stat st;
+    if (strcmp(cfg->storage.plugin, "fs") != 0 || stat(cfg->storage.path, &st) == 0 ||
+        errno != ENOENT) {
+        return SL_OK;
+    }
+    return sl_error_set(err, SL_ENOENT,
+                        "%.400s: no such directory. It is [storage] path; name the store with"
+                        " --config FILE or --set storage.path=DIR",
+                        cfg->storage.path);
+}
+
 static int
 offline(const struct tool *tool)
 {
@@ -55,7 +72,8 @@ offline(const struct tool *tool)
     struct sl_error err = SL_ERROR_INIT;
     (void)signal(SIGPIPE, SIG_IGN);
     diag_set_level(DIAG_WARN);
-    enum sl_err rc = loops_start(1, &loops, &count, &err);
+    enum sl_err rc = find_directory(tool->cfg, &err);
+    rc = rc != SL_OK ? rc : loops_start(1, &loops, &count, &err);
     rc = rc != SL_OK ? rc : enter(&b, tool, loop_sched(loops[0]), &err);
     if (rc == SL_OK) {
         status = run_in(&b, loop_sched(loops[0]), tool);

@@ -200,39 +200,16 @@ const struct cli__command cli__commands[] = {
                 "controller_mutation_rate in partitions a second.",
      .verbs = cli__quota_verbs},
     {.name = "log",
-     .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__PARTITION | CLI__FROM_OFFSET |
-                CLI__FROM_TIME | CLI__TO | CLI__FOLLOW | CLI__TOPIC | CLI__EXECUTE |
-                CLI__ACCEPT_LOSS | CLI__DELETE | CLI__SECOND,
-     .word = "cat TOPIC | verify | sweep | import | repair",
-     .is_word_needed = true,
      .summary = "read, check, import or repair a log in the store, without a broker",
      .details =
-         "log cat TOPIC prints the records of a topic, one a line: partition, offset, time, key, "
-         "value.\n"
-         "log verify checks the whole bucket: chains of entries, checksums, that offsets are dense "
-         "and\n"
-         "every one is held by an object. Exit status 1 when something is wrong. Both only read.\n"
-         "log sweep lists objects that no journal refers to, and why; with --delete those go that "
-         "none ever\n"
-         "will, once they are older than journal.grace.ms.\n"
-         "log import makes topics of segments that KafScale wrote into the bucket, where they lie; "
-         "--execute\n"
-         "does it. log repair says what of the records that log verify misses is lost, and goes on "
-         "without\n"
-         "it, by name, with --accept-loss. No broker is needed; one may run.",
-     .run = cli__log},
+         "Opens the configured store (--config, --set storage.path=DIR). No broker is needed;"
+         " one\nmay run.",
+     .verbs = cli__log_verbs},
     {.name = "segment",
-     .options = CLI__CONFIG | CLI__SET | CLI__JSON | CLI__SECOND,
-     .word = "dump|verify FILE-OR-KEY",
-     .is_word_needed = true,
      .summary = "look into a .kfs segment, or check it",
-     .details =
-         "Reads a .kfs file, or, when there is no such file, the object of that key in the "
-         "configured\n"
-         "store. dump prints header, batches and footer; verify checks all of it, and the .index "
-         "beside\n"
-         "it when there is one.",
-     .run = cli__segment},
+     .details = "Reads a .kfs file, or, when there is no such file, the object of that key in the"
+                "\nconfigured store.",
+     .verbs = cli__segment_verbs},
     {.name = "plugin",
      .options = CLI__CONFIG | CLI__SET | CLI__ONLY | CLI__SEED | CLI__DEADLINE | CLI__IN_PROCESS |
                 CLI__SECOND,

@@ -91,7 +91,7 @@ cli__value(const struct cli__args *args, uint64_t id)
 struct config *cli__config_get(const struct cli__args *args);
 
 extern const struct cli__command cli__topic_verbs[], cli__group_verbs[], cli__config_verbs[],
-    cli__quota_verbs[]; /* end with name NULL */
+    cli__quota_verbs[], cli__log_verbs[], cli__segment_verbs[]; /* end with name NULL */
 
 const struct cli__command *cli__command_find(const char *name);
 /* Gives the verb, after telling what is wrong NULL. word may be NULL. */
@@ -103,9 +103,7 @@ bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv
 void cli__args_help(const struct cli__command *cmd, FILE *out);
 
 int cli__config_doc(const struct cli__args *args);
-int cli__log(const struct cli__args *args);
 int cli__plugin(const struct cli__args *args);
-int cli__segment(const struct cli__args *args);
 int cli__status(const struct cli__args *args);
 
 #endif

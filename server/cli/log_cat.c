@@ -10,8 +10,10 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { READ_BYTES = 4 << 20, SCRATCH_MAX = 256 << 20, OPEN_MS = 60000, PARTITIONS_MAX = 100000 };
 
@@ -131,7 +133,8 @@ print_batch(struct cat *c, size_t i, struct span batch, int64_t end)
     if (rc != SL_OK) {
         return problem(c, c->parts[i].partition, c->next[i], "its batch does not decompress");
     }
-    while (record_next(&it, &r)) {
+    bool is_control = (it.batch.attributes & BATCH_ATTR_CONTROL) != 0; /* no application's */
+    while (!is_control && record_next(&it, &r)) {
         if (r.offset < c->next[i] || r.offset >= end) {
             continue;
         }
@@ -175,7 +178,13 @@ read_some(struct cat *c, size_t i, int64_t end, bool *ret_moved)
                       c->topic, c->parts[i].partition, before, r.log_start - 1);
         c->next[i] = r.log_start;
     } else if (!is_right) {
-        (void)problem(c, c->parts[i].partition, before, sl_err_text(r.rc));
+        (void)problem(
+            c, c->parts[i].partition, before,
+            r.rc == SL_EUNKNOWN_PARTITION ? "the topic was deleted meanwhile"
+            : r.rc == SL_EPARTITION_FAILED
+                ? "an object that holds it is damaged or missing, or its journal cannot be"
+                  " opened: `sluice log verify` names it"
+                : sl_err_text(r.rc));
     } else if (r.piece_count > 0) {
         struct buf *all = part_read_join(&r);
         is_right = print_batches(c, i, all == NULL ? r.pieces[0].bytes : buf_span(all), end);
@@ -208,12 +217,30 @@ cat_known(struct cat *c)
     return true;
 }
 
+/* Whoever read this went away: `| head`. */
+static bool
+is_unheard(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return fflush(stdout) != 0 || (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0);
+}
+
+static bool
+is_through(const struct cat *c, int64_t end)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->next[i] < end) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 cat_follow(struct cat *c)
 {
     int64_t end = c->to >= 0 ? c->to : INT64_MAX;
-    for (;;) {
-        (void)fflush(stdout);
+    while (!is_through(c, end) && !is_unheard()) {
         (void)reader_wait_any(c->reader, c->parts, c->next, c->count, 1000);
         for (size_t i = 0; i < c->count; i++) {
             bool moved;
@@ -222,6 +249,7 @@ cat_follow(struct cat *c)
             }
         }
     }
+    return true;
 }
 
 /* --- where to begin --- */
@@ -231,6 +259,11 @@ begin_at(struct cat *c, size_t i)
 {
     const struct reader_part *p = &c->parts[i];
     c->next[i] = p->start;
+    if (c->from_offset > p->end && cli__value(c->args, CLI__FOLLOW) == NULL) {
+        (void)fprintf(stderr,
+                      "sluice log: %s, partition %" PRId32 ": it ends at offset %" PRId64 "\n",
+                      c->topic, p->partition, p->end);
+    }
     if (c->from_offset >= 0) {
         c->next[i] = c->from_offset > p->start ? c->from_offset : p->start;
     } else if (c->from_ms >= 0) {
@@ -247,9 +280,14 @@ static bool
 parts_find(struct cat *c)
 {
     int32_t count = reader_wait_count(c->reader, c->topic);
-    if (count < 0 || c->only >= count || count > PARTITIONS_MAX) {
-        (void)fprintf(stderr, "sluice log: no topic %s%s\n", c->topic,
-                      count < 0 ? "" : " with such a partition");
+    if (count < 0 || count > PARTITIONS_MAX) {
+        (void)fprintf(stderr, "sluice log: there is no topic %s in this store\n", c->topic);
+        return false;
+    }
+    if (c->only >= count) {
+        (void)fprintf(stderr,
+                      "sluice log: %s has no partition %" PRId64 ": they are 0 to %" PRId32 "\n",
+                      c->topic, c->only, count - 1);
         return false;
     }
     c->parts = (struct reader_part *)sl_alloc((size_t)count * sizeof(*c->parts));
@@ -297,11 +335,7 @@ cat(const struct reader_options *bucket, void *arg)
 int
 cli__log_cat_main(const struct cli__args *args)
 {
-    struct cat c = {.args = args, .topic = args->second};
-    if (c.topic == NULL) {
-        (void)fprintf(stderr, "sluice log cat: TOPIC is missing\n");
-        return EXIT_USAGE;
-    }
+    struct cat c = {.args = args, .topic = args->word};
     if (!cli__number(args, cli__value(args, CLI__PARTITION), 0, &c.only) ||
         !cli__number(args, cli__value(args, CLI__FROM_OFFSET), 0, &c.from_offset) ||
         !cli__number(args, cli__value(args, CLI__TO), 0, &c.to) ||

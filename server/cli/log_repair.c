@@ -133,6 +133,14 @@ repair(const struct reader_options *bucket, void *arg)
     return rc == SL_OK && is_done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int
+nothing(const struct reader_options *bucket, void *arg)
+{
+    (void)bucket;
+    (void)arg;
+    return EXIT_SUCCESS;
+}
+
 int
 cli__log_repair_main(const struct cli__args *args)
 {
@@ -142,8 +150,14 @@ cli__log_repair_main(const struct cli__args *args)
         return EXIT_USAGE;
     }
     r.window_ms = cfg->journal.safe_window_ms;
-    int status = r.is_executed ? args->hooks->offline_writer(cfg, repair, &r)
-                               : args->hooks->offline(cfg, repair, &r);
+    /* A writer makes a bucket where there is none; what is not there cannot be repaired. */
+    int status = r.is_executed ? args->hooks->offline(cfg, nothing, NULL) : EXIT_SUCCESS;
+    if (status != EXIT_SUCCESS) {
+        config_destroy(&cfg);
+        return status;
+    }
+    status = r.is_executed ? args->hooks->offline_writer(cfg, repair, &r)
+                           : args->hooks->offline(cfg, repair, &r);
     config_destroy(&cfg);
     return fflush(stdout) == 0 ? status : EXIT_FAILURE;
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -19,7 +20,8 @@ struct segment_files_read {
     const char *name;
     struct buf *kfs, *index; /* NULL: there is none */
     bool may_have_gaps;
-    int status;
+    bool is_asked; /* the store was opened */
+    int (*work)(struct segment_files_read *f);
 };
 
 static int
@@ -30,6 +32,44 @@ complain(const char *name, const char *what)
 }
 
 /* --- dump --- */
+
+/* One object on a line: the segment, then each batch. */
+static void
+print_json(json_t *o)
+{
+    (void)json_dumpf(o, stdout, JSON_COMPACT);
+    (void)putchar('\n');
+    json_decref(o);
+}
+
+static void
+head_json(const struct segment_view *v)
+{
+    print_json(json_pack("{s:I, s:I, s:i, s:I, s:I, s:I}", "first", (json_int_t)v->base_offset,
+                         "last", (json_int_t)v->last_offset, "records", (int)v->message_count,
+                         "body_bytes", (json_int_t)v->body.len, "created_ms",
+                         (json_int_t)v->created_ms, "body_crc", (json_int_t)v->crc));
+}
+
+static const char *
+codec_name(const struct batch_info *b)
+{
+    static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd", "?", "?", "?"};
+    return names[batch_codec_of(b)];
+}
+
+static void
+batch_json(const struct batch_info *b, size_t position)
+{
+    print_json(json_pack(
+        "{s:I, s:I, s:I, s:i, s:I, s:s, s:I, s:I, s:I, s:i, s:i, s:b}", "position",
+        (json_int_t)position, "first", (json_int_t)b->base_offset, "last",
+        (json_int_t)batch_last_offset(b), "records", (int)b->count, "bytes",
+        (json_int_t)b->size_bytes, "codec", codec_name(b), "base_timestamp",
+        (json_int_t)b->base_timestamp, "max_timestamp", (json_int_t)b->max_timestamp, "producer_id",
+        (json_int_t)b->producer_id, "producer_epoch", (int)b->producer_epoch, "sequence",
+        (int)b->base_sequence, "control", (b->attributes & BATCH_ATTR_CONTROL) != 0));
+}
 
 static void
 print_head(const struct segment_view *v)
@@ -43,16 +83,15 @@ print_head(const struct segment_view *v)
 static void
 print_batch(const struct batch_info *b, size_t position)
 {
-    static const char *const codecs[] = {"none", "gzip", "snappy", "lz4", "zstd", "?", "?", "?"};
     (void)printf("  byte %zu: offset %" PRId64 " to %" PRId64 ", %d records, %u bytes, %s, time "
                  "%" PRId64 " to %" PRId64,
                  position, b->base_offset, batch_last_offset(b), (int)b->count, b->size_bytes,
-                 codecs[batch_codec_of(b)], b->base_timestamp, b->max_timestamp);
+                 codec_name(b), b->base_timestamp, b->max_timestamp);
     if (b->producer_id >= 0) {
         (void)printf(", producer %" PRId64 " epoch %d sequence %d", b->producer_id,
                      (int)b->producer_epoch, (int)b->base_sequence);
     }
-    (void)printf("\n");
+    (void)printf((b->attributes & BATCH_ATTR_CONTROL) != 0 ? ", control\n" : "\n");
 }
 
 static int
@@ -63,11 +102,14 @@ dump(struct segment_files_read *f)
     if (segment_open(buf_span(f->kfs), &v, &err) != SL_OK) {
         return complain(f->name, err.msg);
     }
-    print_head(&v);
+    void (*head)(const struct segment_view *v) = f->args->is_json ? head_json : print_head;
+    void (*each)(const struct batch_info *b, size_t position) =
+        f->args->is_json ? batch_json : print_batch;
+    head(&v);
     struct span rest = v.body, batch;
     struct batch_info info;
     while (batch_next(&rest, &info, &batch)) {
-        print_batch(&info, SEGMENT_HEADER_BYTES + (size_t)(batch.ptr - v.body.ptr));
+        each(&info, SEGMENT_HEADER_BYTES + (size_t)(batch.ptr - v.body.ptr));
     }
     if (rest.len > 0) {
         return complain(f->name, "what follows is no whole record batch");
@@ -83,7 +125,7 @@ verify_index(const struct segment_files_read *f, const struct segment_view *v)
     struct segment_index ix;
     struct sl_error err = SL_ERROR_INIT;
     if (f->index == NULL) {
-        (void)printf("%s: no .index beside it\n", f->name);
+        (void)fprintf(stderr, "sluice segment: %s: no .index beside it\n", f->name);
         return EXIT_DONE;
     }
     if (segment_index_open(buf_span(f->index), &ix, &err) != SL_OK ||
@@ -104,18 +146,13 @@ verify(struct segment_files_read *f)
         return complain(f->name, err.msg);
     }
     int status = verify_index(f, &v);
-    if (status == EXIT_DONE) {
+    if (status == EXIT_DONE && f->args->is_json) {
+        head_json(&v);
+    } else if (status == EXIT_DONE) {
         (void)printf("%s: ok, offsets %" PRId64 " to %" PRId64 ", %d records\n", f->name,
                      v.base_offset, v.last_offset, (int)v.message_count);
     }
     return status;
-}
-
-static int
-work(struct segment_files_read *f)
-{
-    f->status = strcmp(f->args->word, "dump") == 0 ? dump(f) : verify(f);
-    return f->status;
 }
 
 /* --- where the bytes come from --- */
@@ -132,34 +169,43 @@ index_name(const char *name, char *out, size_t cap)
     return len > 0 && (size_t)len < cap;
 }
 
+/* NULL, and why. Not opened unless it is a file: a pipe would wait for its writer. */
 static struct buf *
-file_read(const char *path)
+file_read(const char *path, char why[160])
 {
     struct stat st;
-    FILE *in = fopen(path, "rbe");
-    if (in == NULL) {
-        return NULL;
-    }
+    FILE *in = NULL;
     struct buf *b = NULL;
-    if (fstat(fileno(in), &st) == 0 && st.st_size >= 0 && st.st_size <= INT32_MAX) {
-        b = buf_new((size_t)st.st_size);
+    (void)snprintf(why, 160, "cannot be read");
+    if (stat(path, &st) != 0 || (S_ISREG(st.st_mode) && (in = fopen(path, "rbe")) == NULL)) {
+        char text[96] = "";
+        (void)snprintf(why, 160, "%s", strerror_r(errno, text, sizeof(text)));
+    } else if (!S_ISREG(st.st_mode)) {
+        (void)snprintf(why, 160, "%s, not a file: name a .kfs file, or the key of one in the store",
+                       S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
+    } else if (st.st_size > INT32_MAX) {
+        (void)snprintf(why, 160, "%lld bytes: no segment is larger than 2 GiB",
+                       (long long)st.st_size);
+    } else {
+        b = buf_new((size_t)st.st_size + 1);
         b->len = fread(b->data, 1, (size_t)st.st_size, in);
     }
-    (void)fclose(in);
+    if (in != NULL) {
+        (void)fclose(in);
+    }
     return b;
 }
 
 static int
 from_file(struct segment_files_read *f)
 {
-    char index[4096];
-    f->kfs = file_read(f->name);
+    char index[4096], why[160];
+    f->kfs = file_read(f->name, why);
     if (f->kfs == NULL) {
-        char why[96] = "";
-        return complain(f->name, strerror_r(errno, why, sizeof(why)));
+        return complain(f->name, why);
     }
-    f->index = index_name(f->name, index, sizeof(index)) ? file_read(index) : NULL;
-    return work(f);
+    f->index = index_name(f->name, index, sizeof(index)) ? file_read(index, why) : NULL;
+    return f->work(f);
 }
 
 static struct buf *
@@ -187,12 +233,13 @@ from_store(const struct reader_options *bucket, void *arg)
     struct segment_files_read *f = (struct segment_files_read *)arg;
     char index[STORE_KEY_MAX];
     char why[320];
+    f->is_asked = true;
     f->kfs = object_read(bucket, f->name, why);
     if (f->kfs == NULL) {
         return complain(f->name, why);
     }
     f->index = index_name(f->name, index, sizeof(index)) ? object_read(bucket, index, why) : NULL;
-    return work(f);
+    return f->work(f);
 }
 
 /* Compacted ones have a generation in their name. */
@@ -203,26 +250,59 @@ is_compacted(const char *name)
     return at != NULL && strchr(at + strlen("segment-"), '-') != NULL;
 }
 
-int
-cli__segment(const struct cli__args *args)
+static int
+run(const struct cli__args *args, int (*work)(struct segment_files_read *f))
 {
-    struct segment_files_read f = {.args = args, .name = args->second};
-    bool is_known = strcmp(args->word, "dump") == 0 || strcmp(args->word, "verify") == 0;
-    if (!is_known || args->second == NULL) {
-        (void)fprintf(stderr, "sluice segment: dump FILE-OR-KEY, or verify FILE-OR-KEY\n");
-        return EXIT_USAGE;
-    }
+    struct segment_files_read f = {.args = args, .name = args->word, .work = work};
     f.may_have_gaps = is_compacted(f.name);
+    size_t n = strlen(f.name);
+    if (n > 6 && strcmp(f.name + n - 6, ".index") == 0) {
+        return complain(f.name, "that is the index of a segment; name the .kfs beside it");
+    }
     int status;
     struct stat st;
-    if (stat(f.name, &st) == 0) {
+    if (stat(f.name, &st) == 0 || errno == EACCES) {
         status = from_file(&f);
     } else {
         struct config *cfg = cli__config_get(args);
         status = cfg == NULL ? EXIT_USAGE : args->hooks->offline(cfg, from_store, &f);
         config_destroy(&cfg);
+        if (status != EXIT_DONE && !f.is_asked) {
+            (void)complain(f.name, "no such file, and the store that may have an object of this"
+                                   " name cannot be read");
+        }
     }
     buf_unref(&f.kfs);
     buf_unref(&f.index);
     return fflush(stdout) == 0 ? status : EXIT_FAILED;
 }
+
+static int
+dump_main(const struct cli__args *args)
+{
+    return run(args, dump);
+}
+
+static int
+verify_main(const struct cli__args *args)
+{
+    return run(args, verify);
+}
+
+const struct cli__command cli__segment_verbs[] = {
+    {.name = "segment dump",
+     .options = CLI__CONFIG | CLI__SET | CLI__JSON,
+     .word = "FILE-OR-KEY",
+     .is_word_needed = true,
+     .summary = "print header, batches and footer",
+     .details = "Prints header, batches and footer; with --json an object a line.",
+     .run = dump_main},
+    {.name = "segment verify",
+     .options = CLI__CONFIG | CLI__SET | CLI__JSON,
+     .word = "FILE-OR-KEY",
+     .is_word_needed = true,
+     .summary = "check all of it, and the .index beside it",
+     .details = "Checks all of it, and the .index beside it when there is one.",
+     .run = verify_main},
+    {0},
+};
