@@ -102,7 +102,7 @@ take_run(struct salvage *s, struct span bytes, const struct run_ref *r, struct s
     struct batch_info info;
     enum sl_err rc = SL_OK;
     while (rc == SL_OK && batch_next(&rest, &info, &batch)) {
-        if (info.base_offset != next || info.last_offset_delta < 0 || info.count < 0 ||
+        if (!batch_follows(&info, next, false) ||
             info.last_offset_delta >= r->base_offset + r->offset_count - next ||
             !batch_crc_is_right(batch)) {
             return SL_OK;

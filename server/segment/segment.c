@@ -70,9 +70,7 @@ static enum sl_err
 note_batch(struct segment_builder *b, const struct batch_info *info, size_t position,
            struct sl_error *err)
 {
-    bool follows =
-        b->has_gaps ? info->base_offset >= b->next_offset : info->base_offset == b->next_offset;
-    if (!follows || info->count < 0 || info->last_offset_delta < 0 ||
+    if (!batch_follows(info, b->next_offset, b->has_gaps) ||
         info->count > INT32_MAX - b->message_count) {
         return sl_error_set(err, SL_ECORRUPT,
                             "batch at offset %" PRId64 " cannot follow offset %" PRId64

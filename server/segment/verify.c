@@ -20,9 +20,7 @@ check_batch(struct walk *w, const struct batch_info *info, struct span batch, st
                             "batch at byte %zu, offset %" PRId64 ": its CRC is wrong", at,
                             info->base_offset);
     }
-    bool follows = w->may_have_gaps ? info->base_offset >= w->next_offset
-                                    : info->base_offset == w->next_offset;
-    if (!follows || info->last_offset_delta < 0 || info->count < 0) {
+    if (!batch_follows(info, w->next_offset, w->may_have_gaps)) {
         return sl_error_set(err, SL_ECORRUPT,
                             "batch at byte %zu begins at offset %" PRId64 ", expected %" PRId64, at,
                             info->base_offset, w->next_offset);

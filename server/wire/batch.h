@@ -62,6 +62,14 @@ batch_last_offset(const struct batch_info *info)
 {
     return info->base_offset + info->last_offset_delta;
 }
+/* May it stand where next_offset comes next? Where compaction left gaps, at or above that. */
+static inline bool
+batch_follows(const struct batch_info *info, int64_t next_offset, bool may_have_gaps)
+{
+    bool is_there =
+        may_have_gaps ? info->base_offset >= next_offset : info->base_offset == next_offset;
+    return is_there && info->last_offset_delta >= 0 && info->count >= 0;
+}
 /* Last sequence number of an idempotent batch; wraps at 2^31-1 to 0. */
 int32_t batch_last_sequence(const struct batch_info *info);
 
