@@ -366,3 +366,66 @@ def p20_a_new_cluster_on_the_segments(env):
     expect(raw.produce(topic, 0, make_batch([b"more"]))["error"], 0, "producing goes on")
     after.stop()
     expect(sluice(after, "log", "verify", *new).returncode, 0, "status of log verify")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p11_two_journals_at_once(env):
+    """One of them holds the list of topics."""
+    it = Log(env, rounds=5)
+    it.write(1, [p for p, j in it.where.items() if j == "0"])
+    for journal in ("0", it.data_journal()):
+        rows = entries_by_journal(it.broker)[journal]
+        it.write(1, [p for p, j in it.where.items() if j != journal])
+        damage_entry(rows[-2], flip if journal == "0" else delete)
+    it.broker.kill()
+    dry = log(it.broker, "repair", status=1)
+    done = log(it.broker, "repair", "--accept-loss")
+    expect((done["journals"], done["not_repaired"], sorted(named(done))), (2, 0, sorted(named(dry))), "what was done")
+    log(it.broker, "verify")
+    it.check(done, 2)
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p21_consumers_walk_over_it(env):
+    """Known holes, and the room at the end, whatever client reads."""
+    it = Log(env, rounds=1)
+    topic = env.topic(partitions=1, client=it.raw)
+    for i in range(20):
+        expect(it.raw.produce(topic, 0, make_batch([b"%d" % i]))["base_offset"], i, "an offset")
+    now = entries_by_journal(it.broker)
+    journal = max(now, key=lambda j: len(now[j]))
+    rows = it.end_in(journal)
+    for at in (-1, -8, -9):
+        damage_entry(rows[at], flip)
+    done = log(it.broker, "repair", "--accept-loss")
+    it.broker.start()
+    raw = env.client(it.broker)
+    eventually(lambda: raw.list_offset(topic, 0, -1)["error"] == 0, 20, "online")
+    end = raw.end_offset(topic, 0)
+    expect_true(end > 19 + 3 * 10 ** 7 - 1 and [x for x in named(done) if x[4] and x[0] == topic], f"{named(done)}")
+    wanted = [o for o in range(19) if o not in (11, 12)] + [end, end + 1]
+    for i in range(2):
+        expect(raw.produce(topic, 0, make_batch([b"new %d" % i]))["base_offset"], end + i, "the next offset")
+    for name in ("kcat", "confluent-kafka", "kafka-python"):
+        got = env.program(name, it.broker).consume(topic, len(wanted), timeout=30)
+        expect([o for o, _ in got], wanted, f"offsets that {name} reads")
+    row = raw.fetch(topic, 0, 1000000, max_wait_ms=100)
+    expect(row["error"], 0, "a fetch in the room")
+    expect_true(parse_batches(row["records"])[-1].next_offset >= end, "it leads nowhere")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p22_two_tools_at_once(env):
+    """One shuts brokers out; the other says that somebody was faster, or ends up with the same."""
+    it = Log(env, rounds=5)
+    rows = it.end_in(it.data_journal())
+    damage_entry(rows[len(rows) // 2], delete)
+    dry = log(it.broker, "repair", status=1)
+    words = [str(CLI), "log", "repair", "--accept-loss", *SETS, *sets(it.broker)]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    texts = [p.communicate(timeout=100)[0] for p in both]
+    expect_true(0 in [p.returncode for p in both], f"{texts}")
+    log(it.broker, "repair", "--accept-loss")
+    report = log(it.broker, "verify")
+    expect(report["errors"], 0, "errors")
+    it.check(dry, 1)
