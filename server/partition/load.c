@@ -7,17 +7,7 @@
  * bytes are given. A load also has the cache read ahead (ahead.c): its own blocks side by side, and
  * those of the read that will follow.
  *
- * Turns. To sum up a block takes a tenth of a millisecond, and one fetch may want fifty of them,
- * while producers wait on the same loop. So a turn of the loop takes one block, of the load that
- * waits longest:
- *
- *     waiting --cold_take--> ready --its turn--> block here: taken --> waiting, or the end
- *                              ^                 not here: being read --+
- *                              '----------------------------------------'
- *
- * Who gives way to producers (consumers do, the roller does not: it makes room for them) has to be
- * allowed each block by cold.h. When that takes long, a load that has something to give ends early:
- * an answer that is small is better than one that comes after the client gave up.
+ * A load goes on in turns (turns.c), a block in each.
  *
  * A load that fails ends the read: what was gathered before it is given, an empty hand gives the
  * error. When S has moved on (the run was rolled, the segment compacted) it plans again. */
@@ -25,14 +15,11 @@
 
 #include "base/counters.h"
 #include "base/crc32c.h"
-#include "partition/cold.h"
 #include "partition/scan.h"
 #include "partition/shard_int.h"
 #include "store/cache.h"
 
 enum { REPLANS_MAX = 3, TURN_BYTES = CACHE_BLOCK };
-/* A load that had to wait for so long gives what it has. */
-#define PATIENCE_NS (250 * SCHED_MS)
 
 /* A block of the segment at hand, and where it lies in the object. */
 struct held {
@@ -52,9 +39,8 @@ struct load {
     struct scan scan;                                /* when it is a segment */
     struct held *held;
     size_t held_count;
-    struct list turn;    /* on one of the shard's lists, or alone */
+    struct turn turn;
     struct buf *arrived; /* the block that it waited for */
-    int64_t began_ns;
     bool has_begun;
     bool is_refreshed; /* S was read to the tail after an object was found missing */
     enum sl_err rc;
@@ -62,8 +48,6 @@ struct load {
     struct journal_waiter waiter;
 };
 
-static void turn_ready(struct load *ld);
-static void turn_wait(struct load *ld);
 static void load_failed(struct load *ld, enum sl_err rc, const char *why);
 
 /* --- the blocks --- */
@@ -395,7 +379,7 @@ block_read(struct cache_read *read)
     }
     ld->arrived = read->out;
     read->out = NULL;
-    turn_ready(ld);
+    shard__turn_ready(&ld->turn);
 }
 
 /* Gives the block at hand; NULL when it has to be read first. */
@@ -446,9 +430,10 @@ is_left(struct load *ld)
     return true;
 }
 
-static void
-load_turn(struct load *ld)
+void
+shard__load_turn(struct turn *turn)
 {
+    struct load *ld = SL_CONTAINER_OF(turn, struct load, turn);
     if (!ld->has_begun) {
         ld->has_begun = true;
         shard__read_ahead(ld->r, &ld->plan, ld->next);
@@ -465,23 +450,23 @@ load_turn(struct load *ld)
             return;
         }
     }
-    turn_wait(ld);
+    shard__turn_wait(&ld->turn);
 }
 
-/* Something to give, and waited long enough for more? */
-static bool
-is_overdue(const struct load *ld, int64_t now_ns)
+bool
+shard__load_has_some(const struct turn *turn)
 {
+    const struct load *ld = SL_CONTAINER_OF(turn, struct load, turn);
     bool is_inside = ld->taken > 0;
     bool is_segment = ld->plan.extents[ld->next].is_segment;
     bool has_some = is_inside && !is_segment ? ld->pieces_before > 0 : ld->r->piece_count > 0;
-    has_some = has_some || (is_inside && is_segment && ld->scan.give_to > 0);
-    return has_some && now_ns - ld->began_ns > PATIENCE_NS;
+    return has_some || (is_inside && is_segment && ld->scan.give_to > 0);
 }
 
-static void
-load_cut(struct load *ld)
+void
+shard__load_cut(struct turn *turn)
 {
+    struct load *ld = SL_CONTAINER_OF(turn, struct load, turn);
     if (ld->taken > 0 && ld->plan.extents[ld->next].is_segment) {
         give_scanned(ld);
     } else if (ld->taken > 0) {
@@ -490,93 +475,15 @@ load_cut(struct load *ld)
     load_end(ld, SL_EAGAIN);
 }
 
-/* What one turn will take at most. */
-static size_t
-turn_cost(const struct load *ld)
+size_t
+shard__load_cost(const struct turn *turn)
 {
+    const struct load *ld = SL_CONTAINER_OF(turn, struct load, turn);
     const struct part_read *r = ld->r;
     size_t left = r->max_bytes > r->total_bytes ? r->max_bytes - r->total_bytes : 0;
     size_t block = block_left(ld);
     left = left > block ? left : block;
     return left < TURN_BYTES ? left : TURN_BYTES;
-}
-
-static void
-turns_soon(struct shard *sh)
-{
-    if (!sh->turns.is_posted) {
-        sh->turns.is_posted = true;
-        sched_post(shard_sched(sh), &sh->turns.task);
-    }
-}
-
-static void
-turns_later(struct sched_timer *timer)
-{
-    turns_soon(SL_CONTAINER_OF(timer, struct shard, turns.timer));
-}
-
-static void
-turn_ready(struct load *ld)
-{
-    list_append(&ld->r->shard->turns.ready, &ld->turn);
-    turns_soon(ld->r->shard);
-}
-
-static void
-turn_wait(struct load *ld)
-{
-    struct shard *sh = ld->r->shard;
-    if (!ld->r->gives_way || sh->o.cold == NULL) {
-        turn_ready(ld);
-        return;
-    }
-    list_append(&sh->turns.waiting, &ld->turn);
-    if (sh->turns.timer.heap_pos == 0) {
-        turns_soon(sh);
-    }
-}
-
-/* Lets the first of those who wait go on, if it is allowed to. False: nobody else may now. */
-static bool
-turn_allow(struct shard *sh)
-{
-    if (list_is_empty(&sh->turns.waiting)) {
-        return false;
-    }
-    struct load *ld = SL_CONTAINER_OF(sh->turns.waiting.next, struct load, turn);
-    int64_t now = sched_now(shard_sched(sh));
-    bool is_cut = is_overdue(ld, now);
-    int64_t again =
-        is_cut || sh->mode == JOURNAL_CLOSED ? 0 : cold_take(sh->o.cold, now, turn_cost(ld));
-    if (again > 0) {
-        counter_add(C_read_cold_waits, 1);
-        sched_timer_at(shard_sched(sh), &sh->turns.timer, again);
-        return false;
-    }
-    sched_timer_stop(shard_sched(sh), &sh->turns.timer);
-    list_remove(&ld->turn);
-    if (is_cut) {
-        load_cut(ld);
-    } else {
-        list_append(&sh->turns.ready, &ld->turn);
-    }
-    return !list_is_empty(&sh->turns.waiting);
-}
-
-static void
-turns_run(struct sched_task *task)
-{
-    struct shard *sh = SL_CONTAINER_OF(task, struct shard, turns.task);
-    sh->turns.is_posted = false;
-    bool goes_on = turn_allow(sh);
-    struct list *first = list_pop(&sh->turns.ready);
-    if (goes_on || !list_is_empty(&sh->turns.ready)) {
-        turns_soon(sh);
-    }
-    if (first != NULL) {
-        load_turn(SL_CONTAINER_OF(first, struct load, turn));
-    }
 }
 
 void
@@ -585,28 +492,12 @@ shard__load_start(struct part_read *r, const struct plan *plan, size_t next)
     struct load *ld = (struct load *)sl_alloc(sizeof(*ld));
     r->shard->loads++;
     ld->r = r;
-    ld->began_ns = sched_now(shard_sched(r->shard));
-    list_init(&ld->turn);
+    shard__turn_init(&ld->turn, r);
     memcpy(&ld->plan, plan,
            offsetof(struct plan, extents) + plan->count * sizeof(plan->extents[0]));
     ld->next = next;
     if (next == 0) {
         shard__resume_apply(r, &ld->plan);
     }
-    turn_wait(ld);
-}
-
-void
-shard__loads_init(struct shard *sh)
-{
-    list_init(&sh->turns.ready);
-    list_init(&sh->turns.waiting);
-    sh->turns.task.run = turns_run;
-    sh->turns.timer.fire = turns_later;
-}
-
-bool
-shard__loads_are_idle(const struct shard *sh)
-{
-    return sh->loads == 0 && !sh->turns.is_posted;
+    shard__turn_wait(&ld->turn);
 }

@@ -9,8 +9,27 @@
 
 /* Ends the read with what lies in plan->extents[next] and behind it. */
 void shard__load_start(struct part_read *r, const struct plan *plan, size_t next);
-void shard__loads_init(struct shard *sh);
 bool shard__loads_are_idle(const struct shard *sh);
+
+/* turns.c: who of the loads goes on. Embedded in a load. */
+struct turn {
+    struct list node; /* on one of the shard's lists, or alone */
+    struct shard *shard;
+    bool gives_way;
+    int64_t began_ns;
+};
+void shard__turns_init(struct shard *sh);
+void shard__turn_init(struct turn *turn, struct part_read *r);
+/* Wants to go on: load_turn or load_cut will be called. */
+void shard__turn_wait(struct turn *turn);
+/* The same, for who was allowed to already. */
+void shard__turn_ready(struct turn *turn);
+/* load.c: it has a turn; what that will take at most, in bytes; whether there is something to give;
+ * ends with that. */
+void shard__load_turn(struct turn *turn);
+size_t shard__load_cost(const struct turn *turn);
+bool shard__load_has_some(const struct turn *turn);
+void shard__load_cut(struct turn *turn);
 
 /* Takes a reference. Runs that follow each other in one buffer become one piece. */
 void shard__read_add(struct part_read *r, struct buf *owner, struct span bytes);

@@ -312,7 +312,7 @@ shard_new(const struct shard_options *opts)
     state_set_events(sh->state, &state_events, sh);
     list_init(&sh->awake);
     shard__roller_init(sh);
-    shard__loads_init(sh);
+    shard__turns_init(sh);
     tail_cache_init(&sh->tail, opts->tail_cache_bytes);
     sh->journal = journal_new(&sh->o.journal);
     return sh;
