@@ -7,7 +7,7 @@ import time
 import rawkafka as k
 from brokers import KafkaBroker
 from clients import Row, need, python_program
-from harness import eventually, expect, expect_true, short, test
+from harness import BOTH, eventually, expect, expect_true, short, test
 from kschema import MESSAGES, ZERO_UUID, SchemaError
 from suite_protocol import errors_in
 
@@ -134,7 +134,7 @@ def bodies(raw, topic):
     }
 
 
-@test(timeout=180)
+@test(timeout=180, stores=BOTH)
 def d01_every_version_decodes(env):
     raw, topic = env.client(), env.topic()
     ranges = raw.versions()
@@ -155,7 +155,7 @@ def d01_every_version_decodes(env):
             expect_true(set(errors_in(reply)) <= right, f"{what}: {reply}")
 
 
-@test()
+@test(stores=BOTH)
 def d02_acls_without_an_authorizer(env):
     tool = Tool(env)
     for args in (("--list",), ("--add", "--allow-principal", "User:a", "--operation", "Read",
@@ -166,7 +166,7 @@ def d02_acls_without_an_authorizer(env):
         expect_text(text, "No Authorizer is configured", f"kafka-acls {args[0]}")
 
 
-@test()
+@test(stores=BOTH)
 def d02_elections_and_reassignments(env):
     tool, topic = Tool(env), env.topic(partitions=2)
     text = tool.ok("election", "--election-type", "preferred", "--topic", topic, "--partition", "1")
@@ -178,7 +178,7 @@ def d02_elections_and_reassignments(env):
     expect_text(tool.ok("reassign", "--list"), "No partition reassignments found", "reassign --list")
 
 
-@test()
+@test(stores=BOTH)
 def d02_describe_topics(env):
     """Java's admin client describes topics by pages (DescribeTopicPartitions)."""
     tool, topic = Tool(env), env.topic(partitions=3)
@@ -192,7 +192,7 @@ def d02_describe_topics(env):
         expect(text.count(f"Topic: {name}\tPartition:"), 50, f"partitions of {name}")
 
 
-@test()
+@test(stores=BOTH)
 def d02_other_clients(env):
     confluent, python = Admin(env, "confluent_admin.py"), Admin(env, "kafka_python_admin.py")
     topic = env.topic(partitions=3)
@@ -211,7 +211,7 @@ def fill(raw, topic, count, partition=0):
         expect(raw.produce(topic, partition, k.make_batch([(b"k", b"%d" % i)]))["error"], 0, "produce")
 
 
-@test()
+@test(stores=BOTH)
 def d03_delete_records_java(env):
     tool, raw, topic = Tool(env), env.client(), env.topic(partitions=2)
     fill(raw, topic, 10)
@@ -229,7 +229,7 @@ def d03_delete_records_java(env):
     expect_text(text, "OffsetOutOfRangeException", "an offset beyond the end")
 
 
-@test()
+@test(stores=BOTH)
 def d03_delete_records_confluent(env):
     admin, raw, topic = Admin(env, "confluent_admin.py"), env.client(), env.topic(partitions=2)
     fill(raw, topic, 5, partition=1)
@@ -240,7 +240,7 @@ def d03_delete_records_confluent(env):
                 "beyond the end")
 
 
-@test(brokers=("sluice",))  # Kafka writes its log starts down now and then
+@test(brokers=("sluice",), stores=BOTH)  # Kafka writes its log starts down now and then
 def d03_deleted_records_stay_deleted(env):
     broker = env.own()
     raw = env.client(broker)
@@ -257,7 +257,7 @@ def d03_deleted_records_stay_deleted(env):
     expect(raw.end_offset(topic, 0), 6, "end after kill -9")
 
 
-@test()
+@test(stores=BOTH)
 def d03_log_dirs(env):
     tool, raw, topic = Tool(env), env.client(), env.topic(partitions=2)
     batch = k.make_batch([b"x" * 1000])
@@ -276,7 +276,7 @@ def d03_log_dirs(env):
 
 # --- DeleteTopics ---
 
-@test()
+@test(stores=BOTH)
 def d04_delete_topics_java(env):
     tool, raw, topic = Tool(env), env.client(), env.topic(partitions=5)
     expect(raw.produce(topic, 3, k.make_batch([b"old"]))["error"], 0, "produce")
@@ -297,7 +297,7 @@ def d04_delete_topics_java(env):
     expect(row["error"], k.UNKNOWN_TOPIC_ID, "a fetch of the old id")
 
 
-@test()
+@test(stores=BOTH)
 def d04_delete_topics_other_clients(env):
     raw = env.client()
     for script in ("confluent_admin.py", "kafka_python_admin.py"):
@@ -311,7 +311,7 @@ def d04_delete_topics_other_clients(env):
         raw.wait_ready(topic)
 
 
-@test()
+@test(stores=BOTH)
 def d04_delete_topics_by_id(env):
     raw, topics = env.client(), [env.topic() for _ in range(2)]
     ids = [raw.topic_id(t) for t in topics]
@@ -328,7 +328,7 @@ def d04_delete_topics_by_id(env):
     expect(others, [k.UNKNOWN_TOPIC_OR_PARTITION, k.INVALID_REQUEST], "unknown name, neither")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
 def d05_deletion_is_cut_short(env):
     """kill -9 at any point of deletions; afterwards each topic is whole or gone, in every journal."""
     broker = env.own(options=["journal.cluster.journals=4"])
@@ -363,7 +363,7 @@ def d05_deletion_is_cut_short(env):
                "no partition is left")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
 def d05_another_broker_deletes(env):
     """What one broker deletes and creates again is soon the same for the other."""
     one = env.own(options=["journal.cluster.journals=2"])
@@ -389,7 +389,7 @@ def d05_another_broker_deletes(env):
 
 # --- configurations ---
 
-@test(timeout=180)
+@test(timeout=180, stores=BOTH)
 def d06_configs_java(env):
     tool, topic = Tool(env), env.topic()
     entity = ("--entity-type", "topics", "--entity-name", topic)
@@ -414,7 +414,7 @@ def d06_configs_java(env):
     expect_text(text, "Cannot update these configs dynamically: [node.id]", "a broker's")
 
 
-@test()
+@test(stores=BOTH)
 def d06_configs_confluent(env):
     admin, topic = Admin(env, "confluent_admin.py"), env.topic()
     expect(admin.call("alter", topic=topic, edits=[["retention.ms", "SET", "77"],
@@ -440,7 +440,7 @@ def d06_configs_confluent(env):
     expect(got["cleanup.policy"][0], "delete", "after replacing")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def d06_configs_outlive_kill_9(env):
     broker = env.own()
     raw, topic = env.client(broker), None
@@ -458,7 +458,7 @@ def d06_configs_outlive_kill_9(env):
     expect(raw.produce(topic, 0, large)["error"], k.MESSAGE_TOO_LARGE, "after kill -9")
 
 
-@test()
+@test(stores=BOTH)
 def d06_configs_kafka_python(env):
     admin, raw, topic = Admin(env, "kafka_python_admin.py"), env.client(), env.topic()
     answer = admin.call("alter", topic=topic, values={"retention.ms": "99"})
@@ -474,7 +474,7 @@ def d06_configs_kafka_python(env):
 
 # --- what configurations demand of a produce ---
 
-@test()
+@test(stores=BOTH)
 def d07_compacted_topics_want_keys(env):
     raw = env.client()
     topic = env.topic(configs=[("cleanup.policy", "compact")])
@@ -492,7 +492,7 @@ def d07_compacted_topics_want_keys(env):
         expect((acked, list(refused)), ({}, [0]), f"{kind}: a record without a key")
 
 
-@test()
+@test(stores=BOTH)
 def d07_timestamps_within_bounds(env):
     raw, now = env.client(), int(time.time() * 1000)
     topic = env.topic(configs=[("message.timestamp.before.max.ms", "1000000"),
@@ -526,7 +526,7 @@ def quotas_of(raw, *components, strict=False):
             {v["key"]: v["value"] for v in e["values"]} for e in reply["entries"]}
 
 
-@test(timeout=180)
+@test(timeout=180, stores=BOTH)
 def d08_quotas_java(env):
     tool, raw = Tool(env), env.client()
     user, client = f"{env.name}-user", f"{env.name}-client"
@@ -552,7 +552,7 @@ def d08_quotas_java(env):
     expect(quotas_of(raw, ("user", 0, user)), {}, "nothing is left")
 
 
-@test(timeout=180)
+@test(timeout=180, stores=BOTH)
 def d08_quotas_throttle_produce_and_fetch(env):
     """1.5 MB at 100 kB/s with a burst of ten seconds: about five seconds, and clients are told."""
     raw, topic = env.client(), env.topic()
@@ -577,7 +577,7 @@ def d08_quotas_throttle_produce_and_fetch(env):
     expect((got["left"], got["throttled"]), (0, 0), f"throttled after the quota is gone: {got}")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def d08_quotas_of_requests(env):
     """request_percentage: whoever keeps the event loop busy is told to wait, everybody else is not."""
     raw, topic = env.client(), env.topic(partitions=200)
@@ -593,7 +593,7 @@ def d08_quotas_of_requests(env):
     env.client().call("AlterClientQuotas", 1, quota([("client-id", "greedy")], request_percentage=None))
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def d08_quotas_outlive_kill_9(env):
     broker = env.own()
     raw = env.client(broker)

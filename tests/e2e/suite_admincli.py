@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from brokers import BUILD, KafkaBroker, NotAvailable, free_port
-from harness import eventually, expect, expect_in, expect_true, short, test
+from harness import BOTH, eventually, expect, expect_in, expect_true, short, test
 from rawkafka import make_batch
 from suite_groups848 import Members, all_parts, librdkafka, settled
 
@@ -65,7 +65,7 @@ def committed(raw, group, topic, partitions):
 
 # --- topics ---
 
-@test()
+@test(stores=BOTH)
 def c10_a_topic_from_its_creation_to_its_deletion(env):
     cli, raw, topic = Cli(env.broker), env.client(), f"{env.name}.t"
     made = cli.json("topic", "create", topic, "--partitions", 3, "--config", "retention.ms=123456",
@@ -104,7 +104,7 @@ def c10_a_topic_from_its_creation_to_its_deletion(env):
     cli.refused("topic", "describe", topic, says=f"no topic {topic}")
 
 
-@test()
+@test(stores=BOTH)
 def c10_a_log_loses_its_beginning(env):
     cli, raw, topic = Cli(env.broker), env.client(), env.topic(2)
     fill(raw, topic, 1, 10)
@@ -117,7 +117,7 @@ def c10_a_log_loses_its_beginning(env):
     expect((row["start"], row["end"]), (10, 10), "describe")
 
 
-@test()
+@test(stores=BOTH)
 def c10_mistakes_with_topics(env):
     cli, topic = Cli(env.broker), env.topic(2)
     almost = topic[:-3] + topic[-2:]
@@ -204,17 +204,17 @@ def group_resets(cli, raw, group, topic):
     expect(committed(raw, group, topic, 4), [10, 20, 30, 45], "to the end")
 
 
-@test(timeout=240)
+@test(timeout=240, stores=BOTH)
 def c11_a_classic_group(env):
     group_lives(env, "classic")
 
 
-@test(timeout=240)
+@test(timeout=240, stores=BOTH)
 def c11_a_group_of_the_consumer_protocol(env):
     group_lives(env, "consumer")
 
 
-@test()
+@test(stores=BOTH)
 def c11_offsets_by_time(env):
     cli, raw, topic = Cli(env.broker), env.client(), env.topic(2)
     hour = 3600 * 1000
@@ -233,7 +233,7 @@ def c11_offsets_by_time(env):
     expect(cli.json("group", "describe", group)["members"], [], "a group that nobody was in")
 
 
-@test()
+@test(stores=BOTH)
 def c11_mistakes_with_groups(env):
     cli, topic = Cli(env.broker), env.topic(2)
     group = f"{env.name}-group"
@@ -249,7 +249,7 @@ def c11_mistakes_with_groups(env):
         cli.refused("group", "reset", group, *words, status=2)
 
 
-@test()
+@test(stores=BOTH)
 def c11_lag_of_what_is_gone(env):
     """A topic that was deleted after the group committed."""
     cli, raw, topic, gone = Cli(env.broker), env.client(), env.topic(), env.topic()
@@ -267,7 +267,7 @@ def c11_lag_of_what_is_gone(env):
 
 # --- configurations ---
 
-@test()
+@test(stores=BOTH)
 def c12_configurations(env):
     cli, raw, topic = Cli(env.broker), env.client(), env.topic()
     of = ("topic", topic)
@@ -295,7 +295,7 @@ def c12_configurations(env):
         cli.refused("config", *words, status=2)
 
 
-@test()
+@test(stores=BOTH)
 def c12_configurations_of_brokers(env):
     cli = Cli(env.broker)
     both = [cli.json("config", "get", "broker", *words, "--all") for words in ((), ("1",))]
@@ -311,7 +311,7 @@ def c12_configurations_of_brokers(env):
 
 # --- quotas ---
 
-@test()
+@test(stores=BOTH)
 def c13_quotas(env):
     cli, user, client = Cli(env.broker), f"{env.name}-user", f"{env.name}-id"
 
@@ -403,7 +403,7 @@ def c14_two_brokers(env):
     expect(other.json("group", "list"), [], "groups are gone")
 
 
-@test(brokers=("sluice",))
+@test(brokers=("sluice",), stores=BOTH)
 def c15_nobody_answers(env):
     broker = env.own(start=False, port=free_port())
     cli = Cli(broker)

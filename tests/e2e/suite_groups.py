@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from clients import CURRENT_PYTHON, KINDS, PROGRAMS, tool, venv
-from harness import eventually, expect, expect_true, register, test
+from harness import BOTH, eventually, expect, expect_true, register, test
 from rawkafka import make_batch
 from suite_groups848 import Members, all_parts, librdkafka, settled
 
@@ -80,7 +80,7 @@ def register_clients():
         for case in cases:
             register(f"g1_{case.__name__}_{kind.name.replace('-', '_').replace('.', '_')}",
                      lambda env, k=kind, c=case: c(env, k), all_only=not kind.in_default,
-                     timeout=180)
+                     timeout=180, stores=BOTH)
 
 
 register_clients()
@@ -165,27 +165,27 @@ def three_members(env, command, strategy):
     m.close("d")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
 def g20_three_members_confluent_eager(env):
     three_members(env, librdkafka(), "range")
 
 
-@test(brokers=("sluice",), all_only=True, timeout=180)
+@test(brokers=("sluice",), stores=BOTH, all_only=True, timeout=180)
 def g20_three_members_confluent_cooperative(env):
     three_members(env, librdkafka(), "cooperative-sticky")
 
 
-@test(brokers=("sluice",), timeout=180)
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
 def g20_three_members_kafka_python(env):
     three_members(env, kafka_python(), "range")
 
 
-@test(brokers=("sluice",), all_only=True, timeout=180)
+@test(brokers=("sluice",), stores=BOTH, all_only=True, timeout=180)
 def g20_three_members_kafka_python_2_0_2(env):
     three_members(env, old_kafka_python(), "range")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g21_mixed_libraries_share_one_group(env):
     """Two libraries in one group: what one assigns the other understands."""
     broker = env.own(options=QUICK)
@@ -202,7 +202,7 @@ def g21_mixed_libraries_share_one_group(env):
     two.close("b")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g22_static_member_crashes_and_returns_unnoticed(env):
     """kill -9 and a new process with the same instance id: nobody rebalances."""
     broker = env.own(options=QUICK)
@@ -247,12 +247,12 @@ def restart(env, end):
     two.close("b")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g23_restarted_broker_keeps_groups_without_a_rebalance(env):
     restart(env, lambda broker: expect(broker.stop(), 0, "exit status"))
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g23_killed_broker_keeps_groups_without_a_rebalance(env):
     restart(env, lambda broker: broker.kill())
 
@@ -271,7 +271,7 @@ def fetched(raw, group, topic):
     return row["offset"]
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g24_acknowledged_commits_survive_kill_9(env):
     broker = env.own()
     topic, acked = env.topic(client=env.client(broker)), -1
@@ -286,7 +286,7 @@ def g24_acknowledged_commits_survive_kill_9(env):
         expect(fetched(env.client(broker), "group", topic), acked, "what is committed")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g25_two_brokers_see_each_others_commits(env):
     one, two = env.own(), env.own()
     a, b = env.client(one), env.client(two)
@@ -298,7 +298,7 @@ def g25_two_brokers_see_each_others_commits(env):
         expect(fetched(b if i % 2 else a, "group", topic), i, "what the other broker says")
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g26_another_broker_takes_a_group_over(env):
     """The members move to the other broker when theirs dies, and go on where they were."""
     one, two = env.own(options=QUICK), env.own(options=QUICK)
@@ -328,7 +328,7 @@ class Both:
         self.address = ",".join(b.address for b in brokers)
 
 
-@test(brokers=("sluice",), timeout=120)
+@test(brokers=("sluice",), stores=BOTH, timeout=120)
 def g26_coordinator_dies_and_the_group_goes_on_without_a_rebalance(env):
     one = env.own(options=QUICK + ("server.node.id=1",))
     two = env.own(options=QUICK + ("server.node.id=2",))
@@ -350,7 +350,7 @@ def g26_coordinator_dies_and_the_group_goes_on_without_a_rebalance(env):
     m.close("a")
 
 
-@test(brokers=("sluice",), all_only=True, timeout=180)
+@test(brokers=("sluice",), stores=BOTH, all_only=True, timeout=180)
 def g27_stop_does_not_wait_for_members(env):
     """A broker that is told to stop answers those who wait in a rebalance, and ends at once."""
     broker = env.own(options=("server.group.initial.rebalance.delay.ms=60000",))
@@ -373,7 +373,7 @@ def groups_tool(broker, *words):
     return done.stdout + done.stderr
 
 
-@test(brokers=("sluice",), all_only=True, timeout=240)
+@test(brokers=("sluice",), stores=BOTH, all_only=True, timeout=240)
 def g30_java_group_command(env):
     broker = env.own(options=QUICK)
     raw = env.client(broker)

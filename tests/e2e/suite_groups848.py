@@ -11,8 +11,9 @@ import time
 
 from brokers import BUILD, CACHE, KafkaBroker
 from clients import CURRENT_PYTHON, PROGRAMS, java_program, need, once, run, venv
-from harness import eventually, expect, expect_true, register, test
+from harness import BOTH, eventually, expect, expect_true, register, test
 from rawkafka import make_batch
+from s3.faultproxy import Faults
 
 HERE = PROGRAMS / "members"
 # Short, so that a crash is noticed within a test.
@@ -236,18 +237,28 @@ def state_of(broker, group):
     return json.loads(done.stdout)["state"]
 
 
-def store_hangs(env, program):
-    """A store that does not answer for longer than a session lasts takes nobody's membership."""
-    library = BUILD / "tests" / "e2e" / "stall" / "libstall_preload.so"
+def hanging_store(env, broker):
+    """Two functions: from now on the store answers nothing; it answers again."""
+    if not env.is_on_files:
+        proxy = env.place().proxy
+        weather = proxy.faults
+        return (lambda: setattr(proxy, "faults", Faults(stall=1)),
+                lambda: setattr(proxy, "faults", weather))
+    library, switch = BUILD / "tests" / "e2e" / "stall" / "libstall_preload.so", env.dir / "stall"
     if not library.exists():
         env.skip(f"{library} is not built")
-    switch = env.dir / "stall"
+    if broker.is_sanitized():
+        env.skip("a sanitizer's runtime wants to be the first library")
+    broker.env = {"LD_PRELOAD": str(library), "SLUICE_STALL": str(switch)}
+    return lambda: switch.write_text("0"), switch.unlink
+
+
+def store_hangs(env, program):
+    """A store that does not answer for longer than a session lasts takes nobody's membership."""
     # Java commits all the time, and answers come in the order of requests: a heartbeat's waits for a
     # commit's, which must not take as long as the session.
     broker = quick_broker(env, ["offsets.commit.timeout.ms=1000"], start=False)
-    broker.env = {"LD_PRELOAD": str(library), "SLUICE_STALL": str(switch)}
-    if broker.is_sanitized():
-        env.skip("a sanitizer's runtime wants to be the first library")
+    hang, let_go = hanging_store(env, broker)
     broker.start()
     raw = env.client(broker)
     topic, group = env.topic(6, client=raw), f"{env.name}-group"
@@ -256,10 +267,10 @@ def store_hangs(env, program):
     m.open("b", group, topic)
     before = settled([m], all_parts(topic, 6), [3, 3])
     eventually(lambda: state_of(broker, group) == "Stable", 20, "what they own has been said")
-    switch.write_text("0")
+    hang()
     time.sleep(13)  # two sessions; what is tested is that nothing happens meanwhile
     expect(m.assigned, before, "assignment while the store hangs")
-    switch.unlink()
+    let_go()
     fill(raw, topic, 6, 5)
     eventually(lambda: len(set(m.records)) == 30, 30, "records are read afterwards")
     expect(m.assigned, before, "assignment afterwards")
@@ -307,12 +318,12 @@ for _name, _program in (("librdkafka", librdkafka), ("java", java)):
     for _case in (come_and_go, crash, static, expression, restart, store_hangs, migrate):
         is_ours = _case in (restart, store_hangs)  # Kafka's page cache does not survive kill -9
         register(f"g8_{_case.__name__}_{_name}", lambda env, c=_case, p=_program: c(env, p),
-                 timeout=180, brokers=("sluice",) if is_ours else ("sluice", "kafka"),
+                 timeout=180, stores=BOTH, brokers=("sluice",) if is_ours else ("sluice", "kafka"),
                  all_only=(_case is migrate and _name == "librdkafka") or
                  (is_ours and _name == "java"))
 
 
-@test(timeout=120)
+@test(timeout=120, stores=BOTH)
 def g8_both_libraries_in_one_group(env):
     raw = env.client()
     topic, group = env.topic(6, client=raw), f"{env.name}-group"
@@ -326,7 +337,7 @@ def g8_both_libraries_in_one_group(env):
     two.close("b")
 
 
-@test(timeout=120, all_only=True)
+@test(timeout=120, all_only=True, stores=BOTH)
 def g8_java_39_speaks_version_0(env):
     raw = env.client()
     topic, group = env.topic(4, client=raw), f"{env.name}-group"
@@ -339,7 +350,7 @@ def g8_java_39_speaks_version_0(env):
     m.close("b")
 
 
-@test(timeout=120)
+@test(timeout=120, stores=BOTH)
 def g8_administrators_see_it(env):
     """ConsumerGroupDescribe 0 through librdkafka, 1 through Java's tool, and ListGroups."""
     raw = env.client()
