@@ -216,7 +216,7 @@ put_entry(struct broken *b, struct uuid *ret_id, struct sl_error *err)
     }
     rc = object_get(b->rp->r->bucket, key, &object, err);
     if (rc == SL_OK && object == NULL) {
-        rc = sl_error_set(err, SL_ENOENT, "%s came and went", key);
+        return sl_error_set(err, SL_ENOENT, "%s came and went; run this again", key);
     }
     rc = rc != SL_OK ? rc : entry_parse(buf_span(object), &e, &need, err);
     if (rc == SL_OK) {

@@ -275,7 +275,7 @@ static void
 found_add(struct found_topics *f, const struct part_state *p, uint32_t journal)
 {
     struct found_topic *t = found_get(f, &p->topic_id);
-    if (p->index >= t->count) {
+    if (t->journals == NULL || p->index >= t->count) {
         t->journals =
             (uint32_t *)sl_realloc(t->journals, ((size_t)p->index + 1) * sizeof(t->journals[0]));
         memset(t->journals + t->count, 0,
