@@ -234,8 +234,12 @@ audit_journal(struct audit *a, struct reader *reader, struct audit_journal *j)
     if (j->rc != SL_OK) {
         const struct audit_finding at = {
             .kind = AUDIT_ERROR, .what = AUDIT_JOURNAL, .journal = j->index};
-        audit__found(a, at, "journal %" PRIu32 " cannot be read: %s", j->index,
-                     j->why[0] != '\0' ? j->why : sl_err_text(j->rc));
+        bool is_begun = strstr(j->why, "-repair: ") != NULL; /* docs/journal.md, repair: a fence */
+        audit__found(a, at, "journal %" PRIu32 " cannot be read: %s%s", j->index,
+                     j->why[0] != '\0' ? j->why : sl_err_text(j->rc),
+                     is_begun ? "; a repair of it was begun: `sluice log repair --accept-loss`"
+                                " ends it, also when the lost object was restored meanwhile"
+                              : "");
         return SL_OK; /* the others are looked at */
     }
     a->totals.partitions += j->part_count;

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 
 from brokers import BUILD
+from filestore import read_store
 from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, sluice, test
-from objects import damage_entry, delete, entries_by_journal, flip_head, key_of
+from objects import damage_entry, delete, entries_by_journal, flip_head, key_of, laid_out
 from rawkafka import make_batch, parse_batches
 from suite_groups import commit_body, fetched
 from suite_reader import rolled
@@ -433,3 +434,24 @@ def p22_two_tools_at_once(env):
     report = log(it.broker, "verify")
     expect(report["errors"], 0, "errors")
     it.check(dry, 1)
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p23_restored_after_a_repair_was_begun(env):
+    """Brokers are shut out already, and then the lost entry is found: nothing is given up."""
+    it = Log(env, rounds=5)
+    rows = it.end_in(it.data_journal())
+    key = rows[len(rows) // 2][0]
+    entry = (laid_out(it.broker) / key).read_bytes() if it.broker.bucket else read_store(it.broker.dir)[key]
+    damage_entry(rows[len(rows) // 2], delete)
+    words = [str(CLI), "log", "repair", "--accept-loss", *SETS, *sets(it.broker)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+        eventually(lambda: snapshots(it.broker, "manifest"), 30, "the fence")
+        program.kill()
+    text = sluice(it.broker, "log", "verify", *SETS).stdout
+    expect_true("a repair of it was begun" in text, text)
+    (it.broker.root / key).write_bytes(entry)
+    done = log(it.broker, "repair", "--accept-loss")
+    expect((done["journals"], done["losses"], done["entries_given_up"]), (1, 0, 0), "what was done")
+    log(it.broker, "verify")
+    expect(it.check(done, 0), [], "records that are gone")
