@@ -123,7 +123,7 @@ append_done(struct journal_item *item, enum sl_err rc, uint64_t n)
     }
     if (a->shard->o.cold != NULL) {
         int64_t now = sched_now(shard_sched(a->shard));
-        cold_append_end(a->shard->o.cold, now, rc == SL_OK ? now - a->began_ns : -1);
+        cold_append_end(a->shard->o.cold, now, rc == SL_OK ? now - a->began_ns : -1, a->batch.len);
     }
     a->done(a);
 }

@@ -7,7 +7,8 @@
  * late when it took more than LATE_FACTOR times the usual plus LATE_SLACK_NS. Where twice as many
  * are late as usual, and LATE_PM per mille more, the rate falls to half of what was really read in
  * the window. Otherwise it rises by RATE_STEP, if it was what held readers back. There is a floor,
- * so readers never starve.
+ * so readers never starve: COLD_RATE_MIN, or what is being written, so that a consumer does not
+ * fall back for ever.
  *
  * What is usual is learned from windows for which no reader can be blamed: nothing was read, or
  * about the floor. So if the log gets slower by itself (more producers, a slower disk, a machine
@@ -38,7 +39,7 @@ enum { ACKS_MIN = 8, LATE_FACTOR = 2, LATE_PM = 40, USUAL_LATE_MAX_PM = 250, USU
 void
 cold_init(struct cold *c)
 {
-    *c = (struct cold){.rate = COLD_RATE_MAX};
+    *c = (struct cold){.rate = COLD_RATE_MAX, .floor = COLD_RATE_MIN};
     (void)pthread_mutex_init(&c->lock, NULL);
 }
 
@@ -56,12 +57,12 @@ clamp(int64_t v, int64_t min, int64_t max)
     return v < min ? min : v > max ? max : v;
 }
 
-/* What was read in the window, per second. */
+/* So many bytes of the window, per second. */
 static int64_t
-window_rate(const struct cold *c, int64_t now_ns)
+window_rate(const struct cold *c, int64_t bytes, int64_t now_ns)
 {
     int64_t took_ms = (now_ns - c->window.began_ns) / MS;
-    return c->window.bytes * 1000 / (took_ms < 1 ? 1 : took_ms);
+    return bytes * 1000 / (took_ms < 1 ? 1 : took_ms);
 }
 
 /* Is that what producers wait anyway? */
@@ -71,7 +72,7 @@ learn(struct cold *c, int64_t late_pm, int64_t read_rate)
     int64_t mean_ns = c->window.sum_ns / c->window.acks;
     if (c->usual_ns == 0) {
         c->usual_ns = mean_ns;
-    } else if (mean_ns < c->usual_ns || read_rate <= 2 * COLD_RATE_MIN) {
+    } else if (mean_ns < c->usual_ns || read_rate <= c->floor + COLD_RATE_MIN) {
         c->usual_ns += (mean_ns - c->usual_ns) / (1 << USUAL_SHIFT);
         c->usual_late_pm += (late_pm - c->usual_late_pm) / (1 << USUAL_SHIFT);
         c->usual_late_pm = clamp(c->usual_late_pm, 0, USUAL_LATE_MAX_PM);
@@ -81,14 +82,17 @@ learn(struct cold *c, int64_t late_pm, int64_t read_rate)
 static void
 judge(struct cold *c, int64_t now_ns)
 {
-    int64_t read_rate = window_rate(c, now_ns);
+    int64_t read_rate = window_rate(c, c->window.bytes, now_ns);
+    int64_t written_rate = window_rate(c, c->window.written, now_ns);
+    c->floor += (clamp(written_rate, COLD_RATE_MIN, COLD_RATE_MAX) - c->floor) / (1 << USUAL_SHIFT);
     int64_t late_pm = c->window.late * INT64_C(1000) / c->window.acks;
     if (late_pm > 2 * c->usual_late_pm + LATE_PM) {
         int64_t was = read_rate < c->rate ? read_rate : c->rate;
-        c->rate = c->window.bytes == 0 ? c->rate : clamp(was / 2, COLD_RATE_MIN, COLD_RATE_MAX);
+        c->rate = c->window.bytes == 0 ? c->rate : was / 2;
     } else if (read_rate >= c->rate / 2) {
-        c->rate = clamp(c->rate + RATE_STEP, COLD_RATE_MIN, COLD_RATE_MAX);
+        c->rate += RATE_STEP;
     }
+    c->rate = clamp(c->rate, c->floor, COLD_RATE_MAX);
     learn(c, late_pm, read_rate);
 }
 
@@ -116,7 +120,7 @@ cold_append_begin(struct cold *c)
 }
 
 void
-cold_append_end(struct cold *c, int64_t now_ns, int64_t took_ns)
+cold_append_end(struct cold *c, int64_t now_ns, int64_t took_ns, size_t bytes)
 {
     pthread_mutex_lock(&c->lock);
     c->appends--;
@@ -127,6 +131,7 @@ cold_append_end(struct cold *c, int64_t now_ns, int64_t took_ns)
         c->window.acks++;
         c->window.late += is_late ? 1 : 0;
         c->window.sum_ns += took_ns;
+        c->window.written += (int64_t)bytes;
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -154,7 +159,7 @@ cold_take(struct cold *c, int64_t now_ns, size_t bytes)
     int64_t again = 0;
     pthread_mutex_lock(&c->lock);
     if (is_limited(c, now_ns)) {
-        int64_t rate = c->usual_ns == 0 ? COLD_RATE_MIN : c->rate;
+        int64_t rate = c->usual_ns == 0 ? c->floor : c->rate;
         allow(c, now_ns, rate);
         if (c->allowance < 0) {
             int64_t us = -c->allowance * 1000 / (rate / 1000) + 2; /* rounded up, twice */

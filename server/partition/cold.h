@@ -15,11 +15,12 @@
 
 #include <pthread.h>
 
-#define COLD_RATE_MIN (INT64_C(64) << 20) /* bytes per second that readers get in any case */
+#define COLD_RATE_MIN (INT64_C(64) << 20) /* bytes per second; the floor is never below it */
 #define COLD_RATE_MAX (INT64_C(8) << 30)
 
 struct cold {
     pthread_mutex_t lock;
+    int64_t floor;         /* bytes per second that readers get in any case */
     int64_t rate;          /* bytes per second, as long as producers are about */
     int64_t allowance;     /* bytes; below 0 what comes next waits */
     int64_t allowed_ns;    /* when the allowance was last made larger */
@@ -28,7 +29,7 @@ struct cold {
     int64_t usual_late_pm; /* how many of 1000 are late then */
     int64_t usual_ns; /* what an acknowledgement takes when nothing is replayed; 0: not known */
     struct {
-        int64_t began_ns, sum_ns, bytes;
+        int64_t began_ns, sum_ns, bytes, written;
         int32_t acks, late;
     } window;
 };
@@ -38,7 +39,7 @@ void cold_fini(struct cold *c);
 /* A batch is on its way into the log. */
 void cold_append_begin(struct cold *c);
 /* ... and is acknowledged after took_ns, or refused (below 0). */
-void cold_append_end(struct cold *c, int64_t now_ns, int64_t took_ns);
+void cold_append_end(struct cold *c, int64_t now_ns, int64_t took_ns, size_t bytes);
 /* May so many bytes be read for consumers? 0: yes, and they count. Otherwise ask again then. */
 int64_t cold_take(struct cold *c, int64_t now_ns, size_t bytes);
 

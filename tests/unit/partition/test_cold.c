@@ -11,6 +11,7 @@ enum { BLOCK = 1 << 20, ACKS_A_MS = 2 };
 struct world {
     struct cold cold;
     int64_t now_ns, read_bytes;
+    size_t batch_bytes;
 };
 
 static int
@@ -37,7 +38,7 @@ acks(struct world *w, int64_t took_ns)
 {
     for (int i = 0; i < ACKS_A_MS; i++) {
         cold_append_begin(&w->cold);
-        cold_append_end(&w->cold, w->now_ns, took_ns);
+        cold_append_end(&w->cold, w->now_ns, took_ns, w->batch_bytes);
     }
 }
 
@@ -126,6 +127,23 @@ TEST(take__producers_slow_whatever_is_read__never_below_the_floor)
     }
 }
 
+TEST(take__much_is_written__the_floor_is_that_much)
+{
+    w->batch_bytes = 128 << 10; /* 250 MiB/s in all */
+    pass(w, 2000, MS, 0);
+    int64_t took = 10 * MS;
+    for (int i = 0; i < 20; i++, took *= 2) {
+        int64_t rate = rate_in(w, 200, took);
+        assert_true(rate >= INT64_C(225) << 20);
+        assert_true(i < 10 || rate < INT64_C(400) << 20);
+    }
+    w->batch_bytes = 0;
+    for (int i = 0; i < 8; i++, took *= 2) {
+        pass(w, 200, took, 4 * (int64_t)BLOCK);
+    }
+    assert_true(rate_in(w, 200, took) < 2 * COLD_RATE_MIN);
+}
+
 TEST(take__the_log_is_slower_by_itself__becomes_usual_and_the_rate_comes_back)
 {
     pass(w, 1000, MS, 0);
@@ -159,7 +177,7 @@ TEST(take__a_batch_that_hangs__is_a_producer_that_waits)
     cold_append_begin(&w->cold);
     pass(w, 5000, 0, 4 * (int64_t)BLOCK);
     assert_true(rate_in(w, 100, 0) < 8 * COLD_RATE_MIN);
-    cold_append_end(&w->cold, w->now_ns, -1);
+    cold_append_end(&w->cold, w->now_ns, -1, 0);
     pass(w, 250, 0, 0);
     assert_int_equal(rate_in(w, 100, 0), 4000 * (int64_t)BLOCK);
 }
@@ -178,7 +196,7 @@ TEST(take__refused__says_when_to_ask_again_and_it_is_allowed_then)
             assert_int_equal(cold_take(&w->cold, w->now_ns, BLOCK), 0);
         }
     }
-    cold_append_end(&w->cold, w->now_ns, -1);
+    cold_append_end(&w->cold, w->now_ns, -1, 0);
 }
 
 int
@@ -191,6 +209,7 @@ main(void)
         T(take__producers_get_slow_when_much_is_read__halved_until_they_are_not),
         T(take__producers_slow_only_above_a_rate__settles_around_it),
         T(take__producers_slow_whatever_is_read__never_below_the_floor),
+        T(take__much_is_written__the_floor_is_that_much),
         T(take__the_log_is_slower_by_itself__becomes_usual_and_the_rate_comes_back),
         T(take__producers_begin_during_a_replay__floor_until_it_is_known_what_is_usual),
         T(take__producers_stop__no_limit_soon_after),

@@ -108,7 +108,7 @@ make_producers_wait(void)
         int64_t took = (i < 1000 ? 1 : 20) * SCHED_MS;
         w.loop.now_ns += SCHED_MS;
         cold_append_begin(&cold);
-        cold_append_end(&cold, w.loop.now_ns, took);
+        cold_append_end(&cold, w.loop.now_ns, took, 0);
         (void)cold_take(&cold, w.loop.now_ns, i < 1000 ? 0 : CACHE_BLOCK);
     }
     cold_append_begin(&cold);
@@ -199,7 +199,7 @@ TEST(read__while_producers_wait__has_to_wait_too)
     assert_null(r.arg);
     assert_true(w.loop.now_ns > began);
     (void)assert_batches(&r, 0);
-    cold_append_end(&cold, w.loop.now_ns, -1);
+    cold_append_end(&cold, w.loop.now_ns, -1, 0);
 }
 
 TEST(read__not_for_a_consumer__does_not_wait_for_producers)
@@ -213,7 +213,7 @@ TEST(read__not_for_a_consumer__does_not_wait_for_producers)
     run_ms(0);
     assert_null(r.arg);
     (void)assert_batches(&r, 0);
-    cold_append_end(&cold, w.loop.now_ns, -1);
+    cold_append_end(&cold, w.loop.now_ns, -1, 0);
 }
 
 TEST(read__held_back_for_long__gives_what_it_has)
@@ -229,7 +229,7 @@ TEST(read__held_back_for_long__gives_what_it_has)
     assert_null(r.arg);
     assert_true(r.total_bytes < MANY * BATCH_BYTES);
     (void)assert_batches(&r, 0);
-    cold_append_end(&cold, w.loop.now_ns, -1);
+    cold_append_end(&cold, w.loop.now_ns, -1, 0);
 }
 
 TEST(close__while_a_read_is_held_back__it_ends)
@@ -244,7 +244,7 @@ TEST(close__while_a_read_is_held_back__it_ends)
     broker_stop(0);
     assert_null(r.arg);
     part_read_fini(&r);
-    cold_append_end(&cold, w.loop.now_ns, -1);
+    cold_append_end(&cold, w.loop.now_ns, -1, 0);
 }
 
 TEST(ahead__a_consumer_that_does_not_come_back__one_answer_is_read_for_it)
