@@ -37,7 +37,7 @@ const sluice_conf_key s3__conf_keys[] = {
      0},
     {"tls.verify", SLUICE_CONF_BOOL, 0, "on", NULL,
      "Check the store's certificate and name. Off only for tests", 0, 0},
-    {"connections", SLUICE_CONF_INT, 0, "32", NULL,
+    {"connections", SLUICE_CONF_INT, 0, "128", NULL,
      "Requests to the store at once, and connections kept open", 1, 512},
     {"timeout", SLUICE_CONF_DURATION, 0, "15s", "ms",
      "The time one request may take, waiting, connecting and retries included", 100, 60000},

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """./dev bench --log: what a long log costs. Prints figures, asserts nothing.
 
-    bench_log.py [--gib N] [--seconds S] [--only REGEX] [--store file|s3] [--partitions N]
+    bench_log.py [--gib N] [--seconds S] [--only REGEX] [--store file|s3|both] [--partitions N]
+                 [--delay MS]
 
 cold:   p99 of a producer's acknowledgements (10 000 records/s, linger 5) alone, and while a consumer
         replays --gib of old records from the store, whose blocks are not in memory.
 scale:  --partitions partitions in topics of 1 000, of which 1 000 are written to: memory of the broker.
 restart: kill -9 with all that and --gib of records in the bucket: time from starting the process to the
         first accepted produce, and to the first 1 MiB read from the oldest segment.
+
+On S3 (versitygw on the local disk, or else radosgw) the last two, and restart once more with every
+answer --delay milliseconds late.
 """
 import argparse
 import json
@@ -20,11 +24,11 @@ import sys
 import time
 
 import bench
-from brokers import BUILD, SluiceBroker, stop_all
+import bench_s3
+from brokers import BUILD, NotAvailable, SluiceBroker, stop_all
 from rawkafka import Client, make_batch
 
 TOPIC_PARTITIONS = 1000
-PLUGIN = BUILD / "storage-s3.so"
 
 
 def arguments():
@@ -34,7 +38,8 @@ def arguments():
     parser.add_argument("--partitions", type=int, default=100000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", default="", help="only cases whose name matches")
-    parser.add_argument("--store", choices=["file", "s3"], default="file")
+    parser.add_argument("--store", choices=["file", "s3", "both"], default="both")
+    parser.add_argument("--delay", type=float, default=30, help="milliseconds; on S3, one more restart")
     parser.add_argument("--dir", default=str(BUILD / "bench"), help="data directories; a real disk")
     parser.add_argument("--set", action="append", default=[], help="option of our broker")
     return parser.parse_args()
@@ -73,7 +78,6 @@ def settle(broker, limit=120):
 
 def cold(o, broker):
     bench.create(broker, "live", 12)
-    settle(broker)
     for name, is_replaying in (("alone", False), ("during a replay", True), ("alone again", False)):
         consumer = None
         if is_replaying:
@@ -107,57 +111,105 @@ def scale(o, broker):
         rss_MiB=broker.status_kib() // 1024, peak_MiB=broker.status_kib("VmHWM") // 1024)
 
 
-def restart(o, broker):
+def produce_last(broker):
     with Client(broker.address) as client:  # there must be one that is rolled, and one that is not
         client.produce("old", 0, make_batch([b"last"]))
+
+
+def restart(o, broker, **figures):
+    produce_last(broker)
     broker.kill()
     start = time.monotonic()
-    broker.start()
+    broker.start(timeout=600)
     client, topics = Client(broker.address), o.partitions // TOPIC_PARTITIONS
     topic = f"many{topics - 1}" if re.search(o.only, "scale") else "old"
     while client.produce(topic, 0, make_batch([b"first"]))["error"]:
         time.sleep(0.002)
     accepted = time.monotonic() - start
     row = client.fetch("old", 0, 0, limit=1 << 20)
-    say("restart", store=o.store, accepted_ms=round(accepted * 1000),
+    say("restart", **figures, accepted_ms=round(accepted * 1000),
         oldest_read_ms=round((time.monotonic() - start) * 1000), read_bytes=len(row["records"]),
         rss_MiB=broker.status_kib() // 1024)
 
 
-def options_of(o):
-    if o.store == "file":
-        return o.set, None
-    import bench_s3  # its servers are its own
-    args = argparse.Namespace(store=None, dir=o.dir)
-    store = bench_s3.store_start(args)
-    store.make_bucket("long-log")
-    own = [f"path={PLUGIN}", *store.options("long-log", None)]
-    return ["storage.plugin=s3", *(f"plugin.s3.{x}" for x in own), *o.set], store
+class FileStore:
+    name, cases = "file", (cold, scale, restart)
+
+    def __init__(self, o, directory):
+        self.options = list(o.set)
+
+    def segments(self, broker):
+        return len(list(broker.dir.glob("default/old/*/*.kfs")))
+
+    def after(self, o, broker):
+        pass
+
+
+class S3Store:
+    name, cases = "s3", (scale, restart)
+
+    def __init__(self, o, directory):
+        self.server = bench_s3.store_start(argparse.Namespace(store=None, dir=directory))
+        self.server.make_bucket("long-log")
+        self.options = self.options_at(o, None)
+
+    def options_at(self, o, endpoint):
+        own = [f"path={bench_s3.PLUGIN}", *self.server.options("long-log", endpoint)]
+        return ["storage.plugin=s3", *(f"plugin.s3.{x}" for x in own), *o.set]
+
+    def segments(self, broker):
+        keys = self.server.bucket("long-log").keys_list("default/old/")
+        return sum(k.endswith(".kfs") for k in keys)
+
+    def after(self, o, broker):
+        """Once more, further away."""
+        if not o.delay or not re.search(o.only, "restart"):
+            return
+        relay = bench_s3.Relay(self.server, o.delay)
+        try:
+            produce_last(broker)
+            broker.options = self.options_at(o, relay.endpoint)
+            restart(o, broker, store=self.name, delay_ms=o.delay)
+            say("requests", store=self.name, **relay.counts())
+            broker.stop()
+        finally:
+            relay.stop()
+
+
+STORES = {"file": FileStore, "s3": S3Store}
+
+
+def run_on(o, make, directory):
+    store = make(o, directory)
+    print(f"--- store: {store.name}", flush=True)
+    broker = SluiceBroker(directory / "data", options=store.options).start()
+    if re.search(o.only, "cold restart"):
+        start = time.monotonic()
+        fill(o, broker, "old")
+        say("fill", GiB=o.gib, seconds=round(time.monotonic() - start, 1))
+        settle(broker)
+        say("rolled", seconds=round(time.monotonic() - start, 1), segments=store.segments(broker))
+    for case in store.cases:
+        if re.search(o.only, case.__name__):
+            case(o, broker, **({"store": store.name} if case is restart else {}))
+    store.after(o, broker)
+    broker.stop()
 
 
 def main():
     o = arguments()
     directory = pathlib.Path(o.dir) / "long-log"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    options, _ = options_of(o)
-    try:
-        broker = SluiceBroker(directory / "data", options=options).start()
-        if re.search(o.only, "cold restart"):
-            start = time.monotonic()
-            fill(o, broker, "old")
-            say("fill", GiB=o.gib, seconds=round(time.monotonic() - start, 1),
-                segments=len(list((directory / "data").glob("default/old/*/*.kfs"))))
-        for case in (cold, scale, restart):
-            if re.search(o.only, case.__name__):
-                case(o, broker)
-        broker.stop()
-    finally:
-        stop_all()
-        if o.store == "s3":
-            import bench_s3
-            bench_s3.s3server.stop_all()
+    for name in STORES if o.store == "both" else [o.store]:
         shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        try:
+            run_on(o, STORES[name], directory)
+        except NotAvailable as e:
+            print(f"cannot run on {name}: {e}", file=sys.stderr)
+        finally:
+            stop_all()
+            bench_s3.s3server.stop_all()
+            shutil.rmtree(directory, ignore_errors=True)
     print(bench.machine())
     return 0
 

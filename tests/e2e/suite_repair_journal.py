@@ -452,3 +452,47 @@ def p23_restored_after_a_repair_was_begun(env):
     expect((done["journals"], done["losses"], done["entries_given_up"]), (1, 0, 0), "what was done")
     log(it.broker, "verify")
     expect(it.check(done, 0), [], "records that are gone")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p16_the_only_snapshot_and_all_entries(env):
+    """The entries say everything."""
+    it = Log(env, rounds=20, snapshot=16)
+    it.broker.kill()
+    paths = snapshots(it.broker, "snapshot")
+    journal = key_of(it.broker, paths[-1]).split("/")[-3]
+    for p in paths:
+        if f"/{journal}/snapshot/" in key_of(it.broker, p):
+            p.unlink()
+    done = it.repair()
+    expect((done["losses"], done["entries_given_up"]), (0, 0), "what is given up")
+    expect(it.check(done, 0), [], "records that are gone")
+
+
+def numbers(broker, journal):
+    return [int(r[0].rsplit("/", 1)[1]) for r in entries_by_journal(broker).get(journal, [])]
+
+
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
+def p17_manifests_that_are_gone(env):
+    """All of them, and entries were collected: a snapshot is there, and a broker that knows a younger
+    manifest sees the new one."""
+    it = Log(env, rounds=5, snapshot=16, options=["journal.roll.age.ms=1000", "journal.grace.ms=2000"])
+    journal = it.data_journal()
+
+    def is_collected():
+        it.write(3)
+        rows = numbers(it.broker, journal)
+        return rows and rows[0] > 1
+    eventually(is_collected, 60, "entries are collected")
+    paths = [p for p in snapshots(it.broker, "manifest") if f"/{journal}/manifest/" in key_of(it.broker, p)]
+    newest = max(int(key_of(it.broker, p).rsplit("/", 1)[1]) for p in paths)
+    it.broker.kill()
+    for p in snapshots(it.broker, "manifest"):
+        if f"/{journal}/manifest/" in key_of(it.broker, p):
+            p.unlink()
+    done = it.repair()
+    expect((done["losses"], done["entries_given_up"]), (0, 0), "what is given up")
+    paths = [p for p in snapshots(it.broker, "manifest") if f"/{journal}/manifest/" in key_of(it.broker, p)]
+    expect_true(int(key_of(it.broker, paths[-1]).rsplit("/", 1)[1]) > newest + 1000, f"{paths}")
+    expect(it.check(done, 0), [], "records that are gone")

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """r2x: under load that goes on and on, what a broker keeps of its journal stays the same."""
+import collections
 import json
+import threading
+import time
 
-from harness import expect, expect_true, sluice, test
+from harness import eventually, expect, expect_true, sluice, test
+from objects import is_entry
+from rawkafka import Client, make_batch
 from steady import Steady, check
 
 PARTITIONS = 4
@@ -46,3 +51,79 @@ def r20_a_soak(env):
     broker.stop()
     broker.start()
     expect_true(env.client(broker).end_offset("steady", 0) > 0, "nothing was written")
+
+
+# --- a bucket ---
+
+FLOW = (("retention.bytes", "1000000"),)
+KEYS = (("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.3"))
+OFTEN = ["server.log.retention.check.interval.ms=200", "server.log.cleaner.backoff.ms=200"]
+
+
+class Writers:
+    """Each produces to its own partition of two topics, as fast as it is answered."""
+
+    def __init__(self, broker, topics, count):
+        self.is_over, self.errors, self.sent = threading.Event(), collections.Counter(), 0
+        self.threads = [threading.Thread(target=self._write, args=(broker, topics, p)) for p in range(count)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for t in self.threads:
+            t.join()
+
+    def _write(self, broker, topics, partition):
+        i = 0
+        with Client(broker.address, 60) as raw:
+            while not self.is_over.is_set():
+                rows = [(b"key %d" % ((i * 10 + k) % 97), b"x" * 400) for k in range(10)]
+                for topic in topics:
+                    self.errors[raw.produce(topic, partition, make_batch(rows))["error"]] += 1
+                i, self.sent = i + 1, self.sent + 1
+
+
+def census(broker, flow, keys):
+    """How many objects there are of each kind."""
+    found = collections.Counter()
+    for key in broker.bucket.keys_list():
+        parts = key.split("/")
+        kinds = (("entries", is_entry(key)), ("manifests", "manifest" in parts), ("snapshots", "snapshot" in parts),
+                 ("trimmed", flow in parts), ("compacted", keys in parts))
+        found[next((kind for kind, is_it in kinds if is_it), "other")] += 1
+    return found
+
+
+@test(brokers=("sluice",), stores=("s3",), all_only=True, timeout=400)
+def r21_a_soak_of_a_bucket(env):
+    """Of no kind do the objects grow in number: entries, snapshots, what retention and compaction left
+    behind. Meanwhile answers are lost, refused and late; in the end nothing is orphaned."""
+    broker = env.own(options=OPTIONS + OFTEN)
+    raw = env.client(broker, timeout=60)
+    flow, keys = env.topic(4, FLOW, client=raw), env.topic(4, KEYS, client=raw)
+    seen = []
+    with Writers(broker, (flow, keys), 4) as writers:
+        for _ in range(10):
+            time.sleep(12)  # the load is what is sampled
+            seen.append(census(broker, flow, keys))
+    expect_true(set(writers.errors) <= {0, 7, 19}, f"errors of producers: {writers.errors}")
+    print(f"    {writers.sent} rounds of two batches; objects: {[dict(sorted(x.items())) for x in seen]}")
+    for kind in ("entries", "manifests", "snapshots", "trimmed", "compacted"):
+        early, late = max(x[kind] for x in seen[2:6]), max(x[kind] for x in seen[6:])
+        expect_true(0 < late <= 1.5 * early + 10, f"{kind} grow: {[x[kind] for x in seen]}")
+
+    def has_no_strangers():
+        done = sluice(broker, "log", "verify", "--json")
+        report = json.loads(done.stdout)
+        expect((done.returncode, report["errors"]), (0, 0), f"log verify: {report['findings']}")
+        return report["orphans"] == 0
+    eventually(has_no_strangers, 20, "no orphans", every=1)
+    sizes = [sum(len(b.data) for b in raw.read_batches(flow, p, raw.list_offset(flow, p, -2)["offset"]))
+             for p in range(4)]
+    expect_true(all(x >= 1000000 for x in sizes), f"retention takes too much: {sizes}")
+    for p in range(4):
+        expect(len({r[2] for b in raw.read_batches(keys, p) for r in b.records()}), 97, "keys that are left")
