@@ -44,7 +44,8 @@
     X(orphan_blindly, "35 a roller that came too late deletes the segment of the one before")      \
     X(retention_of_live, "36 retention takes what is not rolled along")                            \
     X(retention_of_all, "37 retention takes from topics that are only compacted")                  \
-    X(trim_in_flight, "38 retention trims while a replace is in flight")
+    X(trim_in_flight, "38 retention trims while a replace is in flight")                           \
+    X(clean_frees_name, "39 a compacted object is deleted though its name may be used again")
 
 enum mistake {
     MISTAKE_NONE = 0,

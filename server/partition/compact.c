@@ -339,7 +339,6 @@ take_group(struct compact_job *j, const struct part_state *p)
     j->gen = j->group.gen_max + 1;
     j->created_ms = j->group.kind == COMPACT_DIRTY ? 0 : j->created_ms;
     j->tries = j->gens = 0;
-    j->twins = 0;
 }
 
 void

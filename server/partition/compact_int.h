@@ -68,8 +68,6 @@ struct compact_job {
     struct bytes plain, kept, out; /* scratch of one batch */
     struct compact_walk walk;
     struct store_call call;
-    uint64_t compared;
-    uint64_t twins; /* bits: generations passed over under which our bytes lie, the first lowest */
     uint64_t drop_gen; /* being deleted */
     bool has_lost;     /* its REPLACE was refused */
     unsigned tries, gens;

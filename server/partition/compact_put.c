@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Steps 3 and 4 of a compaction. Whoever creates the .kfs of a generation owns it, and is the only
- * one who writes its .index, names it in a REPLACE, and deletes it. A key that is taken is never
- * used, whatever lies there: the next generation is tried. It may be our own, of an attempt whose
- * answer was lost or that an intermediary sent twice. But that every byte is ours does not prove
- * it: another broker can have made the same segment of other sources, and will delete it when its
- * REPLACE is refused, although ours would be accepted.
+ * one who writes its .index and names it in a REPLACE. A key that is taken is never used, whatever
+ * lies there: the next generation is tried. It may be our own, of an attempt whose answer was lost
+ * or that an intermediary sent twice. But that every byte is ours does not prove it: another broker
+ * can have made the same segment of other sources, and think of it otherwise than we do.
  *
- * A REPLACE that was refused will never be accepted. Then the objects are deleted, if S does not
- * refer to them nevertheless. When it is not known what became of it, they are left alone.
- *
- * A twin, which has our bytes under a generation that was passed over, is dead once S has a later
- * generation at that base, or none: no REPLACE that names an older source there will be accepted,
- * whoever proposes it. Then it is deleted, too. */
+ * A name is deleted only when nobody will ever use it again, because a deletion may take effect
+ * late, and then must not meet another object: when S has a later generation at its base, or none.
+ * No REPLACE of an older source there will be accepted, whoever proposes it. So after ours was
+ * accepted, the generations that were passed over go; and ours goes after it was refused, if S has
+ * gone past it. Else it stays, and who compacts there next passes over it. When it is not known
+ * what became of a REPLACE the objects are left alone. */
 #include "base/counters.h"
 #include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
-enum { CALL_TIMEOUT_MS = 60000, COMPARE_BYTES = 4 << 20, GENS_MAX = 64 /* bits of twins */ };
+enum { CALL_TIMEOUT_MS = 60000, GENS_MAX = 64 };
 #define REPLACE_TIMEOUT_NS (60 * SCHED_S)
 
 static void put_kfs(struct compact_job *j);
 static void put_index(struct compact_job *j);
-static void compare_next(struct compact_job *j);
 static void replace(struct compact_job *j);
 static void index_dropped(struct store_call *call);
 
@@ -39,7 +37,7 @@ compact__call(struct compact_job *j, enum store_kind kind, enum segment_file fil
     }
 }
 
-/* --- what is there under our name --- */
+/* --- a name of our own --- */
 
 static void
 next_gen(struct compact_job *j)
@@ -50,47 +48,6 @@ next_gen(struct compact_job *j)
     }
     j->gen++;
     put_kfs(j);
-}
-
-static void
-compared(struct store_call *call)
-{
-    struct compact_job *j = compact__job_of(call);
-    const struct buf *ours = j->files.kfs;
-    if (compact__part(j) == NULL) {
-        return;
-    }
-    if (call->outcome == STORE_ABSENT) {
-        compact__retry(j, put_kfs, "the object vanished");
-        return;
-    }
-    if (call->outcome != STORE_DONE) {
-        compact__retry(j, compare_next, call->why);
-        return;
-    }
-    size_t n = call->body->len;
-    if (call->object_size != ours->len || n == 0 || n > ours->len - j->compared ||
-        memcmp(call->body->data, ours->data + j->compared, n) != 0) {
-        next_gen(j);
-        return;
-    }
-    j->compared += n;
-    compare_next(j);
-}
-
-static void
-compare_next(struct compact_job *j)
-{
-    uint64_t left = j->files.kfs->len - j->compared;
-    if (left == 0) {
-        j->twins |= (uint64_t)1 << j->gens;
-        next_gen(j);
-        return;
-    }
-    compact__call(j, STORE_GET, SEGMENT_FILE_KFS, j->gen, compared);
-    j->call.offset = j->compared;
-    j->call.length = left < COMPARE_BYTES ? left : COMPARE_BYTES;
-    store_submit(j->sh->o.journal.store, &j->call);
 }
 
 /* --- put --- */
@@ -137,8 +94,7 @@ kfs_put(struct store_call *call)
     } else if (call->outcome == STORE_EXISTS && MISTAKE(clean_takes_any_object)) {
         put_index(j);
     } else if (call->outcome == STORE_EXISTS) {
-        j->compared = 0;
-        compare_next(j);
+        next_gen(j);
     } else {
         compact__retry(j, put_kfs, call->why);
     }
@@ -198,36 +154,48 @@ gen_in_place(const struct compact_job *j)
 static bool
 is_dead(const struct compact_job *j, uint32_t gen)
 {
-    bool is_own = gen == j->gen && j->has_lost;
-    bool is_passed = is_own ? gen_in_place(j) != gen : gen_in_place(j) > gen;
+    bool is_passed = gen_in_place(j) > gen;
+    if (gen == j->gen && MISTAKE(clean_frees_name)) {
+        is_passed = gen_in_place(j) != gen;
+    } else if (gen == j->gen && MISTAKE(clean_drops_unknown)) {
+        is_passed = true;
+    }
     return is_passed && !is_garbage(j, gen);
+}
+
+/* The partition may be gone, too. */
+static bool
+may_drop(struct compact_job *j)
+{
+    bool may = !j->is_stopping && j->sh->mode == JOURNAL_LIVE;
+    if (!may) {
+        compact__end(j, NULL);
+    }
+    return may;
 }
 
 static void
 kfs_dropped(struct store_call *call)
 {
     struct compact_job *j = compact__job_of(call);
-    if (compact__part(j) == NULL) {
-        return;
+    if (may_drop(j)) {
+        compact__call(j, STORE_DEL, SEGMENT_FILE_INDEX, (uint32_t)j->drop_gen, index_dropped);
+        store_submit(j->sh->o.journal.store, &j->call);
     }
-    compact__call(j, STORE_DEL, SEGMENT_FILE_INDEX, (uint32_t)j->drop_gen, index_dropped);
-    store_submit(j->sh->o.journal.store, &j->call);
 }
 
-/* The twins, and what we made ourselves if its REPLACE was refused. */
+/* What was passed over, and what we made ourselves if its REPLACE was refused. */
 static void
 drop_next(struct compact_job *j)
 {
-    uint32_t first = j->gen - j->gens;
-    for (; j->drop_gen <= j->gen; j->drop_gen++) {
-        bool is_ours = j->drop_gen == j->gen ? j->has_lost : j->twins >> (j->drop_gen - first) & 1;
-        if (is_ours && is_dead(j, (uint32_t)j->drop_gen)) {
-            compact__call(j, STORE_DEL, SEGMENT_FILE_KFS, (uint32_t)j->drop_gen, kfs_dropped);
-            store_submit(j->sh->o.journal.store, &j->call);
-            return;
-        }
+    uint64_t end = (uint64_t)j->gen + (j->has_lost ? 1 : 0);
+    while (j->drop_gen < end && !is_dead(j, (uint32_t)j->drop_gen)) {
+        j->drop_gen++;
     }
-    if (j->has_lost) {
+    if (j->drop_gen < end) {
+        compact__call(j, STORE_DEL, SEGMENT_FILE_KFS, (uint32_t)j->drop_gen, kfs_dropped);
+        store_submit(j->sh->o.journal.store, &j->call);
+    } else if (j->has_lost) {
         compact__end(j, NULL);
     } else {
         compact__next(j);
@@ -238,7 +206,7 @@ static void
 index_dropped(struct store_call *call)
 {
     struct compact_job *j = compact__job_of(call);
-    if (compact__part(j) != NULL) {
+    if (may_drop(j)) {
         j->drop_gen++;
         drop_next(j);
     }

@@ -137,6 +137,9 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(record_dropped, "record taken out for a later one of its key")                               \
     X(tombstone_dropped, "tombstone taken out")                                                    \
     X(scan, "compacted topic read from start to end")                                              \
+    X(adopted, "log adopted by a new partition")                                                   \
+    X(adopt_refused, "log not adopted: something is there")                                        \
+    X(loss_told, "loss told by a tool")                                                            \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
@@ -222,7 +225,9 @@ enum sim_stat {
     X(snap)                                                                                        \
     X(retire)                                                                                      \
     X(expire)                                                                                      \
-    X(ops) X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer)
+    X(ops)                                                                                         \
+    X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer) X(adopt)     \
+        X(loss)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -336,8 +341,22 @@ void sim_store_requests_reset(void);
 
 /* Iterates over all objects: the i-th, or false. */
 bool sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes);
+/* As if it had always been there. */
+void sim_store_put(const char *key, struct span bytes);
 /* NULL: no such object. */
 const uint8_t *sim_store_find(const char *key, size_t *ret_len);
+
+/* --- what tools propose (sim_adopt.c) */
+struct sim_part;
+struct sim_broker;
+void adopts_strike(void);
+void adopt_truth(struct sim_part *p);
+/* A log lies there that was not adopted, and is nobody's. */
+bool adopt_is_foreign(const struct sim_part *p);
+void losses_strike(void);
+void losses_truth(uint32_t journal, struct span op);
+void losses_truth_reset(uint32_t journal);
+void losses_compare(void);
 
 /* --- what becomes of the log (sim_clean.c) */
 struct truth_op { /* of a valid entry */
@@ -351,7 +370,6 @@ void clean_truth_op(const struct truth_op *op);
 /* Entries from n on are gone, and the truth is built again. */
 void clean_truth_reset(uint32_t journal, uint64_t n);
 void clean_object_deleted(const char *key);
-struct sim_part;
 /* Trimmed, or taken out by compaction. */
 bool clean_is_gone(const struct sim_part *p, int64_t offset);
 
@@ -359,6 +377,9 @@ bool clean_is_gone(const struct sim_part *p, int64_t offset);
 void rolls_key(const struct sim_part *p, int64_t base, uint32_t gen, char *out);
 /* NULL: of none. */
 struct sim_part *rolls_part_of_key(const char *key, int64_t *ret_base, uint32_t *ret_gen);
+void rolls_dir(const struct sim_part *p, char out[TOPIC_DIR_MAX]);
+/* S at a broker that stands at the end of the truth, or NULL. */
+const struct state *rolls_newest_state(const struct sim_broker *b, int journal);
 /* It holds what was committed. */
 void rolls_judge(const char *key, struct span object);
 bool rolls_policy(void *arg, const struct uuid *topic_id, struct part_policy *ret);
@@ -428,6 +449,8 @@ struct sim_part {
     enum part_phase phase;
     bool is_append_time, has_lost; /* producer facts may have been expired */
     bool has_records, is_compacted, is_deleted;
+    bool is_held, is_adopted; /* no producer writes to it, as a log is to be adopted; one was */
+    int adopt_tries;
     int keys, name; /* few keys; whose name it bears: a partition's number */
     uint32_t incarnation;
     struct sim_clean *clean; /* see sim_clean.c */

@@ -425,6 +425,24 @@ truth_retire(struct reader_of_ops *r, const uint8_t *end)
     }
 }
 
+static void
+truth_adopt(struct reader_of_ops *r)
+{
+    struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+    struct sim_clean *c = clean_of(p);
+    r->at += 20;
+    size_t len = (size_t)take(r, 2);
+    check_dir(p, r->at, len);
+    r->at += len;
+    adopt_truth(p);
+    for (uint64_t count = take(r, 4); count > 0; count--) {
+        struct place s = take_segment(r);
+        c->start = c->count == 0 ? s.base : c->start;
+        c->registered = s.last + 1;
+        push(c, &s);
+    }
+}
+
 void
 clean_truth_op(const struct truth_op *op)
 {
@@ -437,6 +455,12 @@ clean_truth_op(const struct truth_op *op)
         break;
     case ITEM_REPLACE:
         truth_replace(&r);
+        break;
+    case ITEM_ADOPT:
+        truth_adopt(&r);
+        break;
+    case ITEM_LOSS:
+        losses_truth(op->journal, op->payload);
         break;
     case ITEM_TRIM:
         truth_trim(&r, end);
@@ -454,6 +478,7 @@ clean_truth_op(const struct truth_op *op)
 void
 clean_truth_reset(uint32_t journal, uint64_t n)
 {
+    losses_truth_reset(journal);
     for (int i = 0; i < sim.part_count; i++) {
         struct sim_clean *c = sim.parts[i].clean;
         if (sim.parts[i].journal != (int)journal || c == NULL) {
@@ -475,6 +500,18 @@ static bool
 is_object(const struct place *s, int64_t base, uint32_t gen)
 {
     return s->base == base && s->gen == gen && s->bytes > 0;
+}
+
+/* May somebody make an object of this name, and put it in place? A deletion can come late. */
+static bool
+is_free(const struct sim_clean *c, int64_t base, uint32_t gen)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->segments[i].base == base) {
+            return gen > c->segments[i].gen;
+        }
+    }
+    return !c->is_gone && base >= c->registered;
 }
 
 void
@@ -499,5 +536,8 @@ clean_object_deleted(const char *key)
             sim_violation("what was referred to is deleted after a grace period",
                           "%s, after %" PRId64 " ms", key, wall_now() - g->gone_ms);
         }
+    }
+    if (is_free(c, base, gen)) {
+        sim_violation("no name is deleted that may be used again", "%s", key);
     }
 }

@@ -32,7 +32,7 @@ struct slot {
 
 struct client {
     int id;
-    bool is_idempotent, is_recovering, is_stopped, has_failed, is_part_unknown;
+    bool is_idempotent, is_recovering, is_stopped, has_failed, is_part_unknown, must_renew;
     int part;
     int64_t pid;
     int16_t epoch;
@@ -83,7 +83,7 @@ leave_window(struct client *c)
         }
     }
     c->count = 0;
-    c->is_recovering = false;
+    c->is_recovering = c->must_renew = false;
 }
 
 static void
@@ -110,7 +110,7 @@ choose_part(struct client *c)
     int n = 0;
     for (int i = 0; i < sim.part_count; i++) {
         bool is_doomed = c->has_failed && sim.is_journal_damaged[sim.parts[i].journal];
-        if (sim.parts[i].phase == PART_OPEN && !is_doomed) {
+        if (sim.parts[i].phase == PART_OPEN && !sim.parts[i].is_held && !is_doomed) {
             open[n++] = i;
         }
     }
@@ -182,7 +182,9 @@ judge_refusal(struct attempt *at)
     truth_refused(at->uid, rc);
     if (rc == SL_EOUT_OF_ORDER_SEQ) {
         sim_stat(ST_out_of_order);
-        if (at->is_first_unacked && !at->is_ignored) {
+        if (at->is_first_unacked && !at->is_ignored && p->has_lost) {
+            at->client->must_renew = true; /* a later one was taken for its first */
+        } else if (at->is_first_unacked && !at->is_ignored) {
             sim_violation("a producer is not told that it is out of order when it is not",
                           "broker %d, uid %" PRIu64 ": everything before it is acknowledged",
                           at->b->id, at->uid);
@@ -407,6 +409,10 @@ is_flying(const struct client *c)
 static void
 recover(struct client *c)
 {
+    if (c->must_renew) {
+        renew(c);
+        return;
+    }
     if (sim.now < c->retry_at || (is_flying(c) && !rng_chance(&sim.r_client, 20))) {
         return;
     }

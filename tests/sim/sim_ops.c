@@ -349,7 +349,9 @@ static struct rhythm {
                {F_snap, strike_snapshot, 0},
                {F_ops, strike_pids, 0},
                {F_ops, topics_strike_create, 0},
-               {F_topicdel, topics_strike_delete, 0}};
+               {F_topicdel, topics_strike_delete, 0},
+               {F_adopt, adopts_strike, 0},
+               {F_loss, losses_strike, 0}};
 
 static void
 on_rhythm(void *arg)

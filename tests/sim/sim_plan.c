@@ -311,6 +311,8 @@ plan_clean(struct knobs *k)
     k->batches = (int)between(100, 350);
     k->gap_ns = rng_span(&r, 50 * SCHED_MS, 3 * SCHED_S);
     k->slow_max = 20 * SCHED_S;
+    k->pm[F_delerr] = coin(500) ? (uint32_t)between(50, 400) : k->pm[F_delerr];
+    k->late_max = 2 * SIM_MIN;
     k->batch_max = coin(700) ? 60 : 400;
     k->every[F_crash] = coin(500) ? share(k, 2, 12) : 0;
     k->every[F_close] = coin(300) ? share(k, 2, 8) : 0;
@@ -420,5 +422,9 @@ plan_make(struct knobs *k, uint64_t seed)
     }
     if (plan == plan_clean) {
         clean(k);
+    }
+    if (k->is_rolling && coin(300)) {
+        k->every[F_adopt] = share(k, 2, 8);
+        k->every[F_loss] = share(k, 2, 20);
     }
 }

@@ -44,6 +44,12 @@ rolls_policy(void *arg, const struct uuid *topic_id, struct part_policy *ret)
 }
 
 void
+rolls_dir(const struct sim_part *p, char out[TOPIC_DIR_MAX])
+{
+    dir_of(p, p->incarnation, out);
+}
+
+void
 rolls_key(const struct sim_part *p, int64_t base, uint32_t gen, char *out)
 {
     char dir[TOPIC_DIR_MAX], tail[16] = "";
@@ -237,11 +243,18 @@ is_newest(const struct sim_broker *b, int journal)
     return s.safe >= truth_last((uint32_t)journal);
 }
 
+const struct state *
+rolls_newest_state(const struct sim_broker *b, int journal)
+{
+    struct state *st = state_of(b, journal);
+    return st == NULL || !is_newest(b, journal) ? NULL : st;
+}
+
 static void
 judge_refs(struct sim_broker *b, int journal)
 {
-    const struct state *st = state_of(b, journal);
-    if (st == NULL || !is_newest(b, journal)) {
+    const struct state *st = rolls_newest_state(b, journal);
+    if (st == NULL) {
         return;
     }
     size_t pos = 0;
@@ -285,7 +298,7 @@ rolls_check(void)
     struct span bytes;
     for (size_t i = 0; sim_store_object(i, &key, &bytes); i++) {
         size_t len = strlen(key);
-        if (len < 5 || strcmp(key + len - 4, ".kfs") != 0) {
+        if (len < 5 || strcmp(key + len - 4, ".kfs") != 0 || adopt_is_foreign(part_of_key(key))) {
             continue;
         }
         rolls_judge(key, bytes);

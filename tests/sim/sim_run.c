@@ -157,6 +157,7 @@ probe(bool is_writing)
     same_check();
     groups_compare();
     rolls_check();
+    losses_compare();
 }
 
 static bool

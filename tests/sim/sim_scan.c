@@ -73,7 +73,7 @@ judge(const struct scan *s)
     for (int k = 0; k < KEYS_MAX; k++) {
         latest[k] = -1;
     }
-    for (int64_t o = 0; o < s->p->end; o++) {
+    for (int64_t o = s->p->trim_intent; o < s->p->end; o++) {
         int key = record_at(s->p, o).key;
         if (key >= 0) {
             latest[key] = o;

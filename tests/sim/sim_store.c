@@ -539,6 +539,8 @@ draw_other(struct sim_req *r, struct times *t)
         r->is_error = true;
         if (r->kind != STORE_DEL || rng_chance(&sim.r_net, 500)) {
             t->apply = -1;
+        } else if (rng_chance(&sim.r_net, 400)) {
+            t->apply = t->answer + late_by();
         }
     } else if (r->kind != STORE_DEL &&
                (sim_draw(F_slowget) || (is_check && sim_draw(F_slowcheck)))) {
@@ -850,6 +852,14 @@ sim_store_find(const char *key, size_t *ret_len)
     const struct object *o = find(key);
     *ret_len = o == NULL ? 0 : o->len;
     return o == NULL ? NULL : o->bytes;
+}
+
+void
+sim_store_put(const char *key, struct span bytes)
+{
+    if (find(key) == NULL) {
+        insert(key, bytes.ptr, bytes.len)->durable_at = 0;
+    }
 }
 
 uint64_t
