@@ -9,7 +9,7 @@
 #include "sim.h"
 
 enum { SCANS = 2, KEYS_MAX = 400 };
-enum { STEPS_EAGER = 150 };
+enum { STEPS_EAGER = 150, STEPS_MAX = 1500 };
 
 static struct scan {
     struct sim_part *p;
@@ -153,8 +153,11 @@ scan_step(void *arg)
     if (s->p != NULL && !s->is_waiting && b->phase == BROKER_UP) {
         s->is_waiting = readers_read(b, s->p, s->offset, heard, s);
     }
-    if (++s->steps > STEPS_EAGER) {
-        gap = gap * (s->steps / STEPS_EAGER) + SCHED_S;
+    if (++s->steps == STEPS_MAX) {
+        return;
+    }
+    if (s->steps > STEPS_EAGER) {
+        gap = gap * (s->steps / STEPS_EAGER) + SCHED_S; /* a long run is not for reading alone */
     }
     sim_after(rng_span(&sim.r_scan, gap / 8, gap * 2), scan_step, s);
 }

@@ -9,120 +9,16 @@
  * Power loss: all brokers run on the store's machine; what is in flight is gone, what was applied
  * stays (visible implies durable). With the mistake visible_before_durable an object is visible for
  * a while before it is durable. */
+#include "sim_store.h"
+
 #include "base/crc32c.h"
 #include "journal/entry.h"
-#include "sim.h"
-
-struct object {
-    char *key;
-    uint8_t *bytes;
-    size_t len;
-    int64_t modified_ms, durable_at;
-    bool is_ghost;
-};
-
-struct sim_req {
-    struct store_call *call;
-    struct sim_sched *home;
-    enum store_kind kind;
-    char key[STORE_KEY_MAX], after[STORE_KEY_MAX];
-    uint32_t max_keys;
-    uint64_t offset, length, power;
-    bool if_absent, is_unknown, is_error, is_answered, is_applied, is_dropped_with_home, made_ghost;
-    uint8_t *bytes;
-    size_t len;
-    int refs; /* events to come */
-    struct sim_req *next, *prev;
-    /* the answer */
-    enum store_outcome outcome;
-    enum sl_err rc;
-    struct buf *body;
-    struct store_listing *listing;
-    uint64_t object_size;
-    int64_t ended_ns, submitted_at;
-    int64_t not_before, answer_not_before; /* postponed */
-    bool is_forgotten;                     /* its key was removed by the script: see there */
-    bool is_held;                          /* the answer waits for a word */
-};
-
-enum { DOUBTS = 64 };
-struct doubt { /* a PUT whose writer has to look */
-    int broker;
-    char key[STORE_KEY_MAX];
-    struct uuid id;
-};
-
-static struct {
-    struct store base;
-    struct object *objects;
-    size_t count, cap;
-    struct sim_req *reqs;
-    uint64_t power;
-    struct doubt doubts[DOUBTS];
-    size_t doubt_next;
-    uint64_t requests[STORE_KINDS];
-} st;
-
-/* --- objects, sorted by key */
-
-static size_t
-lower_bound(const char *key)
-{
-    size_t lo = 0;
-    size_t hi = st.count;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (strcmp(st.objects[mid].key, key) < 0) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
-    }
-    return lo;
-}
-
-static struct object *
-find(const char *key)
-{
-    size_t i = lower_bound(key);
-    return i < st.count && strcmp(st.objects[i].key, key) == 0 ? &st.objects[i] : NULL;
-}
-
-static bool
-is_entry(const char *key, uint32_t *ret_journal, uint64_t *ret_n)
-{
-    const char *at = strstr(key, "/journal/");
-    unsigned long j;
-    unsigned long long n;
-    char *end;
-    if (at == NULL) {
-        return false;
-    }
-    j = strtoul(at + 9, &end, 10);
-    if (*end != '/' || strlen(end + 1) != 20 || end[1] < '0' || end[1] > '9') {
-        return false;
-    }
-    n = strtoull(end + 1, &end, 10);
-    if (*end != '\0' || j >= SIM_JOURNALS_MAX) {
-        return false;
-    }
-    *ret_journal = (uint32_t)j;
-    *ret_n = n;
-    return true;
-}
-
-static bool
-has_suffix(const char *key, const char *suffix)
-{
-    size_t len = strlen(key);
-    return len > strlen(suffix) && strcmp(key + len - strlen(suffix), suffix) == 0;
-}
 
 /* What becomes of the PUT of a segment. */
 static void
 note_segment(const struct sim_req *r, const struct object *met)
 {
-    if (!has_suffix(r->key, ".kfs")) {
+    if (!object_has_suffix(r->key, ".kfs")) {
         return;
     }
     if (met == NULL) {
@@ -138,33 +34,6 @@ note_segment(const struct sim_req *r, const struct object *met)
     }
 }
 
-static struct object *
-insert(const char *key, const uint8_t *bytes, size_t len)
-{
-    size_t i = lower_bound(key);
-    SIM_GROW(st.objects, st.count, st.cap);
-    memmove(&st.objects[i + 1], &st.objects[i], (st.count - i) * sizeof(*st.objects));
-    st.count++;
-    struct object *o = &st.objects[i];
-    *o = (struct object){.key = sl_strdup(key), .bytes = sl_alloc(len == 0 ? 1 : len), .len = len};
-    memcpy(o->bytes, bytes, len);
-    o->modified_ms = 1700000000000 + sim.now / SCHED_MS;
-    o->durable_at = sim.now;
-    if (MISTAKE(visible_before_durable)) {
-        o->durable_at += rng_span(&sim.r_net, SCHED_MS, 20 * SCHED_S);
-    }
-    return o;
-}
-
-static void
-delete_at(size_t i)
-{
-    sl_free(st.objects[i].key);
-    sl_free(st.objects[i].bytes);
-    memmove(&st.objects[i], &st.objects[i + 1], (st.count - i - 1) * sizeof(*st.objects));
-    st.count--;
-}
-
 /* --- effects */
 
 static void
@@ -173,7 +42,7 @@ note_doubt(const struct sim_req *r)
     if (r->len < ENTRY_HEADER_BYTES) {
         return;
     }
-    struct doubt *d = &st.doubts[st.doubt_next++ % DOUBTS];
+    struct doubt *d = &sim_st.doubts[sim_st.doubt_next++ % DOUBTS];
     d->broker = r->home->broker;
     span_to_cstr(span_cstr(r->key), d->key, sizeof(d->key));
     memcpy(d->id.b, r->bytes + 40, 16);
@@ -183,7 +52,7 @@ static void
 settle_doubt(const struct sim_req *r, const struct object *o)
 {
     for (size_t i = 0; i < DOUBTS; i++) {
-        struct doubt *d = &st.doubts[i];
+        struct doubt *d = &sim_st.doubts[i];
         if (d->broker != r->home->broker || strcmp(d->key, r->key) != 0) {
             continue;
         }
@@ -221,7 +90,7 @@ apply_put(struct sim_req *r)
     uint32_t j;
     uint64_t n;
     bool is_again = r->is_applied;
-    struct object *o = find(r->key);
+    struct object *o = object_find(r->key);
     r->is_applied = true;
     r->rc = SL_OK;
     note_segment(r, o);
@@ -231,9 +100,9 @@ apply_put(struct sim_req *r)
         return;
     }
     if (o != NULL) {
-        delete_at((size_t)(o - st.objects));
+        object_delete_at((size_t)(o - sim_st.objects));
     }
-    o = insert(r->key, r->bytes, r->len);
+    o = object_insert(r->key, r->bytes, r->len);
     r->outcome = STORE_DONE;
     if (is_again) {
         sim_stat(ST_put_twice);
@@ -244,7 +113,7 @@ apply_put(struct sim_req *r)
             sim_stat(ST_put_very_late);
         }
     }
-    if (is_entry(r->key, &j, &n)) {
+    if (object_is_entry(r->key, &j, &n)) {
         bool was = n < sim.entry_cap[j] && sim.entries[j][n].was_deleted;
         o->is_ghost = was;
         r->made_ghost = was;
@@ -262,7 +131,7 @@ apply_put(struct sim_req *r)
 static void
 apply_get(struct sim_req *r)
 {
-    const struct object *o = find(r->key);
+    const struct object *o = object_find(r->key);
     settle_doubt(r, o);
     if (o == NULL) {
         r->outcome = STORE_ABSENT;
@@ -291,8 +160,8 @@ apply_list(struct sim_req *r)
     size_t prefix = strlen(r->key);
     struct store_listing *l = sl_alloc(sizeof(*l));
     size_t cap = 0;
-    for (size_t i = lower_bound(r->key); i < st.count; i++) {
-        const struct object *o = &st.objects[i];
+    for (size_t i = object_lower_bound(r->key); i < sim_st.count; i++) {
+        const struct object *o = &sim_st.objects[i];
         if (strncmp(o->key, r->key, prefix) != 0 || (r->max_keys > 0 && l->count == r->max_keys)) {
             break;
         }
@@ -311,17 +180,17 @@ apply_del(struct sim_req *r)
 {
     uint32_t j;
     uint64_t n;
-    struct object *o = find(r->key);
+    struct object *o = object_find(r->key);
     r->outcome = STORE_DONE;
     if (o == NULL) {
         return;
     }
     bool is_ghost = o->is_ghost;
-    delete_at((size_t)(o - st.objects));
-    if (is_entry(r->key, &j, &n)) {
+    object_delete_at((size_t)(o - sim_st.objects));
+    if (object_is_entry(r->key, &j, &n)) {
         sim.entries[j][n].was_deleted = true;
         sim_stat(ST_entry_collected);
-    } else if (has_suffix(r->key, ".kfs")) {
+    } else if (object_has_suffix(r->key, ".kfs")) {
         sim_stat(ST_seg_deleted);
         clean_object_deleted(r->key);
     } else {
@@ -352,9 +221,9 @@ on_apply(void *arg)
         sim_at(r->not_before, on_apply, r);
         return;
     }
-    bool is_gone =
-        r->is_forgotten || r->power != st.power || (r->home->is_dead && r->is_dropped_with_home);
-    if (r->power != st.power && r->kind == STORE_PUT && !r->is_applied) {
+    bool is_gone = r->is_forgotten || r->power != sim_st.power ||
+                   (r->home->is_dead && r->is_dropped_with_home);
+    if (r->power != sim_st.power && r->kind == STORE_PUT && !r->is_applied) {
         sim_stat(ST_power_dropped);
     }
     if (!is_gone) {
@@ -442,7 +311,7 @@ count_put(const struct sim_req *r)
         sim_stat(r->is_applied ? ST_put_lost_answer : ST_put_never);
         note_doubt(r);
     } else if (r->outcome == STORE_EXISTS) {
-        const struct object *o = find(r->key);
+        const struct object *o = object_find(r->key);
         bool is_own = o != NULL && o->len == r->len && memcmp(o->bytes, r->bytes, r->len) == 0;
         sim_stat(is_own ? ST_put_412_own : ST_put_412_other);
         note_doubt(r);
@@ -593,8 +462,8 @@ copy_call(struct sim_req *r, const struct store_call *c)
     }
 }
 
-static bool
-is_check(const struct sim_req *r)
+bool
+req_is_check(const struct sim_req *r)
 {
     return r->kind == STORE_LIST && strstr(r->key, "/manifest/") != NULL;
 }
@@ -612,7 +481,7 @@ check_call(const struct sim_req *r, const struct store_call *c)
     if (c->kind != STORE_PUT) {
         return;
     }
-    if (!c->if_absent && !has_suffix(r->key, ".index")) {
+    if (!c->if_absent && !object_has_suffix(r->key, ".index")) {
         sim_violation("objects of a journal are created, never replaced", "%s", r->key);
     }
     if (c->has_crc && c->crc32c != crc32c(0, r->bytes, r->len)) {
@@ -633,17 +502,17 @@ submit(struct store *store, struct store_call *c)
     SL_ASSERT(sim.here == r->home);
     copy_call(r, c);
     check_call(r, c);
-    st.requests[c->kind]++;
-    r->power = st.power;
+    sim_st.requests[c->kind]++;
+    r->power = sim_st.power;
     r->submitted_at = sim.now;
     r->is_dropped_with_home = rng_chance(&sim.r_net, 400);
     r->outcome = STORE_ERROR;
-    r->next = st.reqs->next;
-    r->prev = st.reqs;
+    r->next = sim_st.reqs->next;
+    r->prev = sim_st.reqs;
     r->next->prev = r;
-    st.reqs->next = r;
+    sim_st.reqs->next = r;
     draw(r, &t);
-    r->is_held = sim.brokers[r->home->broker].holds_checks && is_check(r);
+    r->is_held = sim.brokers[r->home->broker].holds_checks && req_is_check(r);
     r->refs = 1 + (t.apply >= 0) + (t.again >= 0);
     if (t.apply >= 0) {
         sim_after(t.apply, on_apply, r);
@@ -652,7 +521,7 @@ submit(struct store *store, struct store_call *c)
         sim_after(t.again, on_apply, r);
     }
     sim_after(t.answer, on_answer, r);
-    if (c->kind == STORE_PUT && is_entry(r->key, &journal, &n)) {
+    if (c->kind == STORE_PUT && object_is_entry(r->key, &journal, &n)) {
         haunt_entry_sent(&sim.brokers[r->home->broker]);
     }
     if (c->kind == STORE_PUT) {
@@ -665,220 +534,21 @@ static const struct store_ops store_ops = {.submit = submit};
 struct store *
 sim_store_new(void)
 {
-    st.base.ops = &store_ops;
-    st.base.is_local = sim.k.is_local;
-    st.reqs = sl_alloc(sizeof(*st.reqs));
-    st.reqs->next = st.reqs->prev = st.reqs;
-    return &st.base;
-}
-
-size_t
-sim_store_outstanding(const struct sim_sched *home)
-{
-    size_t n = 0;
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        n += r->home == home && r->call != NULL;
-    }
-    return n;
-}
-
-bool
-sim_store_has_put_in_flight(const struct sim_sched *home)
-{
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        if (r->home == home && r->call != NULL && r->kind == STORE_PUT) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct sim_req *
-next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n)
-{
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        bool is_waiting = r->home == home && r->call != NULL && !r->is_applied && !r->is_error;
-        if (is_waiting && r->kind == STORE_PUT && is_entry(r->key, ret_journal, ret_n)) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
-bool
-sim_store_next_put(const struct sim_sched *home, uint32_t *ret_journal, uint64_t *ret_n)
-{
-    return next_put(home, ret_journal, ret_n) != NULL;
-}
-
-void
-sim_store_postpone(const struct sim_sched *home, int64_t at)
-{
-    uint32_t j;
-    uint64_t n;
-    struct sim_req *r = next_put(home, &j, &n);
-    TRACE("fault    PUT %s by b%d is postponed", r->key, home->broker);
-    r->not_before = at;
-    r->is_unknown = true;
-    r->is_dropped_with_home = false;
-}
-
-bool
-sim_store_has_held_check(const struct sim_sched *home)
-{
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        if (r->home == home && r->is_held && r->outcome == STORE_DONE) {
-            return true; /* its picture is taken */
-        }
-    }
-    return false;
-}
-
-bool
-sim_store_postpone_checks(const struct sim_sched *home, int64_t at)
-{
-    bool is_found = false;
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        if (r->home == home && r->call != NULL && !r->is_answered && is_check(r)) {
-            TRACE("fault    the answer to a check of b%d is postponed", home->broker);
-            r->answer_not_before = at;
-            r->is_held = false;
-            is_found = true;
-        }
-    }
-    return is_found;
-}
-
-void
-sim_store_power_loss(void)
-{
-    uint32_t j;
-    uint64_t n;
-    st.power++;
-    for (size_t i = st.count; i-- > 0;) {
-        if (st.objects[i].durable_at <= sim.now) {
-            continue;
-        }
-        TRACE("store    %s was not durable: gone", st.objects[i].key);
-        sim_stat(ST_power_dropped);
-        if (is_entry(st.objects[i].key, &j, &n)) {
-            truth_entry_dropped(j, n);
-        }
-        delete_at(i);
-    }
-}
-
-/* The highest n of this journal that some object vouches for. */
-static uint64_t
-vouched(uint32_t journal)
-{
-    uint64_t best = 0;
-    uint32_t j;
-    uint64_t n;
-    for (size_t i = 0; i < st.count; i++) {
-        if (is_entry(st.objects[i].key, &j, &n) && j == journal && !st.objects[i].is_ghost) {
-            uint64_t through = get_u64(st.objects[i].bytes + 72);
-            best = through > best ? through : best;
-        }
-    }
-    return best;
-}
-
-/* A slow PUT that fills the place of an object which somebody removed by hand makes another
- * history, and nobody can tell: that is beyond what a journal promises. */
-static void
-forget_puts(const char *key)
-{
-    for (struct sim_req *r = st.reqs->next; r != st.reqs; r = r->next) {
-        r->is_forgotten = r->is_forgotten || (r->kind == STORE_PUT && strcmp(r->key, key) == 0);
-    }
-}
-
-bool
-sim_store_damage(bool is_removal)
-{
-    uint32_t journal = (uint32_t)rng_below(&sim.r_fault, (uint64_t)sim.k.journals);
-    uint64_t top = vouched(journal);
-    uint64_t passed = brokers_passed((int)journal);
-    top = passed < top ? passed : top;
-    size_t candidates = 0;
-    size_t chosen = 0;
-    uint32_t j;
-    uint64_t n;
-    for (size_t i = 0; i < st.count; i++) {
-        if (is_entry(st.objects[i].key, &j, &n) && j == journal && n <= top &&
-            rng_below(&sim.r_fault, ++candidates) == 0) {
-            chosen = i;
-        }
-    }
-    if (candidates == 0) {
-        return false;
-    }
-    struct object *o = &st.objects[chosen];
-    sim.is_journal_damaged[journal] = true;
-    sim.damaged_key = sl_strdup(o->key);
-    (void)is_entry(o->key, &j, &sim.damaged_n);
-    if (is_removal) {
-        TRACE("fault    %s removed", o->key);
-        sim_stat(ST_removed);
-        sim.is_head_damaged = true;
-        forget_puts(o->key);
-        sim.entries[j][sim.damaged_n].was_deleted = true;
-        delete_at(chosen);
-        return true;
-    }
-    size_t at = rng_below(&sim.r_fault, o->len);
-    TRACE("fault    %s: byte %zu flipped", o->key, at);
-    sim_stat(ST_corrupted);
-    sim.is_head_damaged = at < get_u32(o->bytes + 96);
-    o->bytes[at] ^= (uint8_t)(1u << rng_below(&sim.r_fault, 8));
-    return true;
-}
-
-bool
-sim_store_object(size_t i, const char **ret_key, struct span *ret_bytes)
-{
-    if (i >= st.count) {
-        return false;
-    }
-    *ret_key = st.objects[i].key;
-    *ret_bytes = span_of(st.objects[i].bytes, st.objects[i].len);
-    return true;
-}
-
-const uint8_t *
-sim_store_find(const char *key, size_t *ret_len)
-{
-    const struct object *o = find(key);
-    *ret_len = o == NULL ? 0 : o->len;
-    return o == NULL ? NULL : o->bytes;
-}
-
-void
-sim_store_put(const char *key, struct span bytes)
-{
-    if (find(key) == NULL) {
-        insert(key, bytes.ptr, bytes.len)->durable_at = 0;
-    }
+    sim_st.base.ops = &store_ops;
+    sim_st.base.is_local = sim.k.is_local;
+    sim_st.reqs = sl_alloc(sizeof(*sim_st.reqs));
+    sim_st.reqs->next = sim_st.reqs->prev = sim_st.reqs;
+    return &sim_st.base;
 }
 
 uint64_t
 sim_store_requests(enum store_kind kind)
 {
-    return st.requests[kind];
+    return sim_st.requests[kind];
 }
 
 void
 sim_store_requests_reset(void)
 {
-    memset(st.requests, 0, sizeof(st.requests));
-}
-
-void
-sim_store_dump(void)
-{
-    for (size_t i = 0; i < st.count; i++) {
-        TRACE("store    holds %s (%zu bytes)%s", st.objects[i].key, st.objects[i].len,
-              st.objects[i].is_ghost ? " ghost" : "");
-    }
+    memset(sim_st.requests, 0, sizeof(sim_st.requests));
 }
