@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ALIVE_MS = 3000, ROOM = 1000000 };
+enum { ALIVE_MS = 3000, ROOM = 1000000, VERSIONS = 1000000 };
 
 void
 repair__pause(int64_t ms)
@@ -110,14 +110,15 @@ put_manifest(const struct broken *b, const struct manifest *m, struct sl_error *
                                           "%s: somebody wrote it meanwhile; run this again", key);
 }
 
-/* The next version; everything but where the snapshot is. */
+/* Everything but where the snapshot is. Its version is far above those that are listed: a broker
+ * looks for manifests above the one that it knows, and that one may be what is lost. */
 static struct manifest
 next_manifest(const struct broken *b, uint64_t n)
 {
     size_t count = b->list.manifest_count;
     return (struct manifest){.cluster = b->rp->r->bucket->cluster,
                              .journal = b->journal,
-                             .version = count > 0 ? b->list.manifests[count - 1] + 1 : 1,
+                             .version = (count > 0 ? b->list.manifests[count - 1] : 0) + VERSIONS,
                              .snapshot_n = n,
                              .gc_boundary = n,
                              .acked_through = n,

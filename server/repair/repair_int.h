@@ -144,6 +144,27 @@ void repair__damaged(struct broken *b, const char *key);
 MUST_CHECK enum sl_err repair__roll(struct broken *b, const struct state *names,
                                     struct sl_error *err);
 
+/* repair_donors.c: segments at or above an offset that may hold what lost entries held. */
+struct donor {
+    char *key;
+    uint64_t bytes;
+    int64_t base;
+    uint32_t gen;
+};
+struct donors {
+    struct donor *all; /* by base, then generation */
+    size_t count;
+};
+MUST_CHECK enum sl_err repair__donors_find(const struct patient *p, int64_t from,
+                                           struct donors *ret, struct sl_error *err);
+void repair__donors_free(struct donors *d);
+/* What those that begin at or below `last` may give, at most; 0: too much. */
+size_t repair__donors_bytes(const struct donors *d, int64_t last);
+/* Adds to s what they have within the hole. */
+MUST_CHECK enum sl_err repair__donate(const struct patient *p, const struct donors *d,
+                                      const struct hole *h, struct salvage *s,
+                                      struct sl_error *err);
+
 /* repair_fence.c */
 /* Is somebody writing there? */
 MUST_CHECK enum sl_err repair__is_alive(struct broken *b, bool *ret, struct sl_error *err);

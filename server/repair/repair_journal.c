@@ -19,7 +19,8 @@
  *        did not see the fence it may go on. So this waits that long. Then whatever was
  *        acknowledged is listed, and nothing that comes later will be.
  *     3. All of it is read again, and S rebuilt. Everything live in it is rolled into segments with
- *        gaps, because entries up to F are collected once the journal is open (R5).
+ *        gaps, because entries up to F are collected once the journal is open (R5). What segments
+ *        that nobody refers to have of the gaps is taken (repair_donors.c).
  *     4. What is damaged, and entries of which something is given up, are copied to
  *        {prefix}/damaged/.
  *     5. Entry F holds LOSS ops; then comes the snapshot that the fence names, which holds them,
@@ -155,7 +156,7 @@ is_sound(const struct broken *b)
     uint64_t newest = count > 0 ? b->list.manifests[count - 1] : 0;
     bool is_begin_right = b->manifest.version == newest && b->manifest.snapshot_n <= b->base &&
                           (newest == 0 || strlen(b->manifest.snapshot_key) > 0);
-    bool is_named = newest == 0;
+    bool is_named = newest == 0 && b->base == 0;
     for (size_t i = 0; i < b->list.snapshot_count && !is_named; i++) {
         is_named = strcmp(b->list.snapshots[i], b->manifest.snapshot_key) == 0;
     }

@@ -181,16 +181,42 @@ try_snapshot(struct broken *b, const char *key, struct sl_error *err)
     return rc;
 }
 
-/* May S begin empty? Not if entries were collected: what they said is in a snapshot only. */
+/* May S begin empty? Not if entries were collected: what they said is in a snapshot only. They may
+ * have been, up to the boundary; where no manifest says which that is, those that go first are
+ * looked at. */
 static bool
 is_whole_from_one(const struct broken *b)
 {
-    enum { FIRST_MAX = 16 }; /* where nothing was ever collected, and the first ones are lost */
-    bool was_collected = b->manifest.version > 0 && b->manifest.gc_boundary > 0;
+    enum { FIRST_MAX = 16, GO_FIRST = 64 };
     size_t fences = b->fence.version > 0 ? 1 : 0;
     bool is_young = b->list.manifest_count == fences && b->list.snapshot_count == 0;
-    uint64_t first = b->list.entry_count > 0 ? b->list.entries[0] : UINT64_MAX;
-    return !was_collected && (first == 1 || (is_young && first <= FIRST_MAX));
+    uint64_t boundary = b->manifest.version > 0 ? b->manifest.gc_boundary : GO_FIRST;
+    if (is_young) { /* nothing was ever collected: the first ones are lost */
+        return b->list.entry_count > 0 && b->list.entries[0] <= FIRST_MAX;
+    }
+    if (b->list.entry_count == 0 || b->list.entries[0] != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < b->list.entry_count && b->list.entries[i] <= boundary; i++) {
+        if (b->list.entries[i] != i + 1) {
+            return false;
+        }
+    }
+    return b->manifest.version == 0 || b->list.entry_count >= boundary;
+}
+
+static enum sl_err
+tell_hopeless(const struct broken *b, struct sl_error *err)
+{
+    repair__note(b->rp, REPAIR_FAILED, b->manifest.version > 0 ? b->manifest.snapshot_key : NULL,
+                 "journal %" PRIu32 ": no snapshot of it can be read, and entries that older ones"
+                 " stood for were collected. Restore that object from a copy of the store, or from"
+                 " an older version of it if the bucket keeps versions. Without a copy, what is in"
+                 " segments can be had in a new cluster: \"A journal without its snapshot\" in"
+                 " docs/operations.md",
+                 b->journal);
+    return sl_error_set(err, SL_EPARTITION_FAILED, "journal %u cannot be repaired",
+                        (unsigned)b->journal);
 }
 
 static enum sl_err
@@ -208,15 +234,7 @@ begin_anywhere(struct broken *b, struct sl_error *err)
     if (is_whole_from_one(b)) {
         return state_restore(b->st, span_of(NULL, 0), err);
     }
-    repair__note(b->rp, REPAIR_FAILED, b->manifest.version > 0 ? b->manifest.snapshot_key : NULL,
-                 "journal %" PRIu32 ": no snapshot of it can be read, and entries that older ones"
-                 " stood for were collected. Restore that object from a copy of the store, or from"
-                 " an older version of it if the bucket keeps versions. Without a copy, what is in"
-                 " segments can be had in a new cluster: \"A journal without its snapshot\" in"
-                 " docs/operations.md",
-                 b->journal);
-    return sl_error_set(err, SL_EPARTITION_FAILED, "journal %u cannot be repaired",
-                        (unsigned)b->journal);
+    return tell_hopeless(b, err);
 }
 
 /* --- entries --- */
@@ -299,6 +317,20 @@ read_entry(struct broken *b, uint64_t n, struct sl_error *err)
     return rc == SL_ECORRUPT || rc == SL_ENOENT ? SL_OK : rc;
 }
 
+/* Is something missing that a manifest let go? Then it is not lost, and only a snapshot that is
+ * not there says what it said. */
+static bool
+is_collected(const struct broken *b)
+{
+    for (size_t i = 0; i < b->chain.count; i++) {
+        if (b->chain.first + i <= b->manifest.gc_boundary &&
+            b->chain.entries[i].kind == CHAIN_MISSING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum sl_err
 read_chain(struct broken *b, struct sl_error *err)
 {
@@ -321,6 +353,9 @@ read_chain(struct broken *b, struct sl_error *err)
     }
     for (size_t i = 0; i < b->list.entry_count && rc == SL_OK; i++) {
         rc = b->list.entries[i] > b->base ? read_entry(b, b->list.entries[i], err) : SL_OK;
+    }
+    if (rc == SL_OK && is_collected(b)) {
+        return tell_hopeless(b, err);
     }
     if (rc == SL_OK) {
         chain_judge(&b->chain);

@@ -120,6 +120,7 @@ struct rolling {
     int64_t unknown_from;
     struct run_ref *runs;
     size_t count;
+    struct donors donors; /* for the fillers */
 };
 
 static enum sl_err
@@ -142,6 +143,15 @@ register_in(struct rolling *ro, const struct segment_ref *s, struct sl_error *er
     return rc;
 }
 
+/* A filler has what other segments have of it. */
+static enum sl_err
+read_run(const struct rolling *ro, const struct run_ref *r, struct salvage *s, struct sl_error *err)
+{
+    const struct hole h = {r->base_offset, r->base_offset + r->offset_count - 1};
+    return r->n == REBUILD_FILLER ? repair__donate(&ro->p, &ro->donors, &h, s, err)
+                                  : repair__read_run(&ro->p, r, s, err);
+}
+
 static enum sl_err
 roll(struct rolling *ro, size_t from, size_t to, struct salvage *s, struct sl_error *err)
 {
@@ -150,9 +160,8 @@ roll(struct rolling *ro, size_t from, size_t to, struct salvage *s, struct sl_er
     size_t real = 0;
     enum sl_err rc = SL_OK;
     for (size_t i = from; i < to && rc == SL_OK; i++) {
-        bool is_filler = ro->runs[i].n == REBUILD_FILLER;
-        rc = is_filler ? SL_OK : repair__read_run(&ro->p, &ro->runs[i], s, err);
-        real += is_filler ? 0 : 1;
+        rc = read_run(ro, &ro->runs[i], s, err);
+        real += ro->runs[i].n == REBUILD_FILLER ? 0 : 1;
     }
     rc = rc != SL_OK
              ? rc
@@ -175,8 +184,9 @@ roll_runs(struct rolling *ro, struct sl_error *err)
         struct salvage s;
         size_t bytes;
         to = repair__segment_end(ro->runs, ro->count, from, &bytes);
-        salvage_init(&s, ro->runs[from].base_offset,
-                     ro->runs[to - 1].base_offset + ro->runs[to - 1].offset_count - 1, bytes);
+        int64_t last = ro->runs[to - 1].base_offset + ro->runs[to - 1].offset_count - 1;
+        bytes += repair__donors_bytes(&ro->donors, last);
+        salvage_init(&s, ro->runs[from].base_offset, last, bytes);
         rc = roll(ro, from, to, &s, err);
         salvage_fini(&s);
     }
@@ -203,12 +213,19 @@ roll_part(struct broken *b, const struct part_state *part, const struct state *n
         return sl_error_set(err, SL_EPARTITION_FAILED, "journal %u cannot be repaired",
                             (unsigned)b->journal);
     }
+    size_t fillers = 0;
     ro.runs = (struct run_ref *)sl_alloc(ro.count * sizeof(struct run_ref));
     for (size_t i = 0; i < ro.count; i++) {
         ro.runs[i] = *part_run(part, i);
-        ro.runs[i].length = ro.runs[i].n == REBUILD_FILLER ? 0 : ro.runs[i].length;
+        bool is_filler = ro.runs[i].n == REBUILD_FILLER;
+        ro.runs[i].length = is_filler ? 0 : ro.runs[i].length;
+        fillers += is_filler ? 1 : 0;
     }
-    enum sl_err rc = roll_runs(&ro, err);
+    enum sl_err rc = fillers > 0
+                         ? repair__donors_find(&ro.p, part_registered_end(part), &ro.donors, err)
+                         : SL_OK;
+    rc = rc != SL_OK ? rc : roll_runs(&ro, err);
+    repair__donors_free(&ro.donors);
     sl_free(ro.runs);
     return rc;
 }

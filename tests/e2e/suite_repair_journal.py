@@ -496,3 +496,30 @@ def p17_manifests_that_are_gone(env):
     paths = [p for p in snapshots(it.broker, "manifest") if f"/{journal}/manifest/" in key_of(it.broker, p)]
     expect_true(int(key_of(it.broker, paths[-1]).rsplit("/", 1)[1]) > newest + 1000, f"{paths}")
     expect(it.check(done, 0), [], "records that are gone")
+
+
+@test(brokers=("sluice",), stores=BOTH)
+def p24_segments_that_nobody_registered_any_more(env):
+    """An entry with records is lost, and the one that registered the segment they were rolled into: the
+    segment is there, and nothing is given up but the entries."""
+    it = Log(env, rounds=10, options=["journal.roll.age.ms=1000"])
+    journal = it.data_journal()
+    part = [p for p, j in it.where.items() if j == journal][0]
+    home = it.broker.root / "default" / it.topic / str(part)
+    eventually(lambda: home.glob("*.index") and list(home.glob("*.kfs")), 30, "a segment")
+    it.write(3, [part])
+    it.broker.kill()
+
+    def payloads():
+        objects = read_store(laid_out(it.broker))
+        return [(row, objects[row[0]]) for row in entries_by_journal(it.broker)[journal]]
+    names = [row for row, data in payloads() if it.topic.encode() in data]
+    if not names:
+        env.skip("the broker was killed before it registered the segment")
+    rows = [row for row, _ in payloads()]
+    for row in (*names, rows[5]):
+        damage_entry(row, delete)
+    done = it.repair()
+    expect_true(done["entries_given_up"] >= 2, f"{done}")
+    expect([x for x in named(done) if not x[4]], [], "records that are given up")
+    expect(it.check(done, 0), [], "records that are gone")
