@@ -3,12 +3,13 @@
  * A consumer has one fetch in flight: it gets an answer, works on it, asks again. Without reading
  * ahead the store is idle while the answer travels and is worked on, and the consumer while the
  * store reads; measured on a local disk, each for half of the time. So when a load begins, all its
- * blocks are asked for at once, and when it ends, those of the next answer are: as much as the
- * reader took this time, from where it stopped. The reader finds them here or on their way.
+ * blocks are asked for at once, and when it ends, those of the next answers are: as much as the
+ * reader took this time, from where it stopped; of more than one answer when it turned out that the
+ * store is slow and the reader quick (resume.c). The reader finds them here or on their way.
  *
- * What nobody comes to fetch was read in vain: at most one answer of a consumer that went away. The
- * cache bounds the sum and gives way to reads that somebody waits for. */
-#include "partition/extent.h"
+ * What nobody comes to fetch was read in vain: a few answers at most, of a quick consumer that went
+ * away. The cache bounds the sum and gives way to reads that somebody waits for. */
+#include "partition/load.h"
 #include "partition/shard_int.h"
 #include "store/cache.h"
 
@@ -28,7 +29,7 @@ ahead_done(struct cache_read *read)
 
 /* False when the cache takes no more. */
 static bool
-ahead_block(const struct part_read *r, const char *key, uint64_t block)
+ahead_block(const struct part_read *r, const char *key, uint64_t block, struct ahead_got *got)
 {
     struct shard *sh = r->shard;
     struct ahead *a = (struct ahead *)sl_alloc(sizeof(*a));
@@ -44,6 +45,8 @@ ahead_block(const struct part_read *r, const char *key, uint64_t block)
         sh->loads--;
         sl_free(a);
     }
+    got->started += verdict == CACHE_AHEAD_STARTED ? 1 : 0;
+    got->is_full = got->is_full || verdict == CACHE_AHEAD_FULL;
     return verdict != CACHE_AHEAD_FULL;
 }
 
@@ -55,7 +58,8 @@ is_same_object(const struct extent *a, const struct extent *b)
 }
 
 void
-shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t from)
+shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t from,
+                  struct ahead_got *got)
 {
     const struct shard *sh = r->shard;
     const size_t max_bytes = r->max_bytes;
@@ -77,7 +81,7 @@ shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t fro
             block = last_block + 1;
         }
         for (; block <= end; block++) {
-            if (!ahead_block(r, key, block)) {
+            if (!ahead_block(r, key, block, got)) {
                 return;
             }
             last_block = block;

@@ -32,8 +32,6 @@ void shard__plan(const struct part_read *r, const struct part_state *p, struct p
 /* The object's key. False when it is too long to be one. */
 bool shard__extent_key(const struct shard *sh, const struct plan *plan, const struct extent *x,
                        char key[STORE_KEY_MAX]);
-/* ahead.c: has the cache read what r will want of these, as far as it likes to. */
-void shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t from);
 
 /* The first one that ends behind `from` and whose largest timestamp reaches time_ms. False: none.
  */

@@ -42,6 +42,9 @@ struct load {
     struct turn turn;
     struct buf *arrived; /* the block that it waited for */
     bool has_begun;
+    struct pace pace;
+    struct ahead_got got;
+    int64_t asked_ns;  /* for the block that it waits for */
     bool is_refreshed; /* S was read to the tail after an object was found missing */
     enum sl_err rc;
     const char *why; /* constant, or in block */
@@ -61,21 +64,27 @@ ahead_of(const struct load *ld)
     const struct extent *last = &ld->plan.extents[ld->plan.count - 1];
     bool is_within = last->is_segment && scan->give_to > 0;
     const struct part_state *p = state_find_part(r->shard->state, &r->topic_id, r->partition);
+    struct pace pace = shard__pace_next(&ld->pace, &ld->got);
     struct part_read then = {.shard = r->shard,
                              .topic_id = r->topic_id,
                              .partition = r->partition,
                              .offset = is_within ? scan->next_offset : last->next_offset,
-                             .max_bytes = r->max_bytes,
+                             .max_bytes = r->max_bytes * pace.answers,
                              .is_at_least_one = true,
                              .reader = r->reader};
+    struct ahead_got got = {0};
     struct plan next;
-    if (is_within && scan->give_to < scan->end) {
-        shard__resume_note(&then, last, (uint32_t)scan->give_to);
-    }
+    bool is_inside = is_within && scan->give_to < scan->end;
+    uint32_t position = is_inside ? (uint32_t)scan->give_to : 0;
+    shard__resume_note(&then, last, position, &pace);
     if (p != NULL && then.offset < p->end) {
         shard__plan(&then, p, &next);
         shard__resume_apply(&then, &next);
-        shard__read_ahead(&then, &next, 0);
+        shard__read_ahead(&then, &next, 0, &got);
+    }
+    if (got.is_full && pace.answers > 1) {
+        pace.answers /= 2;
+        shard__resume_note(&then, last, position, &pace);
     }
 }
 
@@ -379,6 +388,7 @@ block_read(struct cache_read *read)
     }
     ld->arrived = read->out;
     read->out = NULL;
+    ld->got.waited_ns += sched_now(read->home) - ld->asked_ns;
     shard__turn_ready(&ld->turn);
 }
 
@@ -399,6 +409,7 @@ block_get(struct load *ld)
         ld->block.reader = ld->r->reader;
         ld->block.home = shard_sched(ld->r->shard);
         ld->block.done = block_read;
+        ld->asked_ns = sched_now(ld->block.home);
         cache_submit(cache, &ld->block);
     }
     return body;
@@ -436,7 +447,7 @@ shard__load_turn(struct turn *turn)
     struct load *ld = SL_CONTAINER_OF(turn, struct load, turn);
     if (!ld->has_begun) {
         ld->has_begun = true;
-        shard__read_ahead(ld->r, &ld->plan, ld->next);
+        shard__read_ahead(ld->r, &ld->plan, ld->next, &ld->got);
     }
     for (size_t done = 0; done == 0 || done + block_left(ld) <= TURN_BYTES;) {
         struct buf *body = block_get(ld);
@@ -499,5 +510,6 @@ shard__load_start(struct part_read *r, const struct plan *plan, size_t next)
     if (next == 0) {
         shard__resume_apply(r, &ld->plan);
     }
+    shard__resume_pace(r, &ld->pace);
     shard__turn_wait(&ld->turn);
 }

@@ -40,9 +40,27 @@ void shard__read_end(struct part_read *r, enum sl_err rc);
 /* Once more from the beginning; nothing was gathered yet. */
 void shard__read_go(struct part_read *r);
 
-/* resume.c: in the segment x the batch of r->offset begins at position. */
-void shard__resume_note(const struct part_read *r, const struct extent *x, uint32_t position);
+/* How far ahead of a consumer is read, and what came of it. */
+struct pace {
+    uint8_t answers, calm;
+    bool is_known; /* it comes back to where it stopped */
+};
+struct ahead_got {
+    size_t started;    /* blocks of this answer that had not been asked for */
+    int64_t waited_ns; /* for those that had, and were not here yet */
+    bool is_full;      /* the cache took no more */
+};
+/* resume.c. In the segment x the batch of r->offset begins at position (0: it does not), and so far
+ * is read ahead. */
+void shard__resume_note(const struct part_read *r, const struct extent *x, uint32_t position,
+                        const struct pace *pace);
 /* Narrows the first extent of a plan for r to begin where its offset does, if that is known. */
 void shard__resume_apply(const struct part_read *r, struct plan *plan);
+void shard__resume_pace(const struct part_read *r, struct pace *ret);
+struct pace shard__pace_next(const struct pace *was, const struct ahead_got *got);
+/* ahead.c: has the cache read what r will want of these, as far as it likes to. Counts what was not
+ * here, nor on its way. */
+void shard__read_ahead(const struct part_read *r, const struct plan *plan, size_t from,
+                       struct ahead_got *got);
 
 #endif

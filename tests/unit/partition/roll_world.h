@@ -54,7 +54,9 @@ struct world {
     bool is_topic_unknown;
     int64_t segment_bytes;
     size_t tail_bytes, cache_bytes;
-    struct cold *cold;         /* NULL: none */
+    struct cold *cold; /* NULL: none */
+    int64_t get_ms;    /* what a GET of a segment takes */
+    size_t gets_under_way, gets_most;
     struct part_policy policy; /* all but dir and segment_bytes */
     char last_error[1024];
 };
@@ -94,6 +96,33 @@ answer(struct store_call *call, enum store_outcome outcome)
     sched_post(call->home, &call->task);
 }
 
+/* A GET that takes its time. */
+struct slow_get {
+    struct sched_timer timer;
+    struct store_call *call;
+};
+
+static inline void
+slow_get_due(struct sched_timer *timer)
+{
+    struct slow_get *g = SL_CONTAINER_OF(timer, struct slow_get, timer);
+    struct store_call *call = g->call;
+    sl_free(g);
+    w.gets_under_way--;
+    w.memory.pub.ops->submit(&w.memory.pub, call);
+}
+
+static inline void
+slow_get_begin(struct store_call *call)
+{
+    struct slow_get *g = (struct slow_get *)sl_alloc(sizeof(*g));
+    g->call = call;
+    g->timer.fire = slow_get_due;
+    w.gets_under_way++;
+    w.gets_most = w.gets_under_way > w.gets_most ? w.gets_under_way : w.gets_most;
+    sched_timer_after(&w.loop.pub, &g->timer, w.get_ms * SCHED_MS);
+}
+
 static inline void
 tricky_submit(struct store *pub, struct store_call *call)
 {
@@ -103,6 +132,10 @@ tricky_submit(struct store *pub, struct store_call *call)
     s->gets += call->kind == STORE_GET && is_segment ? 1 : 0;
     s->entry_gets += call->kind == STORE_GET && !is_segment ? 1 : 0;
     bool fits = s->times > 0 && call->kind == s->kind && has_suffix(call->key, s->suffix);
+    if (!fits && w.get_ms > 0 && call->kind == STORE_GET && is_segment) {
+        slow_get_begin(call);
+        return;
+    }
     if (!fits) {
         w.memory.pub.ops->submit(&w.memory.pub, call);
         return;

@@ -7,13 +7,36 @@
 #include "roll_world.h"
 
 /* Two and a half blocks of the cache in one segment. */
-enum { MANY = 2700, CACHE_BYTES = 32 << 20 };
+enum { MANY = 2700, AT_ONCE = 50, CACHE_BYTES = 32 << 20 };
 
 #define TEST(name)                                                                                 \
     static void name(void **state);                                                                \
     static void name(void **state __attribute__((unused)))
 
 static struct cold cold;
+
+/* Many in an entry. */
+static void
+append_quickly(int count)
+{
+    static uint8_t batches[AT_ONCE][BATCH_BYTES];
+    struct append a[AT_ONCE];
+    for (int i = 0; i < count; i++) {
+        struct append *at = &a[i % AT_ONCE];
+        uint8_t *batch = batches[i % AT_ONCE];
+        *at = (struct append){.topic_id = w.topic,
+                              .batch = span_of(batch, BATCH_BYTES),
+                              .deadline_ns = w.loop.now_ns + SCHED_S,
+                              .done = append_ended,
+                              .arg = at};
+        batch_make(batch, i % 100);
+        assert_int_equal(batch_info_read(at->batch, &at->info), SL_OK);
+        append_submit(w.brokers[0].shard, at);
+        if (i % AT_ONCE == AT_ONCE - 1) {
+            run_ms(10);
+        }
+    }
+}
 
 static int
 setup(void **state)
@@ -27,7 +50,7 @@ setup(void **state)
     w.cold = &cold;
     broker_start(0);
     w.brokers[0].permits.max_bytes = 16 << 20;
-    append_batches(0, 0, MANY);
+    append_quickly(MANY);
     run_ms(1000000); /* rolled by age at the latest */
     assert_int_equal(part_segment_count(part_at(0, 0)), 1);
     assert_int_equal(part_at(0, 0)->run_count, 0);
@@ -280,6 +303,70 @@ TEST(ahead__a_consumer_that_goes_on__never_more_than_two_answers_before_it)
     assert_int_equal(w.brokers[0].store.gets, 3); /* each block once */
 }
 
+/* Reads all there is; gives the time it took. */
+static int64_t
+read_all(size_t step, int64_t think_ms)
+{
+    int64_t began = w.loop.now_ns, next = 0;
+    while (next < part_at(0, 0)->end) {
+        struct part_read r = read_from(next, step);
+        read_begin(&r);
+        read_wait(&r);
+        next = assert_batches(&r, next);
+        run_ms(think_ms);
+    }
+    return w.loop.now_ns - began;
+}
+
+TEST(ahead__store_slow_and_consumer_quick__reads_further_ahead)
+{
+    append_quickly(4 * MANY);
+    run_ms(1000000);
+    broker_stop(0);
+    broker_start(0);
+    assert_int_equal(part_at(0, 0)->run_count, 0);
+    w.get_ms = 50;
+    int64_t took = read_all(CACHE_BLOCK, 20);
+    assert_true(w.gets_most >= 3);
+    /* Fourteen answers; with one of them ahead each would take as long as the store. */
+    assert_true(took < 14 * 40 * SCHED_MS);
+}
+
+TEST(ahead__store_slow_and_consumer_slow__reads_one_answer_ahead)
+{
+    w.get_ms = 50;
+    (void)read_all(1000 * BATCH_BYTES, 1000);
+    assert_int_equal(w.brokers[0].store.gets, 3);
+    assert_true(w.gets_most <= 2); /* an answer lies in two blocks */
+}
+
+TEST(pace__waits_and_calm__twice_as_far_and_back)
+{
+    struct pace p = {.answers = 1, .is_known = true};
+    const struct ahead_got waited = {.waited_ns = 50 * SCHED_MS}, calm = {.waited_ns = SCHED_MS};
+    for (int i = 0; i < 10; i++) {
+        p = shard__pace_next(&p, &waited);
+        assert_int_equal(p.answers, i < 3 ? 2 << i : 8);
+        p.is_known = true;
+    }
+    for (int i = 0; i < 7 * 16; i++) {
+        p = shard__pace_next(&p, &calm);
+        p.is_known = true;
+    }
+    assert_int_equal(p.answers, 1);
+}
+
+TEST(pace__no_room_or_read_in_vain__half_as_far)
+{
+    const struct pace far = {.answers = 8, .is_known = true};
+    const struct ahead_got full = {.is_full = true, .waited_ns = 50 * SCHED_MS};
+    const struct ahead_got lost = {.started = 1, .waited_ns = 50 * SCHED_MS};
+    assert_int_equal(shard__pace_next(&far, &full).answers, 4);
+    assert_int_equal(shard__pace_next(&far, &lost).answers, 4);
+    const struct pace stranger = {.answers = 1};
+    assert_int_equal(shard__pace_next(&stranger, &lost).answers, 1);
+}
+
 int
 main(void)
 {
@@ -294,6 +381,10 @@ main(void)
         T(close__while_a_read_is_held_back__it_ends),
         T(ahead__a_consumer_that_does_not_come_back__one_answer_is_read_for_it),
         T(ahead__a_consumer_that_goes_on__never_more_than_two_answers_before_it),
+        T(ahead__store_slow_and_consumer_quick__reads_further_ahead),
+        T(ahead__store_slow_and_consumer_slow__reads_one_answer_ahead),
+        T(pace__waits_and_calm__twice_as_far_and_back),
+        T(pace__no_room_or_read_in_vain__half_as_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
