@@ -136,7 +136,7 @@ roll_options_of(struct process *p)
 void
 broker__shards_new(struct process *p)
 {
-    p->roll_permits.max_bytes = 2 * p->cfg->journal.segment_target_bytes;
+    p->roll_permits.max_bytes = p->cfg->journal.roll_memory;
     p->roll_permits.sharers = p->bucket.journals;
     struct broker *b = &p->broker;
     b->shard_count = p->bucket.journals;

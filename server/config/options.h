@@ -167,8 +167,12 @@
     X(SIZE, segment_target_bytes, "log.segment.target.bytes", "64MiB", 64 * CONFIG_KIB,            \
       CONFIG_GIB, "", 0,                                                                           \
       "A partition that holds so much, or its topic's segment.bytes if that is less, is rolled "   \
-      "into a segment of its own. Twice this much memory is used for that; when many partitions "  \
-      "together hold so much, each at least a sixteenth of a segment, all of them are rolled.")    \
+      "into a segment of its own.")                                                                \
+    X(SIZE, roll_memory, "roll.memory", "128MiB", CONFIG_MIB, 1024 * CONFIG_GIB, "", 0,            \
+      "Memory for segments that are being made, shared by all journals. When what is not rolled "  \
+      "yet fills it, all partitions that hold a sixteenth of a segment or more are rolled in one " \
+      "go. Where thousands of partitions are written to, more of it means larger segments and "    \
+      "fewer reads of the store.")                                                                 \
     X(DURATION, roll_age_ms, "roll.age.ms", "900000", 1000, INT64_MAX / 1000000, "", 0,            \
       "Records older than this are rolled however few they are, so that a partition with little "  \
       "traffic does not keep journal entries from being deleted.")                                 \
