@@ -14,458 +14,10 @@
  * acknowledged commit is in the log, and is seen by whoever fetches later; a heartbeat is answered
  * at once whatever the store does; and when the storm is over every group settles: all members in
  * one generation, every partition with exactly one owner. */
-#include "group/classic.h"
-#include "group/offsets.h"
-#include "sim.h"
-#include "wire/errors.h"
+#include "sim_member.h"
 
-enum {
-    GROUPS = 2,
-    MEMBERS = 4,
-    PARTS = 6,
-    COMMITS_MAX = 40000,
-    HISTORY_MAX = 2048,
-    ID_MAX = 64,
-    ALL = (1 << PARTS) - 1,
-    KNOWN_MAX = 64 /* old clients that join again and again leave members behind */
-};
-enum phase { M_AWAY, M_JOINING, M_SYNCING, M_WORKING };
-enum kind { ASK_JOIN, ASK_SYNC, ASK_HEARTBEAT, ASK_LEAVE, ASK_COMMIT, ASK_FETCH };
-
-struct sim_member {
-    int number;
-    struct live *g;
-    char id[ID_MAX], instance[8]; /* instance: empty when dynamic */
-    enum phase phase;
-    int32_t generation;
-    uint32_t owned;
-    int variant; /* of its subscription */
-    int at;      /* broker it believes in */
-    uint64_t serial;
-    bool is_asleep;
-    int32_t session_ms, rebalance_ms;
-    /* what the leader has to assign */
-    char peers[KNOWN_MAX][ID_MAX];
-    size_t peer_count;
-};
-
-/* Who was assigned what in a generation, as the log has it, and as members were told. */
-struct generation {
-    int32_t number;
-    size_t count;
-    char ids[KNOWN_MAX][ID_MAX];
-    uint32_t masks[KNOWN_MAX];
-    char owners[PARTS][ID_MAX]; /* instance or id */
-};
-
-struct live {
-    char id[8];
-    int journal;
-    struct sim_member members[MEMBERS];
-    /* the log */
-    int32_t generation;
-    size_t count;
-    char ids[KNOWN_MAX][ID_MAX];
-    uint32_t masks[KNOWN_MAX];
-    uint64_t offset[PARTS]; /* number of the commit; 0: none */
-    uint64_t version;
-    struct generation history[HISTORY_MAX];
-};
-
-struct live_commit {
-    struct live *g;
-    int part;
-    bool is_in_truth, is_acked;
-    uint64_t order; /* place in the log */
-    int64_t acked_at;
-};
-
-static struct {
-    struct live groups[GROUPS];
-    struct live_commit commits[COMMITS_MAX];
-    uint64_t commit_count, order;
-    int64_t storm_until;
-    bool is_on;
-} ms;
-
-struct ask {
-    enum kind kind;
-    struct sim_member *m;
-    struct sim_broker *b;
-    uint64_t incarnation, serial, pauses;
-    int64_t arrived_at, asked_at;
-    int32_t generation;
-    char id[ID_MAX], text[KNOWN_MAX][16], peers[KNOWN_MAX][ID_MAX];
-    uint64_t number; /* of the commit */
-    int part;
-    union {
-        struct group_call call;
-        struct group_join join;
-        struct group_sync sync;
-        struct group_heartbeat heartbeat;
-        struct group_leave leave;
-        struct offset_commit commit;
-        struct offset_fetch fetch;
-    } u;
-    struct group_protocol protocol;
-    struct group_assignment assignments[KNOWN_MAX];
-    struct group_leave_member leaving;
-    struct offset_commit_part commit_part;
-    struct offset_fetch_part fetch_part;
-    char metadata[16];
-    /* the answer, copied at the broker */
-    int16_t error;
-    char ret_id[ID_MAX], ret_leader[ID_MAX], ret_assignment[16];
-    int32_t ret_generation;
-    bool ret_skip;
-    size_t ret_peer_count;
-};
-
-static void step_soon(struct sim_member *m, int64_t lo, int64_t hi);
 static void join(struct sim_member *m);
 static void sync_up(struct sim_member *m, bool is_leader);
-
-static struct uuid
-topic(void)
-{
-    struct uuid id = {{0xD0}};
-    return id;
-}
-
-static bool
-is_member_quiet(void)
-{
-    return sim.is_quiet || sim.now > ms.storm_until;
-}
-
-static void
-copy_id(char *to, struct span s)
-{
-    span_to_cstr(s, to, ID_MAX);
-}
-
-/* --- the log --- */
-
-static struct live *
-live_named(struct span id)
-{
-    for (int i = 0; i < GROUPS; i++) {
-        if (span_eq(id, span_cstr(ms.groups[i].id))) {
-            return &ms.groups[i];
-        }
-    }
-    return NULL;
-}
-
-static const uint8_t *
-take(struct span *rest, size_t n)
-{
-    const uint8_t *at = rest->ptr;
-    if (n > rest->len) {
-        sim_violation("ops of groups can be read", "%zu bytes of %zu", n, rest->len);
-    }
-    *rest = span_of(rest->ptr + n, rest->len - n);
-    return at;
-}
-
-static struct span
-text16(struct span *rest)
-{
-    uint16_t len = get_u16(take(rest, 2));
-    if (len == 0xFFFF) {
-        return span_of(NULL, 0);
-    }
-    return span_of(take(rest, len), len);
-}
-
-static struct span
-text32(struct span *rest)
-{
-    uint32_t len = get_u32(take(rest, 4));
-    return span_of(take(rest, len), len);
-}
-
-static uint32_t
-mask_of(struct span assignment)
-{
-    char buf[16];
-    uint32_t mask = 0;
-    span_to_cstr(assignment, buf, sizeof(buf));
-    return buf[0] != '\0' && sscanf(buf, "%" SCNx32, &mask) == 1 ? mask : 0;
-}
-
-static struct generation *
-generation_of(struct live *g, int32_t number)
-{
-    struct generation *h = &g->history[number % HISTORY_MAX];
-    if (h->number != number) {
-        memset(h, 0, sizeof(*h));
-        h->number = number;
-    }
-    return h;
-}
-
-static void
-note_member(struct live *g, struct span id, uint32_t mask)
-{
-    struct generation *h = generation_of(g, g->generation);
-    copy_id(g->ids[g->count], id);
-    g->masks[g->count++] = mask;
-    for (size_t i = 0; i < h->count; i++) {
-        if (span_eq(id, span_cstr(h->ids[i]))) {
-            if (h->masks[i] != mask) {
-                sim_violation("one generation has one assignment", "%s, generation %d: %x and %x",
-                              g->id, g->generation, h->masks[i], mask);
-            }
-            return;
-        }
-    }
-    if (h->count < KNOWN_MAX) {
-        copy_id(h->ids[h->count], id);
-        h->masks[h->count++] = mask;
-    }
-}
-
-static void
-truth_group_op(struct live *g, struct span rest, uint64_t base, uint64_t version)
-{
-    if (base != g->version) {
-        sim_violation("a group moves on from what it is", "%s: on %" PRIu64 ", it is at %" PRIu64,
-                      g->id, base, g->version);
-    }
-    (void)take(&rest, 8); /* version, type, coordinator epoch */
-    int32_t generation = get_i32(take(&rest, 4));
-    if (generation < g->generation) {
-        sim_violation("generations ascend", "%s: %d after %d", g->id, generation, g->generation);
-    }
-    (void)text16(&rest);
-    (void)text16(&rest);
-    (void)text16(&rest);
-    uint32_t count = get_u32(take(&rest, 4));
-    g->version = version;
-    g->generation = generation;
-    g->count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct span id = text16(&rest);
-        (void)text16(&rest);
-        (void)text16(&rest);
-        (void)text16(&rest);
-        (void)take(&rest, 8);
-        for (uint32_t p = get_u32(take(&rest, 4)); p > 0; p--) {
-            (void)text16(&rest);
-            (void)text32(&rest);
-        }
-        note_member(g, id, mask_of(text32(&rest)));
-    }
-    TRACE("truth    %s: version %" PRIu64 ", generation %d, %u members", g->id, version, generation,
-          count);
-}
-
-static void
-judge_commit(const struct live *g, struct span member, int32_t generation, int part)
-{
-    for (size_t i = 0; i < g->count; i++) {
-        if (span_eq(member, span_cstr(g->ids[i])) && generation == g->generation &&
-            (g->masks[i] >> part & 1) != 0) {
-            return;
-        }
-    }
-    sim_violation("a commit is by the owner in the generation that the group is in",
-                  "%s: member %.*s, generation %d, partition %d; the group is in %d", g->id,
-                  (int)member.len, (const char *)member.ptr, generation, part, g->generation);
-}
-
-static void
-truth_offsets_op(struct live *g, struct span rest)
-{
-    (void)take(&rest, 1);
-    int32_t generation = get_i32(take(&rest, 4));
-    struct span member = text16(&rest);
-    (void)text16(&rest);
-    (void)take(&rest, 8);
-    for (uint32_t n = get_u32(take(&rest, 4)); n > 0; n--) {
-        (void)take(&rest, 16);
-        int part = get_i32(take(&rest, 4));
-        uint64_t number = get_u64(take(&rest, 8));
-        (void)take(&rest, 4);
-        (void)text16(&rest);
-        judge_commit(g, member, generation, part);
-        ms.commits[number].is_in_truth = true;
-        ms.commits[number].order = ++ms.order;
-        g->offset[part] = number;
-    }
-}
-
-bool
-members_truth_item(uint16_t kind, struct span payload)
-{
-    struct span rest = payload;
-    uint64_t base = 0, version = 0;
-    if (kind != ITEM_GROUP && kind != ITEM_OFFSETS) {
-        return false;
-    }
-    if (kind == ITEM_GROUP) {
-        base = get_u64(take(&rest, 8));
-        version = get_u64(take(&rest, 8));
-    }
-    struct live *g = live_named(text16(&rest));
-    if (g == NULL) {
-        return false;
-    }
-    if (kind == ITEM_GROUP) {
-        truth_group_op(g, rest, base, version);
-    } else {
-        truth_offsets_op(g, rest);
-    }
-    return true;
-}
-
-void
-members_truth_reset(uint32_t journal)
-{
-    for (int i = 0; i < GROUPS; i++) {
-        struct live *g = &ms.groups[i];
-        if (g->journal == (int)journal) {
-            g->version = 0;
-            g->generation = 0;
-            g->count = 0;
-            memset(g->offset, 0, sizeof(g->offset));
-        }
-    }
-    for (uint64_t i = 1; i <= ms.commit_count; i++) {
-        if (ms.commits[i].g->journal == (int)journal) {
-            ms.commits[i].is_in_truth = false;
-        }
-    }
-}
-
-/* --- tables of a broker --- */
-
-void
-members_broker_start(struct sim_broker *b, int journal)
-{
-    struct group_options o = group_options_default();
-    if (sim.k.every[F_member] == 0 && sim.k.every[F_peer] == 0) {
-        return;
-    }
-    if (sim.k.every[F_peer] > 0) {
-        o.topics = peer_topics_of(b);
-        o.consumer_session_timeout_ms = 6000;
-    }
-    o.shard = b->shards[journal];
-    o.initial_rebalance_delay_ms = 300;
-    o.min_session_timeout_ms = 100;
-    o.offsets_check_interval_ms = INT64_C(1000) * 24 * 3600 * 1000;
-    b->tables[journal] = group_table_new(&o);
-}
-
-/* --- asking --- */
-
-static void
-copy_answer(struct ask *a)
-{
-    a->error = a->u.call.error;
-    if (a->kind == ASK_JOIN) {
-        const struct group_join *j = &a->u.join;
-        copy_id(a->ret_id, j->ret_member_id);
-        copy_id(a->ret_leader, j->ret_leader);
-        a->ret_generation = j->ret_generation;
-        a->ret_skip = j->ret_skip_assignment;
-        a->ret_peer_count = j->ret_member_count < KNOWN_MAX ? j->ret_member_count : KNOWN_MAX;
-        for (size_t i = 0; i < a->ret_peer_count; i++) {
-            copy_id(a->peers[i], j->ret_members[i].id);
-        }
-    } else if (a->kind == ASK_SYNC && a->error == KAFKA_NONE) {
-        span_to_cstr(a->u.sync.ret_assignment, a->ret_assignment, sizeof(a->ret_assignment));
-    } else if (a->kind == ASK_COMMIT) {
-        a->error = a->error != KAFKA_NONE ? a->error : a->commit_part.error;
-    }
-}
-
-static void on_answer(void *arg);
-
-static void
-at_broker_done(struct group_call *call)
-{
-    struct ask *a = (struct ask *)call->arg;
-    bool is_awake =
-        a->pauses == a->b->pauses && call->late.fire == NULL; /* not read to the tail first */
-    if (a->kind == ASK_HEARTBEAT && is_awake &&
-        sim_sched_now(a->b->sched) - a->arrived_at > SCHED_S) {
-        sim_violation("heartbeats do not wait for the store", "%s: %.3f s", a->m->g->id,
-                      (double)(sim_sched_now(a->b->sched) - a->arrived_at) / 1e9);
-    }
-    copy_answer(a);
-    if (a->kind == ASK_COMMIT && a->error == KAFKA_NONE) {
-        struct live_commit *c = &ms.commits[a->number];
-        if (!c->is_in_truth) {
-            sim_violation("what was acknowledged is in the log", "commit %" PRIu64, a->number);
-        }
-        c->is_acked = true;
-        c->acked_at = sim.now;
-        sim_stat(ST_member_commit);
-    }
-    group_call_fini(call);
-    sim_after(rng_span(&sim.r_group, SCHED_MS / 10, 20 * SCHED_MS), on_answer, a);
-}
-
-static void
-at_broker(void *arg)
-{
-    struct ask *a = arg;
-    a->arrived_at = sim_sched_now(a->b->sched);
-    a->pauses = a->b->pauses;
-    a->u.call.home = &a->b->sched->base;
-    a->u.call.done = at_broker_done;
-    a->u.call.arg = a;
-    if (a->kind == ASK_FETCH) {
-        a->u.fetch.deadline_ns = sim_sched_now(a->b->sched) + 5 * SCHED_S;
-    }
-    group_submit(a->b->tables[a->m->g->journal], &a->u.call);
-}
-
-static void
-on_timeout(void *arg)
-{
-    struct ask *a = arg;
-    struct sim_member *m = a->m;
-    if (a->serial == m->serial && a->kind != ASK_COMMIT && a->kind != ASK_FETCH) {
-        m->serial++;
-        m->phase = m->phase == M_WORKING ? M_WORKING : M_AWAY; /* asks again */
-        step_soon(m, SCHED_MS, SCHED_S);
-    }
-}
-
-static struct ask *
-ask_new(struct sim_member *m, enum kind kind,
-        void (*run)(struct group_table *gt, struct group_call *c))
-{
-    struct ask *a = sl_alloc(sizeof(*a));
-    a->kind = kind;
-    a->m = m;
-    a->generation = m->generation;
-    memcpy(a->id, m->id, sizeof(a->id));
-    a->u.call.run = run;
-    a->u.call.is_from_member = kind != ASK_FETCH;
-    a->u.call.group_id = span_cstr(m->g->id);
-    return a;
-}
-
-static void
-ask_send(struct ask *a, int64_t timeout_ms)
-{
-    struct sim_member *m = a->m;
-    a->b = &sim.brokers[m->at];
-    a->incarnation = a->b->incarnation;
-    a->asked_at = sim.now;
-    if (a->kind != ASK_COMMIT && a->kind != ASK_FETCH) {
-        a->serial = ++m->serial;
-    }
-    TRACE("%s.%d    asks %d at b%d, generation %d", m->g->id, m->number, a->kind, m->at,
-          a->generation);
-    sim_after(timeout_ms * SCHED_MS, on_timeout, a);
-    (void)broker_send(a->b, at_broker, a); /* lost when it is down: the timeout tells */
-}
 
 /* --- what a member does --- */
 
@@ -491,7 +43,7 @@ join(struct sim_member *m)
 {
     m->owned = 0; /* eager: nothing is owned while it joins */
     m->phase = M_JOINING;
-    struct ask *a = ask_new(m, ASK_JOIN, group_join_run);
+    struct ask *a = member_ask_new(m, ASK_JOIN, group_join_run);
     (void)snprintf(a->metadata, sizeof(a->metadata), "v%d", m->variant);
     a->protocol = (struct group_protocol){span_cstr("p"), span_cstr(a->metadata)};
     a->u.join.member_id = span_cstr(a->id);
@@ -505,7 +57,7 @@ join(struct sim_member *m)
     a->u.join.rebalance_timeout_ms = m->rebalance_ms;
     a->u.join.needs_member_id = m->number % 2 == 0;
     a->u.join.can_skip_assignment = m->number < 2;
-    ask_send(a, m->rebalance_ms + 40000);
+    member_ask_send(a, m->rebalance_ms + 40000);
 }
 
 /* Partitions in turn, to the members in the order in which the leader was told of them. */
@@ -530,40 +82,40 @@ static void
 sync_up(struct sim_member *m, bool is_leader)
 {
     m->phase = M_SYNCING;
-    struct ask *a = ask_new(m, ASK_SYNC, group_sync_run);
+    struct ask *a = member_ask_new(m, ASK_SYNC, group_sync_run);
     a->u.sync.member_id = span_cstr(a->id);
     a->u.sync.instance_id = instance_of(m);
     a->u.sync.generation = m->generation;
     if (is_leader) {
         assign(m, a);
     }
-    ask_send(a, m->rebalance_ms + 40000);
+    member_ask_send(a, m->rebalance_ms + 40000);
 }
 
 static void
 heartbeat(struct sim_member *m)
 {
-    struct ask *a = ask_new(m, ASK_HEARTBEAT, group_heartbeat_run);
+    struct ask *a = member_ask_new(m, ASK_HEARTBEAT, group_heartbeat_run);
     a->u.heartbeat.member_id = span_cstr(a->id);
     a->u.heartbeat.instance_id = instance_of(m);
     a->u.heartbeat.generation = m->generation;
     a->u.call.is_live_enough = true;
-    ask_send(a, 5000);
+    member_ask_send(a, 5000);
 }
 
 static void
 leave(struct sim_member *m)
 {
-    struct ask *a = ask_new(m, ASK_LEAVE, group_leave_run);
+    struct ask *a = member_ask_new(m, ASK_LEAVE, group_leave_run);
     a->leaving =
         (struct group_leave_member){.member_id = span_cstr(a->id), .instance_id = instance_of(m)};
     a->u.leave.members = &a->leaving;
     a->u.leave.member_count = 1;
-    ask_send(a, 5000);
+    member_ask_send(a, 5000);
     lose(m, true);
     m->serial++; /* it does not wait */
     sim_stat(ST_member_left);
-    step_soon(m, SCHED_S, 20 * SCHED_S);
+    member_step_soon(m, SCHED_S, 20 * SCHED_S);
 }
 
 static int
@@ -582,14 +134,14 @@ static void
 commit(struct sim_member *m)
 {
     int part = pick_part(m);
-    if (part < 0 || ms.commit_count + 1 >= COMMITS_MAX) {
+    if (part < 0 || sim_ms.commit_count + 1 >= COMMITS_MAX) {
         return;
     }
-    struct ask *a = ask_new(m, ASK_COMMIT, offset_commit_run);
-    a->number = ++ms.commit_count;
+    struct ask *a = member_ask_new(m, ASK_COMMIT, offset_commit_run);
+    a->number = ++sim_ms.commit_count;
     a->part = part;
-    ms.commits[a->number] = (struct live_commit){.g = m->g, .part = part};
-    a->commit_part = (struct offset_commit_part){.topic_id = topic(),
+    sim_ms.commits[a->number] = (struct live_commit){.g = m->g, .part = part};
+    a->commit_part = (struct offset_commit_part){.topic_id = member_topic(),
                                                  .partition = part,
                                                  .leader_epoch = -1,
                                                  .offset = (int64_t)a->number,
@@ -599,19 +151,19 @@ commit(struct sim_member *m)
     a->u.commit.generation = m->generation;
     a->u.commit.parts = &a->commit_part;
     a->u.commit.part_count = 1;
-    ask_send(a, 60000);
+    member_ask_send(a, 60000);
 }
 
 static void
 fetch(struct sim_member *m)
 {
-    struct ask *a = ask_new(m, ASK_FETCH, offset_fetch_run);
+    struct ask *a = member_ask_new(m, ASK_FETCH, offset_fetch_run);
     a->part = (int)rng_below(&sim.r_group, PARTS);
-    a->fetch_part = (struct offset_fetch_part){.topic_id = topic(), .partition = a->part};
+    a->fetch_part = (struct offset_fetch_part){.topic_id = member_topic(), .partition = a->part};
     a->u.fetch.parts = &a->fetch_part;
     a->u.fetch.part_count = 1;
     a->u.fetch.member_epoch = -1;
-    ask_send(a, 60000);
+    member_ask_send(a, 60000);
 }
 
 /* --- answers --- */
@@ -620,8 +172,8 @@ static void
 take_ownership(struct sim_member *m, const struct ask *a)
 {
     struct live *g = m->g;
-    struct generation *h = generation_of(g, a->generation);
-    uint32_t mask = mask_of(span_cstr(a->ret_assignment));
+    struct generation *h = member_generation_of(g, a->generation);
+    uint32_t mask = member_mask_of(span_cstr(a->ret_assignment));
     const char *me = m->instance[0] != '\0' ? m->instance : m->id;
     bool is_known = false;
     for (size_t i = 0; i < h->count; i++) {
@@ -645,13 +197,13 @@ take_ownership(struct sim_member *m, const struct ask *a)
     m->owned = mask;
     m->phase = M_WORKING;
     sim_stat(ST_member_stable);
-    step_soon(m, 10 * SCHED_MS, SCHED_S);
+    member_step_soon(m, 10 * SCHED_MS, SCHED_S);
 }
 
 static void
 look_for_coordinator(struct sim_member *m)
 {
-    if (is_member_quiet()) {
+    if (member_is_quiet()) {
         m->at = 0;
         return;
     }
@@ -696,7 +248,7 @@ react(struct sim_member *m, const struct ask *a)
         sim_violation("errors of groups are those that clients know", "ask %d: error %d", a->kind,
                       a->error);
     }
-    step_soon(m, 10 * SCHED_MS, SCHED_S);
+    member_step_soon(m, 10 * SCHED_MS, SCHED_S);
 }
 
 static void
@@ -716,9 +268,9 @@ static void
 judge_fetch(const struct ask *a)
 {
     uint64_t got = a->fetch_part.offset < 0 ? 0 : (uint64_t)a->fetch_part.offset;
-    uint64_t order = got == 0 ? 0 : ms.commits[got].order;
-    for (uint64_t i = 1; i <= ms.commit_count; i++) {
-        const struct live_commit *c = &ms.commits[i];
+    uint64_t order = got == 0 ? 0 : sim_ms.commits[got].order;
+    for (uint64_t i = 1; i <= sim_ms.commit_count; i++) {
+        const struct live_commit *c = &sim_ms.commits[i];
         if (c->g == a->m->g && c->part == a->part && c->is_acked && c->acked_at < a->asked_at &&
             c->order > order) {
             sim_violation("an acknowledged commit is seen by who fetches later",
@@ -729,8 +281,8 @@ judge_fetch(const struct ask *a)
     sim_stat(ST_member_fetch);
 }
 
-static void
-on_answer(void *arg)
+void
+member_on_answer(void *arg)
 {
     struct ask *a = arg;
     struct sim_member *m = a->m;
@@ -753,7 +305,7 @@ on_answer(void *arg)
         take_ownership(m, a);
     } else {
         int64_t third = m->session_ms * SCHED_MS / 3;
-        step_soon(m, is_member_quiet() ? third : 100 * SCHED_MS, third);
+        member_step_soon(m, member_is_quiet() ? third : 100 * SCHED_MS, third);
     }
 }
 
@@ -765,21 +317,21 @@ on_wake(void *arg)
     struct sim_member *m = arg;
     m->is_asleep = false;
     m->serial++;
-    step_soon(m, SCHED_MS, 10 * SCHED_MS);
+    member_step_soon(m, SCHED_MS, 10 * SCHED_MS);
 }
 
 static bool
 strike(struct sim_member *m)
 {
     uint64_t draw = rng_below(&sim.r_group, 1000);
-    if (is_member_quiet()) {
+    if (member_is_quiet()) {
         return false;
     }
     if (draw < 15) { /* crashes */
         m->serial++;
         lose(m, true);
         sim_stat(ST_member_crashed);
-        step_soon(m, SCHED_S, 30 * SCHED_S);
+        member_step_soon(m, SCHED_S, 30 * SCHED_S);
     } else if (draw < 25) {
         leave(m);
     } else if (draw < 40) { /* sleeps, and wakes in the belief it had */
@@ -830,8 +382,8 @@ on_step(void *arg)
 }
 
 /* The next thing this member does, unless something else happens to it before. */
-static void
-step_soon(struct sim_member *m, int64_t lo, int64_t hi)
+void
+member_step_soon(struct sim_member *m, int64_t lo, int64_t hi)
 {
     struct ask *tick = sl_alloc(sizeof(*tick));
     tick->m = m;
@@ -851,7 +403,7 @@ member_start(struct live *g, int i)
     if (i % 3 == 1) {
         (void)snprintf(m->instance, sizeof(m->instance), "i%d", i);
     }
-    step_soon(m, SCHED_MS, 5 * SCHED_S);
+    member_step_soon(m, SCHED_MS, 5 * SCHED_S);
 }
 
 void
@@ -860,10 +412,10 @@ members_start(void)
     if (sim.k.every[F_member] == 0) {
         return;
     }
-    ms.is_on = true;
-    ms.storm_until = sim.now + sim.k.every[F_member];
+    sim_ms.is_on = true;
+    sim_ms.storm_until = sim.now + sim.k.every[F_member];
     for (int i = 0; i < GROUPS; i++) {
-        struct live *g = &ms.groups[i];
+        struct live *g = &sim_ms.groups[i];
         (void)snprintf(g->id, sizeof(g->id), "L%d", i);
         g->journal = i % sim.k.journals;
         for (int k = 0; k < MEMBERS; k++) {
@@ -875,7 +427,7 @@ members_start(void)
 bool
 members_are_done(void)
 {
-    return !ms.is_on || sim.now > ms.storm_until;
+    return !sim_ms.is_on || sim.now > sim_ms.storm_until;
 }
 
 static bool
@@ -896,8 +448,9 @@ is_group_settled(const struct live *g)
 bool
 members_are_settled(void)
 {
-    for (int i = 0; i < GROUPS && ms.is_on; i++) {
-        if (!sim.is_journal_damaged[ms.groups[i].journal] && !is_group_settled(&ms.groups[i])) {
+    for (int i = 0; i < GROUPS && sim_ms.is_on; i++) {
+        if (!sim.is_journal_damaged[sim_ms.groups[i].journal] &&
+            !is_group_settled(&sim_ms.groups[i])) {
             return false;
         }
     }
@@ -908,35 +461,13 @@ void
 members_explain(char *out, size_t cap)
 {
     size_t at = 0;
-    for (int i = 0; i < GROUPS && ms.is_on && at < cap; i++) {
-        const struct live *g = &ms.groups[i];
+    for (int i = 0; i < GROUPS && sim_ms.is_on && at < cap; i++) {
+        const struct live *g = &sim_ms.groups[i];
         at += (size_t)snprintf(out + at, cap - at, "%s in %d:", g->id, g->generation);
         for (int k = 0; k < MEMBERS && at < cap; k++) {
             const struct sim_member *m = &g->members[k];
             at += (size_t)snprintf(out + at, cap - at, " %d@b%d/%d/%x", (int)m->phase, m->at,
                                    m->generation, m->owned);
-        }
-    }
-}
-
-/* A broker at the end of the truth has the truth's offsets. */
-void
-members_compare(const struct sim_broker *b, int journal)
-{
-    for (int i = 0; i < GROUPS && ms.is_on; i++) {
-        const struct live *g = &ms.groups[i];
-        if (g->journal != journal) {
-            continue;
-        }
-        const struct group_state *s =
-            state_find_group(shard_state(b->shards[journal]), span_cstr(g->id));
-        const struct uuid id = topic();
-        for (int p = 0; p < PARTS; p++) {
-            const struct group_offset *o = s == NULL ? NULL : group_find_offset(s, &id, p);
-            if ((o == NULL ? 0 : (uint64_t)o->offset) != g->offset[p]) {
-                sim_violation("a broker at the end has the groups of the log",
-                              "broker %d, %s, partition %d", b->id, g->id, p);
-            }
         }
     }
 }
