@@ -29,6 +29,8 @@
 #include <stdio.h>
 
 enum { PRODUCER_IDS_SKIP = 1000000 };
+/* No hole is that large; a number that says so is not believed. */
+#define FILL_MAX ((int64_t)1 << 40)
 
 /* What is noted of a partition. */
 struct mark {
@@ -161,12 +163,16 @@ filler_end(const struct mark *m, int64_t from, int64_t to)
     return end;
 }
 
-/* Its end is `to` from now on. The producer that fillers have is there to be forgotten. */
-static void
+/* Its end is `to` from now on, or above. The producer that fillers have is there to be forgotten.
+ * False: that is not to be believed. */
+static bool
 fill(struct rebuild *r, struct part_state *p, int64_t to)
 {
     const struct mark *m = mark_get(r, &p->topic_id, p->index);
     uint8_t raw[RUN_BYTES];
+    if (to > p->end && to - p->end > FILL_MAX) {
+        return false;
+    }
     while (p->end < to) {
         int64_t end = filler_end(m, p->end, to);
         const struct run run = {.topic_id = p->topic_id,
@@ -181,6 +187,7 @@ fill(struct rebuild *r, struct part_state *p, int64_t to)
         run_encode(&run, raw);
         apply_own(r, ITEM_RUN, span_of(raw, sizeof(raw)), 0);
     }
+    return true;
 }
 
 /* --- items behind a hole --- */
@@ -238,7 +245,11 @@ do_run(const struct at *a)
              id, run.partition, run.base_offset, run.base_offset + run.offset_count - 1);
         return;
     }
-    fill(a->r, p, run.base_offset);
+    if (!fill(a->r, p, run.base_offset)) {
+        tell(a->r, REBUILD_LOST, a->item.n, "a run at offset %" PRId64 ", far behind the others",
+             run.base_offset);
+        return;
+    }
     mark_get(a->r, &run.topic_id, run.partition)->holes = a->r->holes;
     apply_or_tell(a, a->item.payload, "a run");
 }
@@ -269,8 +280,10 @@ do_trim(const struct at *a)
         int32_t index = cursor_i32(&c);
         int64_t start = cursor_i64(&c);
         struct part_state *p = part_of(a->r, &id, index);
-        if (p != NULL) {
-            fill(a->r, p, start);
+        if (p != NULL && !fill(a->r, p, start)) {
+            tell(a->r, REBUILD_LOST, a->item.n, "a trim to offset %" PRId64 ", far behind the end",
+                 start);
+            return;
         }
     }
     apply_or_tell(a, a->item.payload, "a trim");
@@ -306,7 +319,9 @@ register_one(const struct at *a, const struct registering *g)
     struct sl_error err = SL_ERROR_INIT;
     struct bytes op;
     struct part_state *p = part_of(a->r, &g->topic_id, g->partition);
-    fill(a->r, p, g->last + 1);
+    if (!fill(a->r, p, g->last + 1)) {
+        return;
+    }
     bytes_init(&op, 4 + g->bytes.len);
     bytes_u32(&op, 1);
     bytes_append(&op, g->bytes.ptr, g->bytes.len);
@@ -404,14 +419,12 @@ do_producer_ids(const struct at *a)
     struct cursor c = cursor_of(a->item.payload);
     int64_t first = cursor_i64(&c);
     int64_t next = state_next_producer_id(a->r->st);
-    while (next < first) {
+    if (next < first && first - next <= INT32_MAX) {
         struct bytes op;
-        int64_t count = first - next > INT32_MAX ? INT32_MAX : first - next;
         bytes_init(&op, 16);
-        op_encode_producer_ids(&op, next, (int32_t)count);
+        op_encode_producer_ids(&op, next, (int32_t)(first - next));
         apply_own(a->r, ITEM_PRODUCER_IDS, bytes_span(&op), a->item.time_ms);
         bytes_fini(&op);
-        next += count;
     }
     apply_or_tell(a, a->item.payload, "producer ids");
 }
@@ -640,7 +653,8 @@ leave_room(struct rebuild *r, struct part_state *p)
         return;
     }
     m->unknown_from = p->end;
-    fill(r, p, p->end + (want < room ? want : room));
+    want = want < FILL_MAX ? want : FILL_MAX;
+    (void)fill(r, p, p->end + (want < room ? want : room));
     if (is_empty) {
         bytes_init(&op, 64);
         op_encode_trim(&op, &p->topic_id, p->index, p->end);
@@ -664,8 +678,10 @@ rebuild_ends(struct rebuild *r)
     op_encode_producers_expire(&op, INT64_MAX);
     apply_own(r, ITEM_PRODUCERS_EXPIRE, bytes_span(&op), 0);
     bytes_clear(&op);
-    op_encode_producer_ids(&op, state_next_producer_id(r->st), PRODUCER_IDS_SKIP);
-    apply_own(r, ITEM_PRODUCER_IDS, bytes_span(&op), 0);
+    if (state_next_producer_id(r->st) < INT64_MAX - PRODUCER_IDS_SKIP) {
+        op_encode_producer_ids(&op, state_next_producer_id(r->st), PRODUCER_IDS_SKIP);
+        apply_own(r, ITEM_PRODUCER_IDS, bytes_span(&op), 0);
+    }
     bytes_fini(&op);
 }
 

@@ -37,8 +37,21 @@ sorted(const struct state *st, size_t *ret_count)
     return all;
 }
 
+/* All partitions of a topic have one directory; all[at] is the topic's first. NULL: none of them
+ * has one yet. */
+static const char *
+dir_of(struct part_state *const *all, size_t count, size_t at)
+{
+    const struct uuid *topic = &all[at]->topic_id;
+    while (part_dir(all[at]) == NULL && at + 1 < count && uuid_eq(&all[at + 1]->topic_id, topic)) {
+        at++;
+    }
+    return part_dir(all[at]);
+}
+
 static struct patient
-patient_of(struct broken *b, const struct part_state *part, const struct state *names)
+patient_of(struct broken *b, const struct part_state *part, const char *dir,
+           const struct state *names)
 {
     struct patient p = {.rp = b->rp,
                         .journal = b->journal,
@@ -51,8 +64,8 @@ patient_of(struct broken *b, const struct part_state *part, const struct state *
     char id[UUID_TEXT];
     uuid_text(&part->topic_id, id);
     (void)snprintf(p.topic, sizeof(p.topic), "%s", t != NULL ? t->name : id);
-    if (part_dir(part) != NULL) {
-        (void)snprintf(p.dir, sizeof(p.dir), "%s", part_dir(part));
+    if (dir != NULL) {
+        (void)snprintf(p.dir, sizeof(p.dir), "%s", dir);
     } else if (t != NULL) {
         topic_dir_name(span_cstr(t->name), t->incarnation, p.dir, sizeof(p.dir));
     }
@@ -194,11 +207,11 @@ roll_runs(struct rolling *ro, struct sl_error *err)
 }
 
 static enum sl_err
-roll_part(struct broken *b, const struct part_state *part, const struct state *names,
+roll_part(const struct patient *p, const struct part_state *part, struct broken *b,
           struct sl_error *err)
 {
     struct rolling ro = {.b = b,
-                         .p = patient_of(b, part, names),
+                         .p = *p,
                          .unknown_from = rebuild_unknown_from(&b->rb, part),
                          .count = part->run_count};
     if (part->start == part->end && ro.unknown_from >= 0) { /* trimmed there: rebuild_ends */
@@ -236,8 +249,12 @@ repair__roll(struct broken *b, const struct state *names, struct sl_error *err)
     size_t count;
     enum sl_err rc = SL_OK;
     struct part_state **all = sorted(b->st, &count);
+    const char *dir = NULL;
     for (size_t i = 0; i < count && rc == SL_OK; i++) {
-        rc = roll_part(b, all[i], names, err);
+        bool is_first = i == 0 || !uuid_eq(&all[i - 1]->topic_id, &all[i]->topic_id);
+        dir = is_first ? dir_of(all, count, i) : dir;
+        const struct patient p = patient_of(b, all[i], dir, names);
+        rc = roll_part(&p, all[i], b, err);
     }
     sl_free(all);
     return rc;
