@@ -6,7 +6,9 @@
                  [--delay MS]
 
 cold:   p99 of a producer's acknowledgements (10 000 records/s, linger 5) alone, and while a consumer
-        replays --gib of old records from the store, whose blocks are not in memory.
+        replays --gib of old records from the store, whose blocks are not in memory. p99_times: of the
+        first one. others: cores that other processes of the machine took meanwhile; a figure means
+        little when that is not near 0.
 scale:  --partitions partitions in topics of 1 000, of which 1 000 are written to: memory of the broker.
 restart: kill -9 with all that and --gib of records in the bucket: time from starting the process to the
         first accepted produce, and to the first 1 MiB read from the oldest segment.
@@ -16,8 +18,10 @@ answer --delay milliseconds late.
 """
 import argparse
 import json
+import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -76,8 +80,22 @@ def settle(broker, limit=120):
             return
 
 
+def cpu_of(broker):
+    """(time, CPU seconds of the machine, and of those the broker's and our programs')."""
+    ticks = [int(x) for x in open("/proc/stat", encoding="ascii").readline().split()[1:9]]
+    own = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    return (time.monotonic(), (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK"),
+            broker.cpu_s() + sum(r.ru_utime + r.ru_stime for r in own))
+
+
+def others(was, now):
+    """Cores that anybody else took between the two."""
+    return round((now[1] - was[1] - now[2] + was[2]) / (now[0] - was[0]), 2)
+
+
 def cold(o, broker):
     bench.create(broker, "live", 12)
+    first = None
     for name, is_replaying in (("alone", False), ("during a replay", True), ("alone again", False)):
         consumer = None
         if is_replaying:
@@ -86,11 +104,15 @@ def cold(o, broker):
             consumer = subprocess.Popen([str(bench.PROGRAMS / words[0]), *words[1:]],
                                         stdout=subprocess.PIPE, text=True)
         cpu = broker.cpu_s()
+        began = cpu_of(broker)
         row = bench.run_program(broker, paced(o, "live"))
-        figures = {"p50_ms": row["p50_ms"], "p99_ms": row["p99_ms"], "cpu_s": round(broker.cpu_s() - cpu, 2)}
+        first = first or row["p99_ms"]
+        figures = {"p50_ms": row["p50_ms"], "p99_ms": row["p99_ms"], "p99_times": round(row["p99_ms"] / first, 2),
+                   "cpu_s": round(broker.cpu_s() - cpu, 2)}
         if consumer is not None:
             read = json.loads(consumer.communicate(timeout=120)[0].splitlines()[-1])
             figures["replay_MB_s"] = read["MB_s"]
+        figures["others"] = others(began, cpu_of(broker))
         say("cold", what=name, **figures)
 
 
