@@ -98,8 +98,9 @@ print_totals(const struct repair_run *r, const struct repair_totals *t)
                  t->journals, t->segments, t->runs, t->indexes, would, t->offsets,
                  t->losses - t->unknown, would, t->records, t->failed);
     if (t->given + t->unknown > 0) {
-        (void)printf("%" PRIu64 " entries, or parts of them, and the ends of %" PRIu64
-                     " partitions %sgiven up: see above\n",
+        (void)printf("%" PRIu64
+                     " entries or parts of them, and what may have followed the end of %" PRIu64
+                     " partitions, %sgiven up: see above\n",
                      t->given, t->unknown, would);
     }
     if (!r->is_executed) {
