@@ -152,6 +152,7 @@ struct journal {
     uint64_t checks_begun, checks_passed; /* passed: the youngest that did */
     uint64_t check_u;
     int64_t check_t0;
+    struct manifest check_read; /* not believed yet */
     unsigned check_failures;
     uint64_t checked_u; /* everything up to here was seen before a check that passed */
     uint64_t applied_since_check;
@@ -171,9 +172,10 @@ struct journal {
     int64_t listing_ns; /* when it was asked for */
     bool is_listing;    /* a page is on its way */
     bool is_tail_reached;
-    int64_t look_ns;         /* when the last look began */
-    int64_t last_tail_ns;    /* when the last look that reached the tail began */
-    int64_t last_foreign_ns; /* an entry of another broker was met */
+    int64_t look_ns;              /* when the last look began */
+    int64_t last_tail_ns;         /* when the last look that reached the tail began */
+    int64_t last_foreign_ns;      /* an entry of another broker was met */
+    struct manifest suspect_read; /* not believed yet; version 0: none */
     bool is_judging;         /* between an absent key and the word on it; nothing is read ahead */
     bool is_absence_open;    /* the key behind the tail is absent, but was it ever there? */
     int64_t absence_ns;      /* when that was known, */

@@ -181,11 +181,21 @@ fail_missing(struct journal *jn)
     journal__fail(jn, key, "missing, though later entries prove that it was committed");
 }
 
+static void suspect_manifests_listed(struct jcall *c);
+
+static void
+list_manifests(struct journal *jn, const char *after)
+{
+    struct jcall *list = journal__call_new(jn, STORE_LIST, suspect_manifests_listed);
+    (void)snprintf(list->call.key, sizeof(list->call.key), "%s", jn->manifest_prefix);
+    (void)snprintf(list->call.after, sizeof(list->call.after), "%s", after);
+    journal__call_submit(list);
+}
+
 static void
 suspect_manifest_read(struct jcall *c)
 {
     struct journal *jn = c->jn;
-    struct manifest m;
     struct sl_error err = SL_ERROR_INIT;
     if (journal__follow_is_stale(c)) {
         return;
@@ -194,13 +204,11 @@ suspect_manifest_read(struct jcall *c)
         beyond_again(jn, &c->call);
         return;
     }
-    if (manifest_decode(buf_span(c->call.body), &m, &err) != SL_OK) {
+    if (manifest_decode(buf_span(c->call.body), &jn->suspect_read, &err) != SL_OK) {
         journal__fail(jn, c->call.key, err.msg);
         return;
     }
-    if (journal__saw_manifest(jn, &m)) {
-        fail_missing(jn);
-    }
+    list_manifests(jn, c->call.key); /* it may be a ghost; the newest one is none */
 }
 
 static void
@@ -215,7 +223,10 @@ suspect_manifests_listed(struct jcall *c)
         return;
     }
     if (c->call.listing == NULL || c->call.listing->count == 0) {
-        fail_missing(jn);
+        const struct manifest m = jn->suspect_read;
+        if (m.version == 0 || journal__saw_manifest(jn, &m)) {
+            fail_missing(jn);
+        }
         return;
     }
     struct jcall *get = journal__call_new(jn, STORE_GET, suspect_manifest_read);
@@ -241,9 +252,8 @@ suspect_read(struct jcall *c)
         beyond_again(jn, &c->call);
         return;
     }
-    struct jcall *list = journal__call_new(jn, STORE_LIST, suspect_manifests_listed);
-    (void)snprintf(list->call.key, sizeof(list->call.key), "%s", jn->manifest_prefix);
-    journal__call_submit(list);
+    jn->suspect_read = (struct manifest){0};
+    list_manifests(jn, "");
 }
 
 /* --- the end --- */

@@ -226,8 +226,8 @@ enum sim_stat {
     X(retire)                                                                                      \
     X(expire)                                                                                      \
     X(ops)                                                                                         \
-    X(slowget) X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer) X(adopt)     \
-        X(loss)
+    X(slowget)                                                                                     \
+    X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer) X(adopt) X(loss)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)

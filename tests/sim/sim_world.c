@@ -180,7 +180,7 @@ sim_run(bool (*stop)(void), int64_t until)
     if (sim.k.every[F_member] > 0 || sim.k.every[F_peer] > 0 || sim.is_pace) {
         budget *= 10; /* heartbeats never end; nor do writers */
     }
-    if (sim.k.upkeep_ms > 0) {
+    if (sim.k.is_rolling) {
         budget *= 4; /* nor do rounds through the partitions */
     }
     while (!stop()) {
