@@ -140,6 +140,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(adopted, "log adopted by a new partition")                                                   \
     X(adopt_refused, "log not adopted: something is there")                                        \
     X(loss_told, "loss told by a tool")                                                            \
+    X(policy, "cleanup.policy changed")                                                            \
     X(open_op, "partition opened while running")                                                   \
     X(retire, "topic retired")                                                                     \
     X(expire, "producers expired")                                                                 \
@@ -227,7 +228,8 @@ enum sim_stat {
     X(expire)                                                                                      \
     X(ops)                                                                                         \
     X(slowget)                                                                                     \
-    X(slowcheck) X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer) X(adopt) X(loss)
+    X(slowcheck)                                                                                   \
+    X(haunt) X(group) X(commit) X(topicdel) X(member) X(peer) X(adopt) X(loss) X(policy)
 enum sim_fault {
 #define SIM_FAULT_ENUM(id) F_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
@@ -451,7 +453,8 @@ struct sim_part {
     bool has_records, is_compacted, is_deleted;
     bool is_held, is_adopted; /* no producer writes to it, as a log is to be adopted; one was */
     int adopt_tries;
-    int keys, name; /* few keys; whose name it bears: a partition's number */
+    bool has_changed; /* its cleanup.policy, some time */
+    int keys, name;   /* few keys; whose name it bears: a partition's number */
     uint32_t incarnation;
     struct sim_clean *clean; /* see sim_clean.c */
     int open_attempts;

@@ -320,7 +320,7 @@ truth_replace(struct reader_of_ops *r)
         uint32_t gen = get_u32(sources + i * 12 + 8);
         is_right = s->base == get_i64(sources + i * 12) && s->gen == gen && t.gen > gen;
     }
-    if (!is_right || !p->is_compacted) {
+    if (!is_right || (!p->is_compacted && !p->has_changed)) {
         sim_violation("a replace names the segments that are there",
                       "partition %td, %" PRId64 " to %" PRId64 " of generation %u", p - sim.parts,
                       t.base, t.last, t.gen);
@@ -359,7 +359,7 @@ why_not_retained(const struct sim_part *p, int64_t to)
     const struct sim_clean *c = p->clean;
     const struct knobs *k = &sim.k;
     size_t i = 0;
-    if (!p->is_deleted) {
+    if (!p->is_deleted && !p->has_changed) {
         return "nothing is deleted from a log that is only compacted";
     }
     for (; i < c->count && c->segments[i].last < to; i++) {
@@ -368,13 +368,13 @@ why_not_retained(const struct sim_part *p, int64_t to)
         /* compaction may have shrunk the rest since it was looked at */
         bool is_much =
             k->upkeep_retention_bytes >= 0 &&
-            (p->is_compacted || bytes_left(p, i + 1) >= (uint64_t)k->upkeep_retention_bytes);
+            (p->has_records || bytes_left(p, i + 1) >= (uint64_t)k->upkeep_retention_bytes);
         if (!is_old && !is_much) {
             return "it is neither too old nor too much";
         }
     }
     bool is_end = i > 0 && c->segments[i - 1].last + 1 == to;
-    bool is_merged = p->is_compacted && to <= c->registered; /* meanwhile, perhaps */
+    bool is_merged = p->has_records && to <= c->registered; /* meanwhile, perhaps */
     return is_end || is_merged ? NULL : "it does not end with a segment";
 }
 

@@ -111,7 +111,7 @@ ops_new_part(int journal, const struct sim_part *before)
     p->is_append_time = rng_chance(&sim.r_client, 250);
     p->is_compacted = sim.k.is_rolling && rng_chance(&sim.r_client, sim.k.compacted_pm);
     p->is_deleted = !p->is_compacted || rng_chance(&sim.r_client, sim.k.deleted_pm);
-    p->has_records = p->is_compacted;
+    p->has_records = p->is_compacted || sim.k.every[F_policy] > 0;
     p->keys = sim.k.keys;
     ops_open_part(p);
     return p;
@@ -240,6 +240,21 @@ strike_retire(void)
     (void)op_send(op);
 }
 
+/* --- cleanup.policy: from one to another while it is being carried out */
+
+static void
+strike_policy(void)
+{
+    struct sim_part *p = pick_open();
+    if (p == NULL || !p->has_records) {
+        return;
+    }
+    p->has_changed = true;
+    p->is_compacted = !p->is_compacted;
+    p->is_deleted = !p->is_compacted || rng_chance(&sim.r_fault, 400);
+    sim_stat(ST_policy);
+}
+
 /* --- expire: producers idle for three hours; no client believes in a batch for so long */
 
 static void
@@ -350,6 +365,7 @@ static struct rhythm {
                {F_ops, strike_pids, 0},
                {F_ops, topics_strike_create, 0},
                {F_topicdel, topics_strike_delete, 0},
+               {F_policy, strike_policy, 0},
                {F_adopt, adopts_strike, 0},
                {F_loss, losses_strike, 0}};
 

@@ -322,6 +322,7 @@ plan_clean(struct knobs *k)
     k->every[F_retire] = coin(300) ? share(k, 2, 8) : 0;
     k->every[F_power] = coin(200) ? share(k, 2, 6) : 0;
     k->every[F_snap] = coin(300) ? share(k, 10, 40) : 0;
+    k->every[F_policy] = coin(300) ? share(k, 4, 20) : 0;
     k->grace_ns = coin(500) ? between(2, 10) * SIM_MIN : SIM_HOUR;
     k->skew_max_ms = coin(700) ? 0 : k->grace_ns / SCHED_MS / 8;
 }
