@@ -12,6 +12,9 @@
  *      KafScale counts the offsets of a batch before it is stored, and goes on behind them when an
  *      upload fails: so its logs may have holes. They are named, and refused, too, unless whoever
  *      runs this accepts them. Then each is a segment without an object, and a LOSS op says so.
+ *      A bucket that Sluice wrote, and whose journals are lost, is read likewise. Of what begins at
+ *      the same offset the highest generation counts, and what lies within one of a higher
+ *      generation is what it was made of, not deleted yet.
  *   3. An .index that is missing, or is not the segment's, is written.
  *   4. The topic is created, as any is, with as many partitions, and with retention.ms and
  *      retention.bytes = -1: what is old must not be gone before anybody has decided so.
@@ -43,6 +46,7 @@ struct found {
     char *topic;
     int32_t partition;
     int64_t base;
+    uint32_t gen;
     uint64_t bytes;
     bool has_kfs;
 };
@@ -104,7 +108,8 @@ add_found(struct import *i, const struct segment_name *n, enum segment_file file
     span_to_cstr(n->topic, topic, sizeof(topic));
     struct found *last = i->count > 0 ? &i->found[i->count - 1] : NULL;
     bool is_same = last != NULL && strcmp(last->topic, topic) == 0 &&
-                   last->partition == n->partition && last->base == n->base_offset;
+                   last->partition == n->partition && last->base == n->base_offset &&
+                   last->gen == n->generation;
     if (!is_same && i->count == FOUND_MAX) {
         return;
     }
@@ -113,7 +118,10 @@ add_found(struct import *i, const struct segment_name *n, enum segment_file file
             i->cap = i->cap == 0 ? 64 : i->cap * 2;
             i->found = (struct found *)sl_realloc(i->found, i->cap * sizeof(struct found));
         }
-        i->found[i->count++] = (struct found){sl_strdup(topic), n->partition, n->base_offset, 0, 0};
+        i->found[i->count++] = (struct found){.topic = sl_strdup(topic),
+                                              .partition = n->partition,
+                                              .base = n->base_offset,
+                                              .gen = n->generation};
     }
     if (file == SEGMENT_FILE_KFS) {
         i->found[i->count - 1].has_kfs = true;
@@ -161,7 +169,7 @@ look_at_page(void *arg, const struct store_listing *page)
         if (!segment_key_parse(span_cstr(page->items[k].key), &n, &file) ||
             n.topic.len >= TOPIC_DIR_MAX) {
             meet_stranger(i, page->items[k].key);
-        } else if (n.incarnation == 0 && n.generation == 0) { /* else KafScale never wrote it */
+        } else if (n.incarnation == 0) { /* else it may be what a deleted topic left */
             add_found(i, &n, file, page->items[k].size_bytes);
         }
     }
@@ -178,7 +186,10 @@ by_place(const void *pa, const void *pb)
     if (a->partition != b->partition) {
         return a->partition < b->partition ? -1 : 1;
     }
-    return a->base < b->base ? -1 : a->base > b->base ? 1 : 0;
+    if (a->base != b->base) {
+        return a->base < b->base ? -1 : 1;
+    }
+    return (a->gen < b->gen) - (a->gen > b->gen);
 }
 
 static enum sl_err
@@ -253,7 +264,8 @@ key_of(const struct import *i, const struct found *f, enum segment_file file,
     const struct segment_name name = {.ns = span_cstr(i->im->bucket->segment_namespace),
                                       .topic = span_cstr(f->topic),
                                       .partition = f->partition,
-                                      .base_offset = f->base};
+                                      .base_offset = f->base,
+                                      .generation = f->gen};
     return segment_key(&name, file, key) && strlen(key) < STORE_KEY_MAX;
 }
 
@@ -329,7 +341,7 @@ verify_object(struct import *i, struct part_plan *p, const struct found *f,
     uint32_t room = (uint32_t)(OP_BYTES / p->count);
     uint32_t slices = room > SEGMENT_OP_BYTES ? (room - SEGMENT_OP_BYTES) / SLICE_OP_BYTES : 0;
     if (segment_open(buf_span(object), &v, &err) != SL_OK ||
-        segment_verify(&v, false, &err) != SL_OK) {
+        segment_verify(&v, f->gen > 0, &err) != SL_OK) {
         return refuse(i, f, err.msg);
     }
     if (v.base_offset != f->base) {
@@ -343,6 +355,7 @@ verify_object(struct import *i, struct part_plan *p, const struct found *f,
     }
     struct segment_ref *s = &p->segments[p->segment_count++];
     survey_segment(&v, object->len, slices, s);
+    s->gen = f->gen;
     p->records += s->record_count;
     p->bytes += s->bytes;
     return true;
@@ -369,6 +382,14 @@ verify_segment(struct import *i, struct part_plan *p, const struct found *f)
     return is_right;
 }
 
+/* Is it what a segment of a higher generation was made of? */
+static bool
+is_superseded(const struct part_plan *p, const struct found *f)
+{
+    const struct segment_ref *s = p->segment_count > 0 ? &p->segments[p->segment_count - 1] : NULL;
+    return s != NULL && f->base <= s->last && f->gen < s->gen;
+}
+
 /* --- one topic --- */
 
 static bool
@@ -388,7 +409,8 @@ verify_topic(struct import *i, struct topic_plan *t)
         }
         p->segments = (struct segment_ref *)sl_alloc(2 * p->count * sizeof(struct segment_ref));
         for (size_t s = 0; s < p->count && is_right; s++) {
-            is_right = verify_segment(i, p, &i->found[p->first + s]);
+            const struct found *f = &i->found[p->first + s];
+            is_right = is_superseded(p, f) || verify_segment(i, p, f);
         }
     }
     return is_right;

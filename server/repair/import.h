@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `sluice log import`: the topics of a bucket whose segments KafScale wrote become Sluice's, where
- * they are. The essay stands atop import.c.
+ * `sluice log import`: the topics of a bucket whose segments KafScale wrote, or a Sluice whose
+ * journals are lost, become Sluice's, where they are. The essay stands atop import.c.
  *
  * Threads: a thread that is no loop; it blocks. Memory: one segment at a time, twice, and 100 bytes
  * for each segment of the bucket. */

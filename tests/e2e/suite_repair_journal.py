@@ -12,7 +12,9 @@ from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, 
 from objects import damage_entry, delete, entries_by_journal, flip_head, key_of, laid_out
 from rawkafka import make_batch, parse_batches
 from suite_groups import commit_body, fetched
+from suite_log import rolled as rolled_to
 from suite_reader import rolled
+from suite_retention import EAGER, OFTEN, latest, produce_keyed, wait_compacted
 
 QUICK = ["journal.safe.window.ms=1000", "journal.check.interval.ms=300"]
 PARTITIONS = 4
@@ -523,3 +525,35 @@ def p24_segments_that_nobody_registered_any_more(env):
     expect_true(done["entries_given_up"] >= 2, f"{done}")
     expect([x for x in named(done) if not x[4]], [], "records that are given up")
     expect(it.check(done, 0), [], "records that are gone")
+
+
+@test(brokers=("sluice",), timeout=180)
+def p20_a_new_cluster_on_compacted_segments(env):
+    """Beside segments that compaction has replaced, and not deleted yet."""
+    broker = env.own(options=[*[o for o in OFTEN if "grace" not in o], "journal.grace.ms=3600000"])
+    raw = env.client(broker)
+    topic = env.topic(client=raw, configs=EAGER)
+    sent = []
+    for turn in range(60):
+        rows = [(b"key %d" % ((turn * 7 + i * i) % 101), b"%d %d " % (turn, i) + b"x" * 90) for i in range(20)]
+        produce_keyed(raw, topic, rows)
+        sent += rows
+    eventually(lambda: rolled_to(broker, topic) == len(sent), 30, "rolled")
+    wait_compacted(broker, topic, len(sent))
+    broker.stop()
+    home = broker.root / "default" / topic / "0"
+    names = sorted(p.stem for p in home.glob("*.kfs"))
+    expect_true([n for n in names if n.count("-") == 2] and [n for n in names if n.count("-") == 1],
+                f"{names}: no generations beside each other")
+    new = ["--set", "storage.prefix=_sluice2"]
+    done = sluice(broker, "log", "import", "--execute", "--accept-loss", *new)
+    expect(done.returncode, 0, f"log import: {done.stdout}{done.stderr}")
+    after = env.own(options=["storage.prefix=_sluice2"])
+    raw = env.client(after)
+    raw.wait_ready(topic)
+    got = values(raw, topic, 0)
+    for _, (offset, value) in latest(sent).items():
+        expect(got.get(offset), value, f"offset {offset}")
+    expect(raw.produce(topic, 0, make_batch([b"more"]))["base_offset"], len(sent), "the next offset")
+    after.stop()
+    expect(sluice(after, "log", "verify", *new).returncode, 0, "status of log verify")
