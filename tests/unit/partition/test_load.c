@@ -255,6 +255,19 @@ TEST(read__held_back_for_long__gives_what_it_has)
     cold_append_end(&cold, w.loop.now_ns, -1, 0);
 }
 
+TEST(read__at_the_tail__does_not_wait_for_producers)
+{
+    struct part_read r = read_from(MANY * 10, 100 * BATCH_BYTES);
+    append_batches(0, 0, 3);
+    make_producers_wait();
+    cold.allowance = -(INT64_C(1) << 40);
+    read_begin(&r);
+    run_ms(0);
+    assert_null(r.arg);
+    assert_int_equal(assert_batches(&r, MANY * 10), (MANY + 3) * 10);
+    cold_append_end(&cold, w.loop.now_ns, -1, 0);
+}
+
 TEST(close__while_a_read_is_held_back__it_ends)
 {
     struct part_read r = read_from(0, 100 * BATCH_BYTES);
@@ -378,6 +391,7 @@ main(void)
         T(read__while_producers_wait__has_to_wait_too),
         T(read__not_for_a_consumer__does_not_wait_for_producers),
         T(read__held_back_for_long__gives_what_it_has),
+        T(read__at_the_tail__does_not_wait_for_producers),
         T(close__while_a_read_is_held_back__it_ends),
         T(ahead__a_consumer_that_does_not_come_back__one_answer_is_read_for_it),
         T(ahead__a_consumer_that_goes_on__never_more_than_two_answers_before_it),
