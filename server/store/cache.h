@@ -51,7 +51,7 @@ void cache_close(struct cache **c);
 
 /* Gives a reference to the block if it is here, NULL otherwise; counts a hit. *ret_object_size may
  * be NULL. */
-struct buf *cache_try(struct cache *c, const struct cache_key *at, uint64_t *ret_object_size);
+struct buf *cache_try(struct cache *c, const struct cache_key *k, uint64_t *ret_object_size);
 void cache_submit(struct cache *c, struct cache_read *read);
 /* For a block that will probably be asked for soon. What is here or being read already is left
  * alone, and so is everything while enough was read that nobody has asked for yet: unless STARTED
