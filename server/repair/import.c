@@ -21,11 +21,9 @@
  *   5. Each partition that has segments gets an ADOPT op.
  *
  * After a crash between 4 and 5 the next run finds a topic with empty partitions, and goes on. */
-#include "repair/import.h"
-
 #include "base/gate.h"
+#include "repair/import_int.h"
 #include "repair/survey.h"
-#include "repair/writer.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -35,30 +33,9 @@
 
 enum {
     PARTITIONS_MAX = 100000,
-    FOUND_MAX = 50000000,
     OP_BYTES = 4 << 20, /* of one ADOPT */
     SEGMENT_OP_BYTES = 48,
     SLICE_OP_BYTES = 16
-};
-
-/* One segment's objects, as listed. */
-struct found {
-    char *topic;
-    int32_t partition;
-    int64_t base;
-    uint32_t gen;
-    uint64_t bytes;
-    bool has_kfs;
-};
-
-struct import {
-    struct log_import *im;
-    struct log_writer *w;
-    struct found *found;
-    size_t count, cap;
-    /* of the directory at hand: names that are no segment's */
-    char *strange;
-    size_t strangers;
 };
 
 /* The partition at hand: found[first .. first + count). */
@@ -84,12 +61,9 @@ struct topic_plan {
     struct uuid id;
 };
 
-static void tell(struct import *i, enum import_kind kind, const char *topic, int32_t partition,
-                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-
-static void
-tell(struct import *i, enum import_kind kind, const char *topic, int32_t partition, const char *fmt,
-     ...)
+void
+repair__import_tell(struct import *i, enum import_kind kind, const char *topic, int32_t partition,
+                    const char *fmt, ...)
 {
     struct import_line line = {.kind = kind, .topic = topic, .partition = partition};
     va_list args;
@@ -97,118 +71,6 @@ tell(struct import *i, enum import_kind kind, const char *topic, int32_t partiti
     (void)vsnprintf(line.text, sizeof(line.text), fmt, args);
     va_end(args);
     i->im->told(i->im->arg, &line);
-}
-
-/* --- what is there --- */
-
-static void
-add_found(struct import *i, const struct segment_name *n, enum segment_file file, uint64_t bytes)
-{
-    char topic[TOPIC_DIR_MAX];
-    span_to_cstr(n->topic, topic, sizeof(topic));
-    struct found *last = i->count > 0 ? &i->found[i->count - 1] : NULL;
-    bool is_same = last != NULL && strcmp(last->topic, topic) == 0 &&
-                   last->partition == n->partition && last->base == n->base_offset &&
-                   last->gen == n->generation;
-    if (!is_same && i->count == FOUND_MAX) {
-        return;
-    }
-    if (!is_same) {
-        if (i->found == NULL || i->count == i->cap) {
-            i->cap = i->cap == 0 ? 64 : i->cap * 2;
-            i->found = (struct found *)sl_realloc(i->found, i->cap * sizeof(struct found));
-        }
-        i->found[i->count++] = (struct found){.topic = sl_strdup(topic),
-                                              .partition = n->partition,
-                                              .base = n->base_offset,
-                                              .gen = n->generation};
-    }
-    if (file == SEGMENT_FILE_KFS) {
-        i->found[i->count - 1].has_kfs = true;
-        i->found[i->count - 1].bytes = bytes;
-    }
-}
-
-/* Says how many there were in the directory, when the next one comes, and at the end. */
-static void
-tell_strangers(struct import *i)
-{
-    if (i->strangers == 1) {
-        tell(i, IMPORT_NOTE, i->strange, -1, "not the name of a segment; left alone");
-    } else if (i->strangers > 1) {
-        tell(i, IMPORT_NOTE, i->strange, -1,
-             "not the name of a segment, nor are %zu more in that directory; left alone",
-             i->strangers - 1);
-    }
-    sl_free(i->strange);
-    i->strange = NULL;
-    i->strangers = 0;
-}
-
-static void
-meet_stranger(struct import *i, const char *key)
-{
-    const char *end = strrchr(key, '/');
-    size_t dir = end == NULL ? 0 : (size_t)(end - key) + 1;
-    bool is_same = i->strange != NULL && strncmp(i->strange, key, dir) == 0 &&
-                   strchr(i->strange + dir, '/') == NULL;
-    if (!is_same) {
-        tell_strangers(i);
-        i->strange = sl_strdup(key);
-    }
-    i->strangers++;
-}
-
-static void
-look_at_page(void *arg, const struct store_listing *page)
-{
-    struct import *i = (struct import *)arg;
-    for (size_t k = 0; k < page->count; k++) {
-        struct segment_name n;
-        enum segment_file file;
-        if (!segment_key_parse(span_cstr(page->items[k].key), &n, &file) ||
-            n.topic.len >= TOPIC_DIR_MAX) {
-            meet_stranger(i, page->items[k].key);
-        } else if (n.incarnation == 0) { /* else it may be what a deleted topic left */
-            add_found(i, &n, file, page->items[k].size_bytes);
-        }
-    }
-}
-
-static int
-by_place(const void *pa, const void *pb)
-{
-    const struct found *a = (const struct found *)pa, *b = (const struct found *)pb;
-    int names = strcmp(a->topic, b->topic);
-    if (names != 0) {
-        return names;
-    }
-    if (a->partition != b->partition) {
-        return a->partition < b->partition ? -1 : 1;
-    }
-    if (a->base != b->base) {
-        return a->base < b->base ? -1 : 1;
-    }
-    return (a->gen < b->gen) - (a->gen > b->gen);
-}
-
-static enum sl_err
-look(struct import *i, struct sl_error *err)
-{
-    char prefix[STORE_KEY_MAX];
-    const char *ns = i->im->bucket->segment_namespace, *only = i->im->topic;
-    (void)snprintf(prefix, sizeof(prefix), "%s/%s%s", ns, only == NULL ? "" : only,
-                   only == NULL ? "" : "/");
-    enum sl_err rc = objects_list(i->im->bucket, prefix, look_at_page, i, err);
-    tell_strangers(i);
-    if (rc == SL_OK && i->count == FOUND_MAX) {
-        rc = sl_error_set(err, SL_ETOO_LARGE, "more than %d segments; import topic by topic",
-                          FOUND_MAX);
-    }
-    if (rc == SL_OK && i->count > 0) {
-        qsort(i->found, i->count, sizeof(struct found), by_place);
-    }
-    return rc;
 }
 
 /* --- what S says --- */
@@ -274,7 +136,7 @@ refuse(struct import *i, const struct found *f, const char *what)
 {
     char key[SEGMENT_KEY_MAX] = "";
     (void)key_of(i, f, SEGMENT_FILE_KFS, key);
-    tell(i, IMPORT_REFUSED, f->topic, f->partition, "%s: %s", key, what);
+    repair__import_tell(i, IMPORT_REFUSED, f->topic, f->partition, "%s: %s", key, what);
     return false;
 }
 
@@ -323,9 +185,9 @@ bridge(struct import *i, struct part_plan *p, const struct found *f)
                        next, f->base - 1);
         return refuse(i, f, why);
     }
-    tell(i, IMPORT_NOTE, f->topic, f->partition,
-         "offsets %" PRId64 " to %" PRId64 " are in no segment, and %sgiven up", next, f->base - 1,
-         i->im->is_executed ? "" : "would be ");
+    repair__import_tell(i, IMPORT_NOTE, f->topic, f->partition,
+                        "offsets %" PRId64 " to %" PRId64 " are in no segment, and %sgiven up",
+                        next, f->base - 1, i->im->is_executed ? "" : "would be ");
     i->im->totals.holes++;
     p->segments[p->segment_count++] =
         (struct segment_ref){.base = next, .last = f->base - 1, .max_timestamp = -1, .gen = 1};
@@ -402,8 +264,9 @@ verify_topic(struct import *i, struct topic_plan *t)
             continue;
         }
         if (p->count > ADOPT_SEGMENTS_MAX) {
-            tell(i, IMPORT_REFUSED, t->name, p->partition, "%zu segments, at most %d are possible",
-                 p->count, ADOPT_SEGMENTS_MAX);
+            repair__import_tell(i, IMPORT_REFUSED, t->name, p->partition,
+                                "%zu segments, at most %d are possible", p->count,
+                                ADOPT_SEGMENTS_MAX);
             is_right = false;
             continue;
         }
@@ -423,9 +286,10 @@ may_import(struct import *i, const struct topic_plan *t)
     int32_t last = t->parts[t->part_count - 1].partition;
     const char *why = NULL;
     if (t->incarnation > 0 && i->im->topic == NULL) {
-        tell(i, IMPORT_NOTE, t->name, -1,
-             "left alone: a topic of this name was deleted here, and this may be what is left of "
-             "it");
+        repair__import_tell(
+            i, IMPORT_NOTE, t->name, -1,
+            "left alone: a topic of this name was deleted here, and this may be what is left of "
+            "it");
         return false;
     }
     if (t->incarnation > 0) {
@@ -441,7 +305,7 @@ may_import(struct import *i, const struct topic_plan *t)
         why = "there is a topic of this name already, with fewer partitions";
     }
     if (why != NULL) {
-        tell(i, IMPORT_REFUSED, t->name, -1, "%s", why);
+        repair__import_tell(i, IMPORT_REFUSED, t->name, -1, "%s", why);
     }
     return why == NULL;
 }
@@ -507,8 +371,9 @@ adopt_or_tell(struct import *i, struct topic_plan *t, const struct part_plan *p)
 {
     enum sl_err rc = i->im->is_executed ? adopt(i, t, p) : SL_OK;
     if (rc != SL_OK) {
-        tell(i, IMPORT_REFUSED, t->name, p->partition, "%s; run it again",
-             rc == SL_EEXIST ? "somebody has written to the partition meanwhile" : sl_err_text(rc));
+        repair__import_tell(i, IMPORT_REFUSED, t->name, p->partition, "%s; run it again",
+                            rc == SL_EEXIST ? "somebody has written to the partition meanwhile"
+                                            : sl_err_text(rc));
         return false;
     }
     struct import_totals *sum = &i->im->totals;
@@ -516,14 +381,15 @@ adopt_or_tell(struct import *i, struct topic_plan *t, const struct part_plan *p)
     sum->segments += p->segment_count;
     sum->records += p->records;
     sum->bytes += p->bytes;
-    tell(i, IMPORT_ADOPTED, t->name, p->partition,
-         "offsets %" PRId64 " to %" PRId64 ", %zu segments, %" PRIu64 " records, %" PRIu64
-         " bytes%s",
-         p->segments[0].base, p->segments[p->segment_count - 1].last, p->segment_count, p->records,
-         p->bytes,
-         p->indexes == 0      ? ""
-         : i->im->is_executed ? "; missing or wrong indexes were written"
-                              : "; indexes are missing or wrong, and would be written");
+    repair__import_tell(i, IMPORT_ADOPTED, t->name, p->partition,
+                        "offsets %" PRId64 " to %" PRId64 ", %zu segments, %" PRIu64
+                        " records, %" PRIu64 " bytes%s",
+                        p->segments[0].base, p->segments[p->segment_count - 1].last,
+                        p->segment_count, p->records, p->bytes,
+                        p->indexes == 0 ? ""
+                        : i->im->is_executed
+                            ? "; missing or wrong indexes were written"
+                            : "; indexes are missing or wrong, and would be written");
     return true;
 }
 
@@ -534,12 +400,13 @@ import_verified(struct import *i, struct topic_plan *t)
         enum sl_err rc =
             log_writer_topic(i->w, t->name, t->parts[t->part_count - 1].partition + 1, &t->id);
         if (rc != SL_OK) {
-            tell(i, IMPORT_REFUSED, t->name, -1, "it cannot be created: %s", sl_err_text(rc));
+            repair__import_tell(i, IMPORT_REFUSED, t->name, -1, "it cannot be created: %s",
+                                sl_err_text(rc));
             return false;
         }
-        tell(i, IMPORT_NOTE, t->name, -1,
-             "created; it keeps everything (retention.ms=-1,"
-             " retention.bytes=-1) until you configure it otherwise");
+        repair__import_tell(i, IMPORT_NOTE, t->name, -1,
+                            "created; it keeps everything (retention.ms=-1,"
+                            " retention.bytes=-1) until you configure it otherwise");
     }
     bool is_right = true;
     for (size_t k = 0; k < t->part_count; k++) {
@@ -609,8 +476,9 @@ import_all(struct import *i)
         plan_free(&t);
     }
     if (i->count == 0) {
-        tell(i, IMPORT_NOTE, i->im->topic == NULL ? i->im->bucket->segment_namespace : i->im->topic,
-             -1, "no segments there");
+        repair__import_tell(i, IMPORT_NOTE,
+                            i->im->topic == NULL ? i->im->bucket->segment_namespace : i->im->topic,
+                            -1, "no segments there");
     }
 }
 
@@ -622,7 +490,7 @@ log_import_run(struct log_import *im, struct sl_error *err)
     if (i.w == NULL) {
         return SL_EPARTITION_FAILED;
     }
-    enum sl_err rc = look(&i, err);
+    enum sl_err rc = repair__import_look(&i, err);
     if (rc == SL_OK) {
         import_all(&i);
     }

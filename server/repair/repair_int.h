@@ -173,6 +173,10 @@ void repair__pause(int64_t ms);
 /* Puts b->st where readers begin. */
 MUST_CHECK enum sl_err repair__publish(struct broken *b, struct sl_error *err);
 
+/* repair_topics.c: topics that only partitions know get a name in zero->st, which is journal 0's.
+ * states: of every journal. */
+void repair__recover_topics(struct broken *zero, struct state *const *states, uint32_t count);
+
 /* repair_journal.c: all of rp->unreadable. */
 MUST_CHECK enum sl_err repair__journals(struct repair *rp, struct sl_error *err);
 

@@ -29,17 +29,12 @@
  *     It can be cut off anywhere. Before 2 nothing has changed. Between 2 and 5 nobody can open the
  *     journal, so nobody collects anything; the next run finds the fence, looks for the state below
  *     it, and goes on: new segments get other names, F and the snapshot's key are those of the
- *     fence. Two repairs at once put the same fence (one wins) and one of their snapshots.
- *
- * Journal 0 says which topics there are. If it lost one's creation, and partitions of that topic
- * are found, it gets a topic with that id again: its name is that of its directory, if it has one,
- * else "recovered-" and its id; what it was configured with is gone. */
+ *     fence. Two repairs at once put the same fence (one wins) and one of their snapshots. */
 #include "base/gate.h"
 #include "repair/repair_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { MARGIN_MS = 1000 };
 
@@ -245,117 +240,6 @@ copy_states(struct broken_set *set, struct sl_error *err)
     return rc;
 }
 
-/* --- topics that journal 0 lost --- */
-
-struct found_topic {
-    struct uuid id;
-    char dir[TOPIC_DIR_MAX];
-    uint32_t *journals;
-    int32_t count;
-};
-
-struct found_topics {
-    struct found_topic *all;
-    size_t count;
-};
-
-static struct found_topic *
-found_get(struct found_topics *f, const struct uuid *id)
-{
-    for (size_t i = 0; i < f->count; i++) {
-        if (uuid_eq(&f->all[i].id, id)) {
-            return &f->all[i];
-        }
-    }
-    f->all = (struct found_topic *)sl_realloc(f->all, (f->count + 1) * sizeof(f->all[0]));
-    f->all[f->count] = (struct found_topic){.id = *id};
-    return &f->all[f->count++];
-}
-
-static void
-found_add(struct found_topics *f, const struct part_state *p, uint32_t journal)
-{
-    struct found_topic *t = found_get(f, &p->topic_id);
-    if (t->journals == NULL || p->index >= t->count) {
-        t->journals =
-            (uint32_t *)sl_realloc(t->journals, ((size_t)p->index + 1) * sizeof(t->journals[0]));
-        memset(t->journals + t->count, 0,
-               (size_t)(p->index + 1 - t->count) * sizeof(t->journals[0]));
-        t->count = p->index + 1;
-    }
-    t->journals[p->index] = journal;
-    if (part_dir(p) != NULL) {
-        span_to_cstr(span_cstr(part_dir(p)), t->dir, sizeof(t->dir));
-    }
-}
-
-/* "name" or "name~k"; false: it cannot be that topic's. */
-static bool
-name_of_dir(const struct state *st, const char *dir, char name[TOPIC_DIR_MAX], uint32_t *ret_k)
-{
-    const char *mark = strchr(dir, '~');
-    size_t len = mark == NULL ? strlen(dir) : (size_t)(mark - dir);
-    *ret_k = mark == NULL ? 0 : (uint32_t)strtoul(mark + 1, NULL, 10);
-    if (len == 0 || len >= TOPIC_DIR_MAX) {
-        return false;
-    }
-    (void)snprintf(name, TOPIC_DIR_MAX, "%.*s", (int)len, dir);
-    return state_check_topic(st, span_cstr(name)) == SL_OK &&
-           *ret_k >= state_next_incarnation(st, span_cstr(name));
-}
-
-static void
-recover_topic(struct broken *b, struct found_topic *f)
-{
-    char name[TOPIC_DIR_MAX];
-    struct sl_error err = SL_ERROR_INIT;
-    struct bytes op;
-    struct topic_spec spec = {.id = f->id, .partition_count = f->count, .journals = f->journals};
-    if (!name_of_dir(b->st, f->dir, name, &spec.incarnation)) {
-        (void)snprintf(name, sizeof(name), "recovered-%02x%02x%02x%02x%02x%02x%02x%02x", f->id.b[0],
-                       f->id.b[1], f->id.b[2], f->id.b[3], f->id.b[4], f->id.b[5], f->id.b[6],
-                       f->id.b[7]);
-        spec.incarnation = state_next_incarnation(b->st, span_cstr(name));
-    }
-    spec.name = span_cstr(name);
-    bytes_init(&op, (size_t)1 << 24);
-    op_encode_topics_create(&op, &spec, 1);
-    const struct state_item item = {.n = b->last_n,
-                                    .time_ms = repair__now_ms(),
-                                    .kind = ITEM_TOPICS_CREATE,
-                                    .version = op_version(ITEM_TOPICS_CREATE),
-                                    .payload = bytes_span(&op)};
-    if (state_apply(b->st, &item, &err) == SL_OK) {
-        repair__note(b->rp, REPAIR_GIVEN, NULL,
-                     "the creation of topic %s is lost: it is made again with %" PRId32
-                     " partitions, and without its configuration",
-                     name, f->count);
-    } else {
-        repair__note(b->rp, REPAIR_FAILED, NULL, "topic %s cannot be made again: %s", name,
-                     err.msg);
-    }
-    bytes_fini(&op);
-}
-
-static void
-recover_topics(struct broken_set *set, struct broken *zero)
-{
-    struct found_topics f = {0};
-    for (uint32_t j = 0; j < set->rp->r->bucket->journals; j++) {
-        size_t pos = 0;
-        for (const struct part_state *p; (p = state_next_part(set->states[j], &pos));) {
-            if (state_find_topic_id(zero->st, &p->topic_id) == NULL) {
-                found_add(&f, p, j);
-            }
-        }
-    }
-    for (size_t i = 0; i < f.count; i++) {
-        recover_topic(zero, &f.all[i]);
-        sl_free(f.all[i].journals);
-    }
-    sl_free(f.all);
-}
-
 /* --- all of them --- */
 
 static enum sl_err
@@ -519,7 +403,7 @@ run(struct broken_set *set, struct sl_error *err)
     rc = rc != SL_OK ? rc : load_all(set, err);
     rc = rc != SL_OK ? rc : copy_states(set, err);
     if (rc == SL_OK && set->all[0].journal == 0 && set->all[0].rb.holes > 0) {
-        recover_topics(set, &set->all[0]);
+        repair__recover_topics(&set->all[0], set->states, set->rp->r->bucket->journals);
     }
     for (uint32_t i = 0; i < set->count && rc == SL_OK; i++) {
         rc = finish(set, &set->all[i], err);
