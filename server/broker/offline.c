@@ -28,6 +28,8 @@ run_in(struct bucket *b, struct sched *sched, const struct tool *tool)
                                .cache = cache_open(b->store, (size_t)cfg->storage.cache_bytes),
                                .prefix = cfg->storage.prefix,
                                .segment_namespace = cfg->storage.ns,
+                               .safe_window_ms = cfg->journal.safe_window_ms,
+                               .check_interval_ms = cfg->journal.check_interval_ms,
                                .cluster = b->cluster,
                                .journals = b->journals,
                                .is_writer = tool->is_writer};

@@ -268,6 +268,7 @@ audit_run(struct audit *a)
     enum sl_err rc = SL_OK;
     for (uint32_t i = 0; i < count && rc == SL_OK; i++) {
         all[i].index = i;
+        all[i].reader = reader;
         rc = audit_journal(a, reader, &all[i]);
     }
     if (rc == SL_OK) {

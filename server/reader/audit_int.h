@@ -34,6 +34,7 @@ struct audit_garbage {
 
 struct audit_journal {
     uint32_t index;
+    struct reader *reader;
     enum sl_err rc;
     char why[320];
     struct journal_status status;
@@ -65,6 +66,11 @@ enum sl_err audit__entries(struct audit *a, struct audit_journal *j);
 enum sl_err audit__segments(struct audit *a, const struct audit_journal *j);
 /* Objects under the namespace that none of the journals knows. */
 enum sl_err audit__orphans(struct audit *a, const struct audit_journal *all, uint32_t count);
+/* Of what was not there: does S want it, as it is by now? */
+bool audit__is_wanted(const struct audit *a, const struct audit_journal *j,
+                      const struct audit_item *it, bool is_segment);
+/* Has an entry been collected since j was copied? Then j says up to which. */
+bool audit__is_collected(const struct audit *a, struct audit_journal *j, uint64_t n);
 /* GET of [0, length) of an object, 0 for all of it. NULL in *ret: there is none. SL_ECORRUPT and
  * err: the store says that it is damaged. Another error: the store did not answer. */
 enum sl_err audit__get(const struct audit *a, const char *key, uint64_t length, struct buf **ret,

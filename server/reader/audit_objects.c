@@ -165,6 +165,18 @@ lost_entry(const struct chain *c, const char *key, size_t end, const struct sl_e
     }
 }
 
+/* What a broker that goes on has collected since S was copied is missed by nobody, nor are those
+ * below it: their runs are looked at in the end. */
+static bool
+is_gone_rightly(struct chain *c, size_t end)
+{
+    if (!audit__is_collected(c->a, c->j, c->n)) {
+        return false;
+    }
+    c->left = end;
+    return true;
+}
+
 static enum sl_err
 check_entry(struct chain *c, uint64_t n)
 {
@@ -181,7 +193,7 @@ check_entry(struct chain *c, uint64_t n)
     entry_key(key, sizeof(key), o->prefix, c->j->index, n);
     enum sl_err rc = audit__get(c->a, key, has_runs ? 0 : ENTRY_HEADER_BYTES, &body, &err);
     if (body == NULL || body->len < ENTRY_HEADER_BYTES) {
-        if (rc == SL_OK || rc == SL_ECORRUPT) {
+        if (rc == SL_ECORRUPT || (rc == SL_OK && !is_gone_rightly(c, end))) {
             lost_entry(c, key, end, &err);
         }
         buf_unref(&body);
@@ -210,7 +222,9 @@ audit__entries(struct audit *a, struct audit_journal *j)
         rc = check_entry(&c, n);
     }
     for (size_t i = 0; i < c.left && rc == SL_OK; i++) {
-        lost_run(&c, NULL, &j->runs[i], "a run in an entry that may have been collected");
+        if (audit__is_wanted(a, j, &j->runs[i], false)) {
+            lost_run(&c, NULL, &j->runs[i], "a run in an entry that may have been collected");
+        }
     }
     return rc;
 }
@@ -239,17 +253,17 @@ check_content(struct audit *a, const struct audit_finding *at, const struct audi
 
 /* Of a segment that is right. */
 static enum sl_err
-check_index(struct audit *a, const struct audit_finding *at, const struct segment_view *v)
+check_index(struct audit *a, const struct audit_finding *at, const struct segment_view *v,
+            bool *ret_is_missing)
 {
     struct sl_error err = SL_ERROR_INIT;
     struct segment_index ix;
     struct buf *index;
     enum sl_err rc = audit__get(a, at->key, 0, &index, &err);
-    if (rc == SL_OK && index == NULL) {
-        audit__found(a, *at, "the index is missing; nothing is lost by that");
-    } else if (rc == SL_ECORRUPT ||
-               (rc == SL_OK && (segment_index_open(buf_span(index), &ix, &err) != SL_OK ||
-                                segment_index_verify(&ix, v, &err) != SL_OK))) {
+    *ret_is_missing = rc == SL_OK && index == NULL;
+    if (rc == SL_ECORRUPT ||
+        (index != NULL && (segment_index_open(buf_span(index), &ix, &err) != SL_OK ||
+                           segment_index_verify(&ix, v, &err) != SL_OK))) {
         audit__found(a, *at, "%s; nothing is lost by that", err.msg);
     }
     buf_unref(&index);
@@ -276,6 +290,9 @@ check_segment(struct audit *a, const struct audit_journal *j, const struct audit
     const struct audit_finding at = audit__at(AUDIT_SEGMENT, key, j, s);
     const struct audit_finding index_at = audit__at(AUDIT_INDEX, index_key, j, s);
     enum sl_err rc = audit__get(a, key, 0, &body, &err);
+    if (rc == SL_OK && body == NULL && !audit__is_wanted(a, j, s, true)) {
+        return SL_OK;
+    }
     if (body == NULL && (rc == SL_OK || rc == SL_ECORRUPT)) {
         audit__found(a, at, "%s, and with it offsets %" PRId64 " to %" PRId64,
                      rc == SL_OK ? "the segment is missing" : err.msg, s->base, s->next - 1);
@@ -285,7 +302,11 @@ check_segment(struct audit *a, const struct audit_journal *j, const struct audit
     }
     a->totals.bytes += body->len;
     check_content(a, &at, s, buf_span(body), &v);
-    rc = v.body.ptr == NULL ? SL_OK : check_index(a, &index_at, &v);
+    bool is_missing = false;
+    rc = v.body.ptr == NULL ? SL_OK : check_index(a, &index_at, &v, &is_missing);
+    if (is_missing && audit__is_wanted(a, j, s, true)) {
+        audit__found(a, index_at, "the index is missing; nothing is lost by that");
+    }
     buf_unref(&body);
     return rc;
 }

@@ -39,32 +39,27 @@ static const struct shard_events events = {.mode_changed = on_mode};
 static struct shard *
 follow(struct reader *r, uint32_t index)
 {
-    enum {
-        WINDOW_S = 20,
-        CHECK_S = 7,
-        ENTRY_BYTES = 8 << 20,
-        DAY_S = 86400,
-        QUEUE_BYTES = 64 << 20
-    };
-    const struct shard_options o = {.journal = {.sched = r->o.sched,
-                                                .store = r->o.store,
-                                                .log = r->o.log,
-                                                .prefix = r->o.prefix,
-                                                .cluster = r->o.cluster,
-                                                .index = index,
-                                                .node_id = -1,
-                                                .max_in_flight = 1,
-                                                .entry_max_bytes = ENTRY_BYTES,
-                                                .is_reader = !r->o.is_writer,
-                                                .grace_ns = DAY_S * SCHED_S,
-                                                .queue_max_bytes = QUEUE_BYTES,
-                                                .safe_window_ns = WINDOW_S * SCHED_S,
-                                                .check_interval_ns = CHECK_S * SCHED_S},
-                                    .cache = r->o.cache,
-                                    .segment_namespace = r->o.segment_namespace,
-                                    .tail_cache_bytes = 8 << 20,
-                                    .events = &events,
-                                    .events_arg = &r->followers[index]};
+    enum { ENTRY_BYTES = 8 << 20, DAY_S = 86400, QUEUE_BYTES = 64 << 20 };
+    const struct shard_options o = {
+        .journal = {.sched = r->o.sched,
+                    .store = r->o.store,
+                    .log = r->o.log,
+                    .prefix = r->o.prefix,
+                    .cluster = r->o.cluster,
+                    .index = index,
+                    .node_id = -1,
+                    .max_in_flight = 1,
+                    .entry_max_bytes = ENTRY_BYTES,
+                    .is_reader = !r->o.is_writer,
+                    .grace_ns = DAY_S * SCHED_S,
+                    .queue_max_bytes = QUEUE_BYTES,
+                    .safe_window_ns = r->o.safe_window_ms * SCHED_MS,
+                    .check_interval_ns = r->o.check_interval_ms * SCHED_MS},
+        .cache = r->o.cache,
+        .segment_namespace = r->o.segment_namespace,
+        .tail_cache_bytes = 8 << 20,
+        .events = &events,
+        .events_arg = &r->followers[index]};
     return shard_new(&o);
 }
 

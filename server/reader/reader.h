@@ -27,7 +27,10 @@ struct reader_options {
     struct uuid cluster;           /* of cluster.json */
     uint32_t journals;             /* of cluster.json */
     const struct diag *log;        /* may be NULL */
-    bool is_writer;                /* ops may be proposed (repair/); nothing is rolled or deleted */
+    /* R4, as the brokers of the bucket have them: for how long a look at the store is trusted must
+     * fit their grace period. */
+    int64_t safe_window_ms, check_interval_ms;
+    bool is_writer; /* ops may be proposed (repair/); nothing is rolled or deleted */
     /* Each journal is live or has failed. Once. */
     void (*ready)(void *arg);
     void *arg;
