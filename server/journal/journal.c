@@ -486,5 +486,6 @@ journal_check(const struct journal *jn)
 {
     uint64_t n = check_chain(jn);
     SL_ASSERT(list_is_empty(&jn->slots) || jn->next_n == n + 1);
+    SL_ASSERT(n - jn->tail <= KNOWN_MAX);
     SL_ASSERT(jn->mode == JOURNAL_FAILED || jn->boundary_seen <= jn->safe);
 }

@@ -252,6 +252,15 @@ is_worth_a_put(struct journal *jn)
 }
 
 /* Pace: at once when nothing is in flight, else when it is worth it, up to k. */
+/* Known entries, and own ones behind them: one whose outcome is not known for long holds up all
+ * that were won behind it. */
+static uint64_t
+unverified(const struct journal *jn)
+{
+    uint64_t own = list_is_empty(&jn->slots) ? 0 : jn->next_n - 1 - jn->tail;
+    return jn->known_count + own;
+}
+
 static bool
 may_flush(struct journal *jn)
 {
@@ -262,7 +271,7 @@ may_flush(struct journal *jn)
         return false;
     }
     uint32_t k = journal__pace_has_company(jn) ? 1 : jn->o.max_in_flight;
-    if (jn->slot_count >= k || jn->known_count >= KNOWN_MAX || !journal__pace_may_send(jn)) {
+    if (jn->slot_count >= k || unverified(jn) >= KNOWN_MAX || !journal__pace_may_send(jn)) {
         return false;
     }
     return jn->slot_count == 0 || is_worth_a_put(jn);

@@ -129,6 +129,9 @@ push(struct sim_clean *c, const struct place *s)
 static void
 let_go(struct sim_clean *c, size_t i, size_t n)
 {
+    if (n == 0) {
+        return;
+    }
     for (size_t k = i; k < i + n; k++) {
         SIM_GROW(c->garbage, c->garbage_count, c->garbage_cap);
         c->garbage[c->garbage_count] = c->segments[k];

@@ -18,7 +18,7 @@ enum {
     HISTORY_MAX = 2048,
     ID_MAX = 64,
     ALL = (1 << PARTS) - 1,
-    KNOWN_MAX = 64 /* old clients that join again and again leave members behind */
+    KNOWN_MAX = 100 /* old clients that join again and again leave members behind */
 };
 enum phase { M_AWAY, M_JOINING, M_SYNCING, M_WORKING };
 enum kind { ASK_JOIN, ASK_SYNC, ASK_HEARTBEAT, ASK_LEAVE, ASK_COMMIT, ASK_FETCH };
