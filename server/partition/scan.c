@@ -49,9 +49,8 @@ head_complete(struct scan *s)
     if (batch_head_read(s->head, &s->info) != SL_OK || s->info.size_bytes > s->end - at) {
         return corrupt(s, "no whole record batch where one should be");
     }
-    bool follows = s->may_have_gaps ? s->info.base_offset >= s->next_offset
-                                    : s->info.base_offset == s->next_offset;
-    if (!follows || s->info.last_offset_delta < 0 || batch_last_offset(&s->info) >= s->end_offset) {
+    if (!batch_follows(&s->info, s->next_offset, s->may_have_gaps) ||
+        batch_last_offset(&s->info) >= s->end_offset) {
         return corrupt(s, "a record batch has an offset that does not belong there");
     }
     s->body_left = s->info.size_bytes - BATCH_HEADER_BYTES;
