@@ -35,11 +35,12 @@ enum { ACKS_MIN = 8, LATE_FACTOR = 2, LATE_PM = 40, USUAL_LATE_MAX_PM = 250, USU
 #define BURST_NS (5 * MS)
 #define WAIT_MAX_NS (20 * MS)
 #define RATE_STEP (INT64_C(8) << 20)
+#define RATE_START (INT64_C(128) << 20)
 
 void
 cold_init(struct cold *c)
 {
-    *c = (struct cold){.rate = COLD_RATE_MAX, .floor = COLD_RATE_MIN};
+    *c = (struct cold){.rate = RATE_START, .floor = COLD_RATE_MIN, .is_new = true};
     (void)pthread_mutex_init(&c->lock, NULL);
 }
 
@@ -79,6 +80,14 @@ learn(struct cold *c, int64_t late_pm, int64_t read_rate)
     }
 }
 
+/* Nothing was read for consumers, or without a limit. */
+static void
+start_anew(struct cold *c)
+{
+    c->rate = c->floor > RATE_START ? c->floor : RATE_START;
+    c->is_new = true;
+}
+
 static void
 judge(struct cold *c, int64_t now_ns)
 {
@@ -86,11 +95,13 @@ judge(struct cold *c, int64_t now_ns)
     int64_t written_rate = window_rate(c, c->window.written, now_ns);
     c->floor += (clamp(written_rate, COLD_RATE_MIN, COLD_RATE_MAX) - c->floor) / (1 << USUAL_SHIFT);
     int64_t late_pm = c->window.late * INT64_C(1000) / c->window.acks;
-    if (late_pm > 2 * c->usual_late_pm + LATE_PM) {
-        int64_t was = read_rate < c->rate ? read_rate : c->rate;
-        c->rate = c->window.bytes == 0 ? c->rate : was / 2;
+    if (c->window.bytes == 0) {
+        start_anew(c);
+    } else if (late_pm > 2 * c->usual_late_pm + LATE_PM) {
+        c->rate = (read_rate < c->rate ? read_rate : c->rate) / 2;
+        c->is_new = false;
     } else if (read_rate >= c->rate / 2) {
-        c->rate += RATE_STEP;
+        c->rate += c->is_new ? c->rate : RATE_STEP;
     }
     c->rate = clamp(c->rate, c->floor, COLD_RATE_MAX);
     learn(c, late_pm, read_rate);
@@ -170,6 +181,7 @@ cold_take(struct cold *c, int64_t now_ns, size_t bytes)
     } else {
         c->allowance = 0;
         c->allowed_ns = now_ns;
+        start_anew(c);
     }
     c->window.bytes += again == 0 ? (int64_t)bytes : 0;
     pthread_mutex_unlock(&c->lock);

@@ -22,6 +22,7 @@ struct cold {
     pthread_mutex_t lock;
     int64_t floor;         /* bytes per second that readers get in any case */
     int64_t rate;          /* bytes per second, as long as producers are about */
+    bool is_new;           /* a replay begins: the rate doubles until producers feel it */
     int64_t allowance;     /* bytes; below 0 what comes next waits */
     int64_t allowed_ns;    /* when the allowance was last made larger */
     int64_t appends;       /* under way */

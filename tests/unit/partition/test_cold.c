@@ -87,12 +87,28 @@ TEST(take__no_producer__everything_at_once)
 TEST(take__producers_as_fast_as_ever__everything_that_is_wanted)
 {
     pass(w, 1000, MS, 0);
+    assert_true(rate_in(w, 100, MS) < 3 * COLD_RATE_MIN); /* to begin with */
+    pass(w, 600, MS, 4 * (int64_t)BLOCK);
     assert_int_equal(rate_in(w, 5000, MS), 4000 * (int64_t)BLOCK);
+}
+
+TEST(take__a_replay_that_producers_feel__is_not_felt_for_long_when_it_begins)
+{
+    const int64_t knee = INT64_C(300) << 20;
+    int felt = 0;
+    int64_t last = 0;
+    pass(w, 1000, MS, 0);
+    for (int i = 0; i < 20; i++) {
+        last = rate_in(w, 100, last > knee ? 5 * MS : MS);
+        felt += last > knee ? 1 : 0;
+    }
+    assert_true(felt <= 3);
 }
 
 TEST(take__producers_get_slow_when_much_is_read__halved_until_they_are_not)
 {
     pass(w, 1000, MS, 0);
+    pass(w, 1000, MS, 4 * (int64_t)BLOCK);
     int64_t before = rate_in(w, 100, 10 * MS);
     pass(w, 100, 10 * MS, 4 * (int64_t)BLOCK); /* judged with the first batch of the next window */
     pass(w, 200, MS, 4 * (int64_t)BLOCK);
@@ -157,7 +173,7 @@ TEST(take__producers_begin_during_a_replay__floor_until_it_is_known_what_is_usua
 {
     pass(w, 100, 0, 4 * (int64_t)BLOCK);
     assert_true(rate_in(w, 100, MS) < 2 * COLD_RATE_MIN);
-    pass(w, 100, MS, 4 * (int64_t)BLOCK);
+    pass(w, 400, MS, 4 * (int64_t)BLOCK);
     assert_true(rate_in(w, 100, MS) > 4 * COLD_RATE_MIN);
 }
 
@@ -206,6 +222,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(take__no_producer__everything_at_once),
         T(take__producers_as_fast_as_ever__everything_that_is_wanted),
+        T(take__a_replay_that_producers_feel__is_not_felt_for_long_when_it_begins),
         T(take__producers_get_slow_when_much_is_read__halved_until_they_are_not),
         T(take__producers_slow_only_above_a_rate__settles_around_it),
         T(take__producers_slow_whatever_is_read__never_below_the_floor),
