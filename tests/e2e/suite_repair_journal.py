@@ -557,3 +557,29 @@ def p20_a_new_cluster_on_compacted_segments(env):
     expect(raw.produce(topic, 0, make_batch([b"more"]))["base_offset"], len(sent), "the next offset")
     after.stop()
     expect(sluice(after, "log", "verify", *new).returncode, 0, "status of log verify")
+
+
+@test(brokers=("sluice",), stores=BOTH, timeout=180)
+def p25_a_broker_that_knows_it_saves_it(env):
+    """An entry is lost while a broker has the journal open: it writes a snapshot in time, and then only the
+    records that stood in the entry are missed, by name."""
+    it = Log(env, rounds=5, snapshot=16)
+    journal = it.data_journal()
+    part = [p for p, j in it.where.items() if j == journal][0]
+    it.write(3, [part])
+    row = entries_by_journal(it.broker)[journal][-2]
+    lost = int(row[0].rsplit("/", 1)[1])
+    damage_entry(row, delete)
+
+    def is_beyond():
+        it.write(8, [part])
+        keys = [key_of(it.broker, p) for p in snapshots(it.broker, "snapshot")]
+        return any(int(k.rsplit("/", 1)[1][:20]) >= lost for k in keys if f"/{journal}/snapshot/" in k)
+    eventually(is_beyond, 60, "a snapshot beyond the lost entry")
+    log(it.broker, "verify", status=1)
+    done = log(it.broker, "repair", "--accept-loss")
+    expect((done["journals"], done["entries_given_up"], done["not_repaired"]), (0, 0, 0), f"what was done: {done}")
+    expect([(x[1], x[3] - x[2], x[4]) for x in named(done)], [(part, 0, False)], "one record is given up")
+    it.broker.stop()
+    log(it.broker, "verify")
+    expect(len(it.check(done, 1)), 1, "records that are gone")
