@@ -46,6 +46,11 @@ remedy(int sys_errno)
     case EMFILE:
     case ENFILE:
         return "raise the limit on open files (ulimit -n)";
+    case ENOENT:
+        return "is the path right, and was something removed or unmounted meanwhile?";
+    case ENOTDIR:
+    case EISDIR:
+        return "something else has that name; move it away, or name another path";
     default:
         return "look at the kernel log";
     }

@@ -194,7 +194,9 @@ journal__fail(struct journal *jn, const char *key, const char *why)
     }
     (void)snprintf(jn->why, sizeof(jn->why), "%s: %s", key, why);
     SL_ERROR(&jn->log, "journal.failed", KV_STR("object", key), KV_STR("why", why),
-             KV_STR("remedy", "restore the object from a copy; the other journals go on"));
+             KV_STR("remedy",
+                    "restore the object from a copy and restart, or, if there is none, see "
+                    "`sluice help log repair`; the other journals go on"));
     let_go(jn, SL_EPARTITION_FAILED);
     journal__set_mode(jn, JOURNAL_FAILED, jn->why);
     end_waiters(jn, SL_EPARTITION_FAILED);
