@@ -345,8 +345,8 @@ void
 compact__next(struct compact_job *j)
 {
     struct shard *sh = j->sh;
-    const struct part_state *p = compact__part(j);
     compact__walk_drop(j);
+    const struct part_state *p = compact__part(j);
     if (p == NULL) {
         return;
     }

@@ -4,6 +4,8 @@
  * bytes; everything is rolled after two seconds, and compacted a second later. */
 #include "compact_world.h"
 
+#include <inttypes.h>
+
 enum { KEYS = 23 };
 
 #define TEST(name)                                                                                 \
@@ -260,6 +262,27 @@ TEST(compact__closed_in_the_middle__begun_anew)
     judge(0);
 }
 
+/* Its answer comes when the job is to stop (sim --seed 50192 under ASan). */
+TEST(compact__closed_while_its_replace_is_in_flight__ends)
+{
+    play(0, TRICK_HOLD, STORE_PUT, "-1.index", 1);
+    append_many(0, 20, KEYS);
+    run_ms(10000);
+    struct journal_status now;
+    char next_entry[32];
+    journal_status(shard_journal(w.brokers[0].shard), &now);
+    (void)snprintf(next_entry, sizeof(next_entry), "%020" PRIu64, now.safe + 1);
+    let_go(0);
+    play(0, TRICK_HOLD, STORE_PUT, next_entry, 1);
+    run_ms(1000);
+    assert_non_null(w.brokers[0].store.held);
+    broker_stop(0);
+    broker_start(0);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 200);
+    judge(0);
+}
+
 TEST(compact__trimmed_meanwhile__its_objects_are_deleted)
 {
     play(0, TRICK_HOLD, STORE_PUT, "-1.index", 1);
@@ -434,6 +457,7 @@ main(void)
         T(compact__store_refuses__gives_up_and_comes_back),
         T(compact__the_name_is_taken__the_next_generation),
         T(compact__closed_in_the_middle__begun_anew),
+        T(compact__closed_while_its_replace_is_in_flight__ends),
         T(compact__trimmed_meanwhile__its_objects_are_deleted),
         T(compact__start_within_a_segment__nothing_below_it_matters),
         T(two_brokers__compact_at_once__one_replaces_the_other_cleans_up),
