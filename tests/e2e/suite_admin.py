@@ -552,7 +552,7 @@ def d08_quotas_java(env):
     expect(quotas_of(raw, ("user", 0, user)), {}, "nothing is left")
 
 
-@test(timeout=180, stores=BOTH)
+@test(timeout=180)
 def d08_quotas_throttle_produce_and_fetch(env):
     """1.5 MB at 100 kB/s with a burst of ten seconds: about five seconds, and clients are told."""
     raw, topic = env.client(), env.topic()

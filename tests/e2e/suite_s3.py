@@ -15,6 +15,9 @@ from s3.faultproxy import Faults
 from s3.stores import DEFAULT, KINDS, PLUGIN, broker_options
 from steady import Steady, check, log_of
 from suite_clients import expect_rows, many_rows, rows_of_all_shapes
+from suite_import import i01_a_bucket_is_adopted_where_it_lies
+from suite_reader import r03_verify_finds_nothing_wrong
+from suite_repair import p05_beside_a_running_broker
 
 DRIVE = BUILD / "tests" / "e2e" / "s3" / "s3_drive"
 PARTITIONS = 4
@@ -283,6 +286,20 @@ def s48_every_put_comes_twice(env, bucket):
     broker.kill()
     broker.start()
     expect(log_of(env.client(broker), topic, 0), wanted, "the log after a restart")
+
+
+# --- the log's life after the commit, where there is no weather; in it by run.py --store ---
+
+
+def register_calm(name, run):
+    for kind in KINDS:
+        register(f"s49_{name}_on_{kind}", lambda env, kind=kind: run(env.on_calm_store(kind)),
+                 all_only=kind != DEFAULT, brokers=("sluice",), together=f"on {kind}", timeout=120)
+
+
+for function in (i01_a_bucket_is_adopted_where_it_lies, r03_verify_finds_nothing_wrong,
+                 p05_beside_a_running_broker):
+    register_calm(function.__name__, function)
 
 
 # --- at the end of a run with --store ---
