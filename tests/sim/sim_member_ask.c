@@ -72,10 +72,22 @@ at_broker_done(struct group_call *call)
     sim_after(rng_span(&sim.r_group, SCHED_MS / 10, 20 * SCHED_MS), member_on_answer, a);
 }
 
+/* Who gives up closes the connection. Most of what a broker that was away had not read by then it
+ * never reads. */
+static bool
+is_closed(const struct ask *a)
+{
+    bool is_given_up = a->kind != ASK_COMMIT && a->kind != ASK_FETCH && a->serial != a->m->serial;
+    return is_given_up && rng_chance(&sim.r_scan, 900);
+}
+
 static void
 at_broker(void *arg)
 {
     struct ask *a = arg;
+    if (is_closed(a)) {
+        return; /* its patience may still point to it: leaked with the process */
+    }
     a->arrived_at = sim_sched_now(a->b->sched);
     a->pauses = a->b->pauses;
     a->u.call.home = &a->b->sched->base;

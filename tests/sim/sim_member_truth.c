@@ -89,6 +89,9 @@ static void
 note_member(struct live *g, struct span id, uint32_t mask)
 {
     struct generation *h = member_generation_of(g, g->generation);
+    if (g->count == KNOWN_MAX) {
+        sim_violation("the simulator has room for all members", "%s", g->id);
+    }
     member_copy_id(g->ids[g->count], id);
     g->masks[g->count++] = mask;
     for (size_t i = 0; i < h->count; i++) {
