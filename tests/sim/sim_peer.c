@@ -159,6 +159,16 @@ was_told(const struct peer_group *g, const char *id, int32_t epoch, const peer_m
     return false;
 }
 
+/* Its belief counts no more, even if a request that it sent long ago brings its name back. */
+static void
+note_expelled(struct peer_group *g)
+{
+    for (int i = 0; i < PEERS; i++) {
+        struct peer *m = &g->peers[i];
+        m->is_expelled = m->is_expelled || (m->owned != 0 && peer_fact(g, m->id) == NULL);
+    }
+}
+
 /* Two members cannot be given the same; in a classic group that is what its leader says. */
 static void
 judge_facts(const struct peer_group *g)
@@ -233,6 +243,7 @@ truth_group_op(struct peer_group *g, struct cursor *c, uint64_t base, uint64_t v
     TRACE("truth    %s: version %" PRIu64 ", %s %d, %u members", g->id, version,
           is_consumer ? "epoch" : "generation", generation, count);
     judge_facts(g);
+    note_expelled(g);
     peer_judge_owners(g);
 }
 
@@ -327,7 +338,7 @@ judge_pair(const struct peer *a, const struct peer *b)
 static const struct peer_fact *
 fact_of_owner(const struct peer_group *g, const struct peer *m)
 {
-    const struct peer_fact *f = m->owned == 0 ? NULL : peer_fact(g, m->id);
+    const struct peer_fact *f = m->owned == 0 || m->is_expelled ? NULL : peer_fact(g, m->id);
     bool is_left_behind =
         f != NULL && m->is_classic && m->instance[0] != '\0' && m->owned_in != f->epoch;
     return is_left_behind ? NULL : f;

@@ -50,6 +50,7 @@ struct peer {
     int32_t epoch; /* or generation */
     peer_mask owned;
     int32_t owned_in; /* epoch in which it was told so last */
+    bool is_expelled; /* since then the log did without it */
     int variant;      /* of its subscription */
     int at;           /* broker it believes in */
     uint64_t serial;

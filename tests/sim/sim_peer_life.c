@@ -143,6 +143,7 @@ own(struct peer *m, peer_mask mask)
     m->has_to_ack = m->has_to_ack || mask != m->owned;
     m->owned = mask;
     m->owned_in = m->epoch;
+    m->is_expelled = false;
     m->is_revoking = false;
     TRACE("%s.%d    %s owns %" PRIx64 " in %d", m->g->id, m->number, m->id, mask, m->epoch);
     if (has_grown) {
