@@ -9,6 +9,7 @@ from harness import eventually, expect, expect_true, sluice, test
 from objects import is_entry
 from rawkafka import Client, make_batch
 from steady import Steady, check
+from suite_log import counters
 
 PARTITIONS = 4
 # Everything that takes minutes or hours by default, in seconds.
@@ -109,7 +110,8 @@ def census(broker, flow, keys):
 @test(brokers=("sluice",), stores=("s3",), all_only=True, timeout=400)
 def r21_a_soak_of_a_bucket(env):
     """Of no kind do the objects grow in number: entries, snapshots, what retention and compaction left
-    behind. Meanwhile answers are lost, refused and late; in the end nothing is orphaned."""
+    behind. Meanwhile answers are lost, refused and late. A put of a compacted segment that takes effect
+    after its name was given up and deleted is left over; the sweep finds it."""
     broker = env.own(options=OPTIONS + OFTEN)
     raw = env.client(broker, timeout=60)
     flow, keys = env.topic(4, FLOW, client=raw), env.topic(4, KEYS, client=raw)
@@ -125,7 +127,12 @@ def r21_a_soak_of_a_bucket(env):
         early, late = max(x[kind] for x in seen[2:6]), max(x[kind] for x in seen[6:])
         expect_true(0 < late <= 1.5 * early + 10, f"{kind} grow: {[x[kind] for x in seen]}")
 
-    eventually(lambda: verified(broker)["orphans"] == 0, 20, "no orphans", every=1)
+    eventually(lambda: all(f"/{keys}/" in x["key"] for x in verified(broker)["findings"]), 20,
+               "nothing else is left over", every=1)
+    expect_true(verified(broker)["orphans"] <= 0.01 * counters(broker)["compact_segments"], "orphans")
+    done = sluice(broker, "log", "sweep", "--delete", "--json", *TIMES)
+    expect((done.returncode, json.loads(done.stdout)["failed"]), (0, 0), f"log sweep: {done.stderr[-300:]}")
+    expect(verified(broker)["orphans"], 0, "orphans after the sweep")
     sizes = [sum(len(b.data) for b in raw.read_batches(flow, p, raw.list_offset(flow, p, -2)["offset"]))
              for p in range(4)]
     expect_true(all(x >= 1000000 for x in sizes), f"retention takes too much: {sizes}")
