@@ -17,6 +17,7 @@ import time
 SHOWN_LINES = 120
 # where mistakes are at home, by how their names begin
 SCENES = {"group_": "--members", "consumer_": "--consumers", "clean_": "--clean",
+          "sample_": "--haunted", "window_": "--haunted", "verify_own": "--haunted",
           "replace_": "--clean", "garbage_": "--clean", "retention_": "--clean", "trim_": "--clean"}
 
 

@@ -655,7 +655,7 @@ struct world {
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
     bool is_group_forced, is_member_forced, is_peer_forced, is_roll_forced, is_clean_forced,
-        is_pace;
+        is_haunt_forced, is_pace;
     struct sim_result *result;
 };
 extern struct world sim;

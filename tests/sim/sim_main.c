@@ -6,6 +6,7 @@
  *     sim --groups ...                          consumer groups in every seed, not in some
  *     sim --rolls ...                           rollers in every seed, not in some
  *     sim --clean ...                           compaction and retention in every seed
+ *     sim --haunted ...                         ghosts in every seed
  *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --consumers ...                       members of the consumer protocol, and mixed groups
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
@@ -169,6 +170,9 @@ print_off(void)
     }
     if (sim.is_clean_forced) {
         printf(" --clean");
+    }
+    if (sim.is_haunt_forced) {
+        printf(" --haunted");
     }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
@@ -475,6 +479,7 @@ parse(int argc, char **argv)
                                           {"consumers", no_argument, NULL, 'C'},
                                           {"rolls", no_argument, NULL, 'R'},
                                           {"clean", no_argument, NULL, 'Z'},
+                                          {"haunted", no_argument, NULL, 'H'},
                                           {"pace", optional_argument, NULL, 'P'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
@@ -531,6 +536,9 @@ parse(int argc, char **argv)
             break;
         case 'Z':
             sim.is_clean_forced = true;
+            break;
+        case 'H':
+            sim.is_haunt_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

@@ -408,8 +408,8 @@ plan_make(struct knobs *k, uint64_t seed)
     r.s = rng_next(&r); /* else neighbours draw the same numbers, one place apart */
     *k = (struct knobs){0};
     base(k);
-    void (*plan)(struct knobs *) =
-        sim.is_clean_forced ? plan_clean : plans[seed % (sizeof(plans) / sizeof(plans[0]))];
+    void (*plan)(struct knobs *) = plans[seed % (sizeof(plans) / sizeof(plans[0]))];
+    plan = sim.is_clean_forced ? plan_clean : sim.is_haunt_forced ? plan_haunted : plan;
     plan(k);
     if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
         groups(k);
