@@ -219,9 +219,7 @@ submit_stretches(struct scan_read *all)
     struct scan_read *r = NULL;
     bool is_near = tail_cache_find(&all->sh->tail, all->n) != NULL;
     if (all->count > 1) { /* with none there is no array */
-        if (all->count > 1) {
         qsort(all->wants, all->count, sizeof(*all->wants), by_position);
-    }
     }
     for (size_t i = 0; i < all->count; i++) {
         const struct want *w = &all->wants[i];
