@@ -2,12 +2,14 @@
  *
  * Blocks of 32 KiB and more are 4096-aligned and come in four sizes for each power of two, so that
  * at most a fifth of a block is waste. Freed ones wait on a list per class, under one lock, as long
- * as all of them together stay below IDLE_BYTES_MAX; above it a block goes of the class that has
- * most. Huge ones, in which segments are built, are counted apart, or they would never find room
+ * as all of them together stay below IDLE_BYTES_MAX; above it the one goes that has waited
+ * longest. Huge ones, in which segments are built, are counted apart, or they would never find room
  * among the many small ones. Measured reason: glibc
  * hands blocks of that size back to the kernel, and faulting a megabyte in again costs more than
  * checking its CRC. Smaller blocks come from malloc in one piece with their header. */
 #include "base/buf.h"
+
+#include "base/list.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -26,11 +28,16 @@ enum {
 /* A lock, because buffers are freed on whichever loop drops the last reference. Held for a few
  * loads. */
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct idle_class {
-    struct buf *first; /* linked through their data, which nobody uses meanwhile */
+static struct list classes[CLASSES]; /* of struct idle; the latest first */
+static struct idle_kind {
+    struct list by_age; /* of struct idle; the oldest first */
     size_t bytes;
-} pool[CLASSES];
-static size_t idle_bytes[2]; /* [1]: huge ones */
+} kinds[2]; /* [1]: huge ones */
+
+struct idle {
+    struct buf *buf;
+    struct list in_class, in_age;
+};
 
 static _Noreturn void
 out_of_memory(size_t n)
@@ -100,41 +107,58 @@ is_huge(uint32_t cls)
     return class_bytes(cls) >= HUGE_FROM;
 }
 
-/* Holds the lock. */
-static struct buf *
-idle_pop(uint32_t cls)
+/* Where it stands lies in its data, which nobody uses meanwhile. */
+static struct idle *
+idle_of(struct buf *b)
 {
-    struct idle_class *c = &pool[cls];
-    struct buf *b = c->first;
-    if (b != NULL) {
-        memcpy(&c->first, b->data, sizeof(struct buf *));
-        c->bytes -= b->cap;
-        idle_bytes[is_huge(cls)] -= b->cap;
-    }
-    return b;
+    return (struct idle *)(void *)b->data;
 }
 
 /* Holds the lock. */
 static void
 idle_push(struct buf *b)
 {
-    struct idle_class *c = &pool[b->size_class];
-    memcpy(b->data, &c->first, sizeof(struct buf *));
-    c->first = b;
-    c->bytes += b->cap;
-    idle_bytes[is_huge(b->size_class)] += b->cap;
+    struct idle_kind *kind = &kinds[is_huge(b->size_class)];
+    struct idle *at = idle_of(b);
+    at->buf = b;
+    list_init(&at->in_class);
+    list_init(&at->in_age);
+    list_prepend(&classes[b->size_class], &at->in_class);
+    list_append(&kind->by_age, &at->in_age);
+    kind->bytes += b->cap;
 }
 
-/* The class that keeps most to itself. Holds the lock. */
-static uint32_t
-hoarder(bool huge)
+/* Holds the lock. */
+static struct buf *
+idle_take(struct idle *at)
 {
-    uint32_t most = 0;
-    for (uint32_t cls = 0; cls < CLASSES; cls++) {
-        bool is_more = pool[cls].bytes > pool[most].bytes || is_huge(most) != huge;
-        most = is_huge(cls) == huge && is_more ? cls : most;
+    struct buf *b = at->buf;
+    list_remove(&at->in_class);
+    list_remove(&at->in_age);
+    kinds[is_huge(b->size_class)].bytes -= b->cap;
+    return b;
+}
+
+/* Holds the lock. */
+static struct buf *
+idle_latest(uint32_t cls)
+{
+    const struct list *head = &classes[cls];
+    return list_is_empty(head) ? NULL
+                               : idle_take(SL_CONTAINER_OF(head->next, struct idle, in_class));
+}
+
+/* A list without a head yet points nowhere. Holds the lock. */
+static void
+pool_init(void)
+{
+    if (classes[0].next == NULL) {
+        for (uint32_t cls = 0; cls < CLASSES; cls++) {
+            list_init(&classes[cls]);
+        }
+        list_init(&kinds[0].by_age);
+        list_init(&kinds[1].by_age);
     }
-    return most;
 }
 
 /* Huge blocks are few, and sized by what happens to be there: one that is up to twice as large does
@@ -145,23 +169,32 @@ pool_take(uint32_t cls)
     uint32_t last = is_huge(cls) ? cls + 4 : cls;
     struct buf *b = NULL;
     pthread_mutex_lock(&pool_lock);
+    pool_init();
     for (; cls <= last && cls < CLASSES && b == NULL; cls++) {
-        b = idle_pop(cls);
+        b = idle_latest(cls);
     }
     pthread_mutex_unlock(&pool_lock);
     return b;
 }
 
-/* Keeps b. Gives a block that has to go for it, b itself perhaps, or NULL. */
-static struct buf *
+static void
 pool_give(struct buf *b)
 {
-    bool huge = is_huge(b->size_class);
+    pthread_mutex_lock(&pool_lock);
+    pool_init();
+    idle_push(b);
+    pthread_mutex_unlock(&pool_lock);
+}
+
+/* Gives the oldest one of a kind of which too much is idle, or NULL. */
+static struct buf *
+pool_excess(bool huge)
+{
+    struct idle_kind *kind = &kinds[huge];
     struct buf *gone = NULL;
     pthread_mutex_lock(&pool_lock);
-    idle_push(b);
-    if (idle_bytes[huge] > (huge ? IDLE_HUGE_MAX : IDLE_BYTES_MAX)) {
-        gone = idle_pop(hoarder(huge));
+    if (kind->bytes > (huge ? IDLE_HUGE_MAX : IDLE_BYTES_MAX)) {
+        gone = idle_take(SL_CONTAINER_OF(kind->by_age.next, struct idle, in_age));
     }
     pthread_mutex_unlock(&pool_lock);
     return gone;
@@ -250,10 +283,13 @@ buf_unref(struct buf **pb)
     if (b == NULL || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    if (b->size_class < CLASSES) {
-        b = pool_give(b);
+    if (b->size_class >= CLASSES) {
+        buf_destroy(b);
+        return;
     }
-    if (b != NULL) {
+    bool huge = is_huge(b->size_class);
+    pool_give(b);
+    while ((b = pool_excess(huge)) != NULL) {
         buf_destroy(b);
     }
 }

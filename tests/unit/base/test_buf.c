@@ -107,20 +107,28 @@ buf_pool__huge__one_up_to_twice_as_large_does_as_well(void **state)
 }
 
 static void
-buf_pool__full__the_size_that_has_most_makes_room(void **state)
+buf_pool__full__what_waits_longest_goes(void **state)
 {
     (void)state;
-    struct buf *many[10], *one = buf_new(30 << 20);
-    const uint8_t *data = one->data;
-    for (size_t i = 0; i < 10; i++) {
-        many[i] = buf_new(16 << 20);
+    struct buf *many[12], *one = buf_new(30 << 20);
+    for (size_t i = 0; i < 12; i++) {
+        many[i] = buf_new(13 << 20); /* of the class of 14 MiB: 11 are kept */
     }
-    for (size_t i = 0; i < 10; i++) {
+    const uint8_t *oldest = many[0]->data, *data = one->data;
+    for (size_t i = 0; i < 11; i++) {
         buf_unref(&many[i]);
     }
-    buf_unref(&one);
+    buf_unref(&one); /* the first three of the many have to go for it */
+    buf_unref(&many[11]);
     one = buf_new(30 << 20);
     assert_ptr_equal(one->data, data);
+    for (size_t i = 0; i < 8; i++) {
+        many[i] = buf_new(13 << 20);
+        assert_ptr_not_equal(many[i]->data, oldest);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        buf_unref(&many[i]);
+    }
     buf_unref(&one);
     buf_pool_trim();
 }
@@ -201,7 +209,7 @@ main(void)
         cmocka_unit_test(buf_unref__null__does_nothing),
         cmocka_unit_test(buf_pool__more_idle_than_it_keeps__frees_the_rest),
         cmocka_unit_test(buf_pool__huge__one_up_to_twice_as_large_does_as_well),
-        cmocka_unit_test(buf_pool__full__the_size_that_has_most_makes_room),
+        cmocka_unit_test(buf_pool__full__what_waits_longest_goes),
         cmocka_unit_test(bytes__appends__are_big_endian_and_in_order),
         cmocka_unit_test(bytes__beyond_the_ceiling__drops_and_sticks),
         cmocka_unit_test(bytes__huge_request__is_refused_without_wrapping),
