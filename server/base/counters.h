@@ -32,7 +32,8 @@ enum counter_kind { COUNTER, GAUGE };
     X(produce_overload, COUNTER, "batches", "Batches refused because the store does not keep up")  \
     X(fetch_bytes, COUNTER, "bytes", "Bytes of record batches sent to consumers")                  \
     X(fetch_waits, COUNTER, "requests", "Fetches that slept until data or a deadline came")        \
-    X(read_cold_waits, COUNTER, "times", "Reads from the store held back because producers waited") \
+    X(read_cold_waits, COUNTER, "times",                                                           \
+      "Reads from the store held back because producers waited")                                   \
     X(journal_entries_won, COUNTER, "entries", "Journal entries this broker committed")            \
     X(journal_entries_lost, COUNTER, "entries", "Journal entries lost to another broker")          \
     X(journal_entries_applied, COUNTER, "entries", "Valid journal entries applied")                \

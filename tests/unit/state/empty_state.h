@@ -4,7 +4,7 @@
 #ifndef SLUICE_TESTS_EMPTY_STATE_H
 #define SLUICE_TESTS_EMPTY_STATE_H
 
-#include "state_fixture.h"
+#include "group_fixture.h"
 
 static struct state *st;
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Groups: facts as bytes, two coordinators, commits of the right and the wrong generation. */
-#include "group_fixture.h"
-
 #include "empty_state.h"
 
 /* --- facts --- */
