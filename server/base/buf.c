@@ -2,7 +2,7 @@
  *
  * Blocks of 32 KiB and more are 4096-aligned and come in four sizes for each power of two, so that
  * at most a fifth of a block is waste. Freed ones wait on a list per class, under one lock, as long
- * as all of them together stay below IDLE_BYTES_MAX; above it the one goes that has waited
+ * as all of them together stay below a limit; above it the one goes that has waited
  * longest. Huge ones, in which segments are built, are counted apart, or they would never find room
  * among the many small ones. Measured reason: glibc
  * hands blocks of that size back to the kernel, and faulting a megabyte in again costs more than
@@ -19,9 +19,9 @@ enum {
     CLASS_MIN_SHIFT = 15,
     CLASS_MAX_SHIFT = 26,
     CLASSES = (CLASS_MAX_SHIFT - CLASS_MIN_SHIFT) * 4 + 1,
-    HUGE_FROM = 4 << 20,
+    HUGE_FROM = 9 << 20, /* larger than a journal entry, and most requests */
     IDLE_BYTES_MAX = 64 << 20,
-    IDLE_HUGE_MAX = 160 << 20
+    IDLE_HUGE_MAX = 160 << 20 /* unless somebody says otherwise */
 };
 #define CLASS_NONE UINT32_MAX
 
@@ -31,8 +31,8 @@ static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list classes[CLASSES]; /* of struct idle; the latest first */
 static struct idle_kind {
     struct list by_age; /* of struct idle; the oldest first */
-    size_t bytes;
-} kinds[2]; /* [1]: huge ones */
+    size_t bytes, max;
+} kinds[2] = {{.max = IDLE_BYTES_MAX}, {.max = IDLE_HUGE_MAX}}; /* [1]: huge ones */
 
 struct idle {
     struct buf *buf;
@@ -186,14 +186,14 @@ pool_give(struct buf *b)
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* Gives the oldest one of a kind of which too much is idle, or NULL. */
+/* Gives the oldest one of a kind of which too much would be idle with `more` bytes, or NULL. */
 static struct buf *
-pool_excess(bool huge)
+pool_excess(bool huge, size_t more)
 {
     struct idle_kind *kind = &kinds[huge];
     struct buf *gone = NULL;
     pthread_mutex_lock(&pool_lock);
-    if (kind->bytes > (huge ? IDLE_HUGE_MAX : IDLE_BYTES_MAX)) {
+    if (kind->bytes > 0 && kind->bytes + more > kind->max) {
         gone = idle_take(SL_CONTAINER_OF(kind->by_age.next, struct idle, in_age));
     }
     pthread_mutex_unlock(&pool_lock);
@@ -287,11 +287,19 @@ buf_unref(struct buf **pb)
         buf_destroy(b);
         return;
     }
-    bool huge = is_huge(b->size_class);
-    pool_give(b);
-    while ((b = pool_excess(huge)) != NULL) {
-        buf_destroy(b);
+    for (struct buf *gone; (gone = pool_excess(is_huge(b->size_class), b->cap)) != NULL;) {
+        buf_destroy(gone);
     }
+    pool_give(b);
+}
+
+void
+buf_pool_keep(size_t max_bytes, size_t max_huge_bytes)
+{
+    pthread_mutex_lock(&pool_lock);
+    kinds[0].max = max_bytes;
+    kinds[1].max = max_huge_bytes;
+    pthread_mutex_unlock(&pool_lock);
 }
 
 void

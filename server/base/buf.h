@@ -33,6 +33,9 @@ struct buf *buf_copy(struct span s);
 struct buf *buf_ref(struct buf *b);
 /* NULL-safe; sets *b to NULL. */
 void buf_unref(struct buf **b);
+/* How much of recycled blocks is kept at most; the second figure for those of 9 MiB and more, in
+ * which segments are made. */
+void buf_pool_keep(size_t max_bytes, size_t max_huge_bytes);
 /* Returns the recycled blocks to the system (idle trim, and before leak checks). */
 void buf_pool_trim(void);
 

@@ -94,12 +94,12 @@ static void
 buf_pool__huge__one_up_to_twice_as_large_does_as_well(void **state)
 {
     (void)state;
-    struct buf *large = buf_new(15 << 20);
+    struct buf *large = buf_new(20 << 20);
     const uint8_t *data = large->data;
     buf_unref(&large);
     struct buf *tiny = buf_new(4 << 20);
     assert_ptr_not_equal(tiny->data, data);
-    struct buf *smaller = buf_new(9 << 20);
+    struct buf *smaller = buf_new(11 << 20);
     assert_ptr_equal(smaller->data, data);
     buf_unref(&tiny);
     buf_unref(&smaller);
