@@ -352,8 +352,7 @@ broker_serve(const struct config *cfg)
     /* A large block that is freed goes back to the system. By itself glibc raises this with each
      * one, and keeps those that follow in a heap that shrinks only from its end. */
     (void)mallopt(M_MMAP_THRESHOLD, 256 << 10); /* NOLINT(concurrency-mt-unsafe) */
-    buf_pool_keep((size_t)cfg->server.memory_budget / 2,
-                  (size_t)cfg->journal.roll_memory * 5 / 4);
+    buf_pool_keep((size_t)cfg->server.memory_budget / 2, (size_t)cfg->journal.roll_memory * 5 / 4);
     enum sl_err rc = start(&p, &set, &err);
     if (rc == SL_OK) {
         announce(&p);
