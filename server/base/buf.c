@@ -2,11 +2,15 @@
  *
  * Blocks of 32 KiB and more are 4096-aligned and come in four sizes for each power of two, so that
  * at most a fifth of a block is waste. Freed ones wait on a list per class, under one lock, as long
- * as all of them together stay below a limit; above it the one goes that has waited
- * longest. Huge ones, in which segments are built, are counted apart, or they would never find room
- * among the many small ones. Measured reason: glibc
- * hands blocks of that size back to the kernel, and faulting a megabyte in again costs more than
- * checking its CRC. Smaller blocks come from malloc in one piece with their header. */
+ * as all of them together stay below a limit; above it the one goes that has waited longest. Huge
+ * ones, in which segments are built, are counted apart, or they would never find room among the
+ * many small ones. Measured reason: glibc hands blocks of that size back to the kernel, and
+ * faulting a megabyte in again costs more than checking its CRC. Smaller blocks come from malloc in
+ * one piece with their header.
+ *
+ * Not in huge pages: they make a dozen segments that grow side by side cheaper in sum, but clearing
+ * a dozen of them in one turn of the loop held producers up for 50 ms (on a virtual machine, whose
+ * host had to find the memory first). */
 #include "base/buf.h"
 
 #include "base/list.h"
@@ -177,27 +181,21 @@ pool_take(uint32_t cls)
     return b;
 }
 
+/* Keeps b. What has to go for it comes on a list, through in_age. */
 static void
-pool_give(struct buf *b)
+pool_give(struct buf *b, struct list *ret_gone)
 {
+    struct idle_kind *kind = &kinds[is_huge(b->size_class)];
+    list_init(ret_gone);
     pthread_mutex_lock(&pool_lock);
     pool_init();
+    while (kind->bytes > 0 && kind->bytes + b->cap > kind->max) {
+        struct idle *oldest = SL_CONTAINER_OF(kind->by_age.next, struct idle, in_age);
+        (void)idle_take(oldest);
+        list_append(ret_gone, &oldest->in_age);
+    }
     idle_push(b);
     pthread_mutex_unlock(&pool_lock);
-}
-
-/* Gives the oldest one of a kind of which too much would be idle with `more` bytes, or NULL. */
-static struct buf *
-pool_excess(bool huge, size_t more)
-{
-    struct idle_kind *kind = &kinds[huge];
-    struct buf *gone = NULL;
-    pthread_mutex_lock(&pool_lock);
-    if (kind->bytes > 0 && kind->bytes + more > kind->max) {
-        gone = idle_take(SL_CONTAINER_OF(kind->by_age.next, struct idle, in_age));
-    }
-    pthread_mutex_unlock(&pool_lock);
-    return gone;
 }
 
 static void
@@ -209,25 +207,15 @@ buf_destroy(struct buf *b)
     free(b);
 }
 
-/* Not in huge pages: they make a dozen segments that grow side by side cheaper in sum, but clearing
- * a dozen of them in one turn of the loop held producers up for 50 ms (on a virtual machine, whose
- * host had to find the memory first). */
-static uint8_t *
-block_new(size_t room)
-{
-    void *p = NULL;
-    if (posix_memalign(&p, BUF_ALIGN, room) != 0) {
-        out_of_memory(room);
-    }
-    return (uint8_t *)p;
-}
-
 static struct buf *
 buf_new_large(size_t cap, uint32_t cls)
 {
     size_t room = cls < CLASSES ? class_bytes(cls) : (cap + BUF_ALIGN - 1) / BUF_ALIGN * BUF_ALIGN;
     struct buf *b = (struct buf *)sl_alloc(sizeof(*b));
-    b->data = block_new(room);
+    b->data = (uint8_t *)aligned_alloc(BUF_ALIGN, room);
+    if (b->data == NULL) {
+        out_of_memory(room);
+    }
     b->cap = room;
     b->size_class = cls;
     return b;
@@ -287,10 +275,11 @@ buf_unref(struct buf **pb)
         buf_destroy(b);
         return;
     }
-    for (struct buf *gone; (gone = pool_excess(is_huge(b->size_class), b->cap)) != NULL;) {
-        buf_destroy(gone);
+    struct list gone;
+    pool_give(b, &gone);
+    for (struct list *node; (node = list_pop(&gone)) != NULL;) {
+        buf_destroy(SL_CONTAINER_OF(node, struct idle, in_age)->buf);
     }
-    pool_give(b);
 }
 
 void
