@@ -16,7 +16,7 @@
 #include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
-enum { CALL_TIMEOUT_MS = 60000, GENS_MAX = 64 };
+enum { GENS_MAX = 64 };
 #define REPLACE_TIMEOUT_NS (60 * SCHED_S)
 
 static void put_kfs(struct compact_job *j);
@@ -30,8 +30,10 @@ compact__call(struct compact_job *j, enum store_kind kind, enum segment_file fil
 {
     const struct segment_place at = {j->dir, j->partition, j->base, gen};
     buf_unref(&j->call.body);
-    j->call = (struct store_call){
-        .kind = kind, .home = shard_sched(j->sh), .timeout_ms = CALL_TIMEOUT_MS, .done = done};
+    j->call = (struct store_call){.kind = kind,
+                                  .home = shard_sched(j->sh),
+                                  .timeout_ms = SHARD_CALL_TIMEOUT_MS,
+                                  .done = done};
     if (!shard_segment_key(j->sh, &at, file, j->call.key)) {
         j->call.key[0] = '\0'; /* no store takes it: the call fails, and says so */
     }

@@ -8,7 +8,7 @@
 #include "journal/mistakes.h"
 #include "partition/shard_int.h"
 
-enum { ROUND_MAX = 256, CALLS_MAX = 8, CALL_TIMEOUT_MS = 60000 };
+enum { ROUND_MAX = 256, CALLS_MAX = 8 };
 #define DONE_TIMEOUT_NS (60 * SCHED_S)
 
 struct garbage_item {
@@ -101,7 +101,7 @@ next_deletion(struct garbage_call *c)
         r->begun++;
         c->call = (struct store_call){.kind = STORE_DEL,
                                       .home = shard_sched(r->sh),
-                                      .timeout_ms = CALL_TIMEOUT_MS,
+                                      .timeout_ms = SHARD_CALL_TIMEOUT_MS,
                                       .done = deleted};
         if (shard_segment_key(r->sh, &c->item->at, file, c->call.key)) {
             store_submit(r->sh->o.journal.store, &c->call);

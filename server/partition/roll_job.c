@@ -6,7 +6,7 @@
 #include "journal/mistakes.h"
 #include "partition/roller_int.h"
 
-enum { STORING_MAX = 16, LOCAL_BYTES_MAX = 4 << 20, TRIES_MAX = 8, CALL_TIMEOUT_MS = 60000 };
+enum { STORING_MAX = 16, LOCAL_BYTES_MAX = 4 << 20, TRIES_MAX = 8 };
 #define RETRY_NS (20 * SCHED_MS)
 #define RETRY_MOST_NS (5 * SCHED_S)
 #define FAILED_PAUSE_NS (10 * SCHED_S)
@@ -89,8 +89,6 @@ roll__job_end(struct roll_job *j, int64_t pause_ns)
     (void)atomic_fetch_sub(&sh->o.roll.permits->used_bytes, j->reserved_bytes);
     list_remove(&j->node);
     sh->roll.job_count--;
-    sh->roll.storing -= j->is_storing ? 1 : 0;
-    sh->roll.storing_bytes -= j->is_storing ? j->body_bytes : 0;
     sl_free(j);
     store_next(sh);
     roll__kick(sh);
@@ -152,24 +150,30 @@ roll__retry(struct roll_job *j, void (*again)(struct roll_job *j), const char *w
  * has other callers. On a local disk every byte on its way stands before the journal's next
  * write. */
 static bool
-may_store(const struct shard *sh, size_t bytes)
+may_store(const struct shard *sh, size_t jobs, size_t bytes)
 {
-    const struct roller *r = &sh->roll;
-    bool is_room = !sh->o.journal.store->is_local || r->storing_bytes + bytes <= LOCAL_BYTES_MAX;
-    return r->storing == 0 || (r->storing < STORING_MAX && is_room);
+    bool is_room = !sh->o.journal.store->is_local || bytes <= LOCAL_BYTES_MAX;
+    return jobs == 0 || (jobs < STORING_MAX && is_room);
 }
 
 static void
 store_next(struct shard *sh)
 {
-    LIST_FOREACH_SAFE(node, tmp, &sh->roll.jobs)
+    size_t jobs = 0, bytes = 0;
+    LIST_FOREACH(node, &sh->roll.jobs)
+    {
+        const struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
+        jobs += j->is_storing ? 1 : 0;
+        bytes += j->is_storing ? j->body_bytes : 0;
+    }
+    LIST_FOREACH(node, &sh->roll.jobs)
     {
         struct roll_job *j = SL_CONTAINER_OF(node, struct roll_job, node);
-        if (j->is_waiting && may_store(sh, j->body_bytes)) {
+        if (j->is_waiting && may_store(sh, jobs, bytes + j->body_bytes)) {
             j->is_waiting = false;
             j->is_storing = true;
-            sh->roll.storing++;
-            sh->roll.storing_bytes += j->body_bytes;
+            jobs++;
+            bytes += j->body_bytes;
             sched_post(shard_sched(sh), &j->task);
         }
     }
@@ -211,8 +215,6 @@ roll__rebuild(struct roll_job *j, const struct part_state *p, int64_t last)
     if (!roll__plan(j, p, 0, last)) {
         return false;
     }
-    j->sh->roll.storing_bytes +=
-        j->is_storing ? j->body_bytes - before : 0; /* may wrap, and back */
     if (j->body_bytes > before) {
         (void)reserve(j, (int64_t)(j->body_bytes - before), true);
     }
@@ -228,8 +230,10 @@ roll__call(struct roll_job *j, enum store_kind kind, enum segment_file file,
 {
     const struct segment_place at = {j->dir, j->partition, j->base, 0};
     buf_unref(&j->call.body);
-    j->call = (struct store_call){
-        .kind = kind, .home = shard_sched(j->sh), .timeout_ms = CALL_TIMEOUT_MS, .done = done};
+    j->call = (struct store_call){.kind = kind,
+                                  .home = shard_sched(j->sh),
+                                  .timeout_ms = SHARD_CALL_TIMEOUT_MS,
+                                  .done = done};
     if (!shard_segment_key(j->sh, &at, file, j->call.key)) {
         j->call.key[0] = '\0'; /* no store takes it: the call fails, and says so */
     }

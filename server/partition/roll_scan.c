@@ -32,8 +32,7 @@ enum {
     READ_BYTES_MAX = 4 << 20,
     GAP_BYTES = 128 << 10,
     FEED_BYTES = 512 << 10,
-    ALONE_BYTES = 1 << 20,
-    CALL_TIMEOUT_MS = 60000
+    ALONE_BYTES = 1 << 20
 };
 #define LOST_PAUSE_NS (600 * SCHED_S)
 
@@ -198,7 +197,7 @@ submit(struct scan_read *r)
                                   .done = answered,
                                   .offset = r->from,
                                   .length = r->to - r->from,
-                                  .timeout_ms = CALL_TIMEOUT_MS};
+                                  .timeout_ms = SHARD_CALL_TIMEOUT_MS};
     entry_key(r->call.key, STORE_KEY_MAX, sh->o.journal.prefix, sh->o.journal.index, r->n);
     counter_add(C_roll_read_bytes, r->to - r->from);
     store_submit(sh->o.journal.store, &r->call);

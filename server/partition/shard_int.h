@@ -6,6 +6,8 @@
 #include "partition/shard.h"
 #include "partition/tail_cache.h"
 
+enum { SHARD_CALL_TIMEOUT_MS = 60000 }; /* of what nobody waits for */
+
 /* What hangs on part_state.user: who sleeps on the partition. */
 struct partition {
     struct list waiters; /* of part_waiter */
@@ -21,8 +23,7 @@ struct roller {
     struct sched_task kick;
     bool is_kicked, is_running;
     unsigned turn;
-    size_t storing, storing_bytes; /* jobs */
-    uint64_t pass_at;              /* live bytes at the next look before a tick */
+    uint64_t pass_at; /* live bytes at the next look before a tick */
     /* roll_scan.c */
     struct list reads;
     size_t read_count, read_bytes;
