@@ -47,6 +47,8 @@ extern const struct config__kind config__kinds[CONFIG__KINDS];
 const struct config__kind *config__kind_find(const char *name);
 /* The same for a title such as "plugin s3": what stands before the blank counts. */
 const struct config__kind *config__kind_of_title(const char *title);
+/* The section that has such a key. NULL: none. */
+const struct config__kind *config__kind_with(const char *key);
 const struct config__option *config__option_find(const struct config__kind *kind, const char *key);
 
 struct config__section {

@@ -117,25 +117,13 @@ cut_comment(char *line)
     }
 }
 
-/* The section that has such a key. NULL: none. */
-static const struct config__kind *
-kind_with(const char *key)
-{
-    for (size_t i = 0; i < CONFIG__KINDS; i++) {
-        if (config__option_find(&config__kinds[i], key) != NULL) {
-            return &config__kinds[i];
-        }
-    }
-    return NULL;
-}
-
 /* Kafka's own configuration files have no sections. */
 static void
 key_without_section(struct reader *r, const char *line, size_t len)
 {
     char key[KEY_MAX + 1] = "";
     span_to_cstr(span_of(line, len), key, sizeof(key));
-    const struct config__kind *kind = kind_with(key);
+    const struct config__kind *kind = config__kind_with(key);
     if (kind == NULL) {
         config__problem(r->rep, "a key before the first [section]");
     } else {
@@ -296,7 +284,7 @@ key_of_named(const struct config__kind *kind, char *rest)
 static void
 no_section(char *path, struct config__report *rep)
 {
-    const struct config__kind *kind = kind_with(path);
+    const struct config__kind *kind = config__kind_with(path);
     if (kind != NULL) {
         config__problem(rep, "it belongs into [%s]: write %s%s%s.%s", kind->name, kind->name,
                         kind->arg == NULL ? "" : ".", kind->arg == NULL ? "" : kind->arg, path);

@@ -100,12 +100,10 @@ unknown_key(const struct config__section *sec, const char *key, struct config__r
     char title[96];
     struct nearest near;
     (void)section_title(sec, title, sizeof(title));
-    for (size_t k = 0; k < CONFIG__KINDS; k++) {
-        if (config__option_find(&config__kinds[k], key) != NULL) {
-            config__problem(rep, "no key %s in %s; it belongs into [%s]", key, title,
-                            config__kinds[k].name);
-            return;
-        }
+    const struct config__kind *kind = config__kind_with(key);
+    if (kind != NULL) {
+        config__problem(rep, "no key %s in %s; it belongs into [%s]", key, title, kind->name);
+        return;
     }
     nearest_init(&near, key);
     for (size_t i = 0; i < sec->kind->count; i++) {

@@ -72,6 +72,17 @@ config__kind_find(const char *name)
 }
 
 const struct config__kind *
+config__kind_with(const char *key)
+{
+    for (size_t i = 0; i < CONFIG__KINDS; i++) {
+        if (config__option_find(&config__kinds[i], key) != NULL) {
+            return &config__kinds[i];
+        }
+    }
+    return NULL;
+}
+
+const struct config__kind *
 config__kind_of_title(const char *title)
 {
     size_t n = strcspn(title, " ");
