@@ -13,7 +13,6 @@
 enum { DONORS_MAX = 100000 };
 
 struct listing {
-    const struct patient *p;
     struct donors *to;
     int64_t from;
 };
@@ -51,7 +50,7 @@ enum sl_err
 repair__donors_find(const struct patient *p, int64_t from, struct donors *ret, struct sl_error *err)
 {
     char prefix[STORE_KEY_MAX];
-    struct listing l = {.p = p, .to = ret, .from = from};
+    struct listing l = {.to = ret, .from = from};
     *ret = (struct donors){.count = 0};
     int n = snprintf(prefix, sizeof(prefix), "%s/%s/%d/", p->rp->r->bucket->segment_namespace,
                      p->dir, (int)p->partition);

@@ -84,11 +84,9 @@ random_id(const struct broken *b)
 }
 
 static enum sl_err
-put_bytes(const struct broken *b, const char *key, const struct bytes *object, struct sl_error *err)
+put_bytes(const struct broken *b, const char *key, struct span object, struct sl_error *err)
 {
-    struct buf *copy = buf_new(object->len);
-    memcpy(copy->data, object->data, object->len);
-    copy->len = object->len;
+    struct buf *copy = buf_copy(object);
     enum sl_err rc = object_put(b->rp->r->bucket, key, copy, true, err);
     buf_unref(&copy);
     return rc;
@@ -103,7 +101,7 @@ put_manifest(const struct broken *b, const struct manifest *m, struct sl_error *
                    b->rp->r->bucket->prefix, b->journal, m->version);
     bytes_init(&object, 4096);
     manifest_encode(m, &object);
-    enum sl_err rc = put_bytes(b, key, &object, err);
+    enum sl_err rc = put_bytes(b, key, bytes_span(&object), err);
     bytes_fini(&object);
     return rc != SL_EEXIST ? rc
                            : sl_error_set(err, SL_EEXIST,
@@ -159,7 +157,7 @@ put_snapshot(struct broken *b, const char *key, const struct snapshot_header *h,
     bytes_init(&object, (size_t)1 << 32);
     state_snapshot(b->st, &content);
     snapshot_encode(h, bytes_span(&content), &object);
-    enum sl_err rc = put_bytes(b, key, &object, err);
+    enum sl_err rc = put_bytes(b, key, bytes_span(&object), err);
     bytes_fini(&content);
     bytes_fini(&object);
     return rc == SL_EEXIST ? SL_OK : rc; /* another repair was as far */
@@ -190,12 +188,8 @@ put_losses(struct broken *b, const char *key, struct uuid *ret_id, struct sl_err
         memcpy(entry_builder_item(&eb, ITEM_LOSS, op_version(ITEM_LOSS), op.len), op.data, op.len);
         bytes_fini(&op);
     }
-    struct bytes object;
     struct span sealed = entry_builder_seal(&eb, &h, &crc);
-    bytes_init(&object, sealed.len + 1);
-    bytes_append(&object, sealed.ptr, sealed.len);
-    enum sl_err rc = put_bytes(b, key, &object, err);
-    bytes_fini(&object);
+    enum sl_err rc = put_bytes(b, key, sealed, err);
     entry_builder_fini(&eb);
     *ret_id = h.id;
     return rc;
