@@ -188,8 +188,7 @@ static int
 last_block_write(struct writing *w, sluice_slice rest)
 {
     uint8_t *block = (uint8_t *)fs__alloc_blocks(FS_BLOCK);
-    memcpy(block, rest.ptr, rest.len);
-    memset(block + rest.len, 0, FS_BLOCK - rest.len);
+    memcpy(block, rest.ptr, rest.len); /* zeroes behind it */
     int failed = bytes_write(w, (sluice_slice){block, FS_BLOCK});
     free(block);
     return failed;
