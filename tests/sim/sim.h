@@ -284,6 +284,8 @@ void sim_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Records the violation and ends this seed's process. */
 _Noreturn void sim_violation(const char *invariant, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Gives where n bytes of an op of groups stand, and goes behind them. */
+const uint8_t *sim_take(struct span *rest, size_t n);
 void sim_mix(uint64_t v); /* into the hash of the run */
 static inline void sim_stat(enum sim_stat id);
 

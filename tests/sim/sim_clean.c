@@ -104,6 +104,15 @@ take(struct reader_of_ops *r, size_t n)
     return v;
 }
 
+/* A topic's id and the number of a partition. */
+static struct sim_part *
+take_part(struct reader_of_ops *r)
+{
+    struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+    r->at += 20;
+    return p;
+}
+
 static struct place
 take_segment(struct reader_of_ops *r)
 {
@@ -171,9 +180,8 @@ truth_register(struct reader_of_ops *r)
 {
     uint64_t count = take(r, 4);
     for (uint64_t i = 0; i < count; i++) {
-        struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+        struct sim_part *p = take_part(r);
         struct sim_clean *c = clean_of(p);
-        r->at += 20;
         size_t len = (size_t)take(r, 2);
         check_dir(p, r->at, len);
         r->at += len;
@@ -306,9 +314,8 @@ note_dropped(struct sim_part *p, const struct place *t)
 static void
 truth_replace(struct reader_of_ops *r)
 {
-    struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+    struct sim_part *p = take_part(r);
     struct sim_clean *c = clean_of(p);
-    r->at += 20;
     size_t n = (size_t)take(r, 4);
     const uint8_t *sources = r->at;
     r->at += n * 12;
@@ -385,10 +392,10 @@ static void
 truth_trim(struct reader_of_ops *r, const uint8_t *end)
 {
     while (end - r->at >= 28) {
-        struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+        struct sim_part *p = take_part(r);
         struct sim_clean *c = clean_of(p);
-        int64_t to = get_i64(r->at + 20);
-        r->at += 28;
+        int64_t to = get_i64(r->at);
+        r->at += 8;
         if (to <= c->start || c->is_gone) {
             continue;
         }
@@ -431,9 +438,8 @@ truth_retire(struct reader_of_ops *r, const uint8_t *end)
 static void
 truth_adopt(struct reader_of_ops *r)
 {
-    struct sim_part *p = part_of(r->at, get_i32(r->at + 16));
+    struct sim_part *p = take_part(r);
     struct sim_clean *c = clean_of(p);
-    r->at += 20;
     size_t len = (size_t)take(r, 2);
     check_dir(p, r->at, len);
     r->at += len;

@@ -34,17 +34,6 @@ text16(struct span *rest)
     return s;
 }
 
-static const uint8_t *
-take(struct span *rest, size_t n)
-{
-    const uint8_t *at = rest->ptr;
-    if (n > rest->len) {
-        sim_violation("ops of groups can be read", "%zu bytes of %zu", n, rest->len);
-    }
-    *rest = span_of(rest->ptr + n, rest->len - n);
-    return at;
-}
-
 static struct sim_group *
 group_named(struct span id)
 {
@@ -101,15 +90,15 @@ judge_group(const struct sim_group *g, const struct truth_group *next, uint64_t 
 static void
 truth_group_op(uint32_t journal, struct span rest)
 {
-    uint64_t base = get_u64(take(&rest, 8));
-    struct truth_group next = {.has_facts = true, .version = get_u64(take(&rest, 8))};
+    uint64_t base = get_u64(sim_take(&rest, 8));
+    struct truth_group next = {.has_facts = true, .version = get_u64(sim_take(&rest, 8))};
     struct sim_group *g = group_named(text16(&rest));
-    (void)take(&rest, 2);
-    next.type = *take(&rest, 2);
-    next.epoch = get_i32(take(&rest, 4));
-    next.generation = get_i32(take(&rest, 4));
+    (void)sim_take(&rest, 2);
+    next.type = *sim_take(&rest, 2);
+    next.epoch = get_i32(sim_take(&rest, 4));
+    next.generation = get_i32(sim_take(&rest, 4));
     if (next.type == GROUP_CONSUMER) {
-        (void)take(&rest, 4);
+        (void)sim_take(&rest, 4);
     } else {
         (void)text16(&rest);
         (void)text16(&rest);
@@ -171,17 +160,17 @@ static void
 truth_offsets_op(struct span rest)
 {
     struct sim_group *g = group_named(text16(&rest));
-    bool is_removal = (*take(&rest, 1) & 1) != 0;
-    int32_t generation = get_i32(take(&rest, 4));
+    bool is_removal = (*sim_take(&rest, 1) & 1) != 0;
+    int32_t generation = get_i32(sim_take(&rest, 4));
     struct span member = text16(&rest);
     (void)text16(&rest);
-    (void)take(&rest, 8);
-    uint32_t commits = get_u32(take(&rest, 4));
+    (void)sim_take(&rest, 8);
+    uint32_t commits = get_u32(sim_take(&rest, 4));
     for (uint32_t i = 0; i < commits; i++) {
-        int slot = slot_of(take(&rest, 16));
-        (void)take(&rest, 4);
-        uint64_t number = get_u64(take(&rest, 8));
-        (void)take(&rest, 4);
+        int slot = slot_of(sim_take(&rest, 16));
+        (void)sim_take(&rest, 4);
+        uint64_t number = get_u64(sim_take(&rest, 8));
+        (void)sim_take(&rest, 4);
         (void)text16(&rest);
         if (sim_gs.commits[number].fate == FATE_REFUSED && !sim.is_rebuilding) {
             sim_violation("what was refused stays out", "%s: commit %" PRIu64, g->id, number);
@@ -191,10 +180,10 @@ truth_offsets_op(struct span rest)
         g->truth.offset[slot] = number;
         TRACE("truth    %s: slot %d is commit %" PRIu64, g->id, slot, number);
     }
-    uint32_t removals = get_u32(take(&rest, 4));
+    uint32_t removals = get_u32(sim_take(&rest, 4));
     for (uint32_t i = 0; i < removals; i++) {
-        int slot = slot_of(take(&rest, 16));
-        (void)take(&rest, 4);
+        int slot = slot_of(sim_take(&rest, 16));
+        (void)sim_take(&rest, 4);
         g->truth.offset[slot] = 0;
         SL_ASSERT(is_removal);
     }
@@ -203,11 +192,11 @@ truth_offsets_op(struct span rest)
 static void
 truth_delete_op(struct span rest)
 {
-    uint32_t count = get_u32(take(&rest, 4));
+    uint32_t count = get_u32(sim_take(&rest, 4));
     for (uint32_t i = 0; i < count; i++) {
         struct sim_group *g = group_named(text16(&rest));
-        uint64_t base = get_u64(take(&rest, 8));
-        (void)take(&rest, 1);
+        uint64_t base = get_u64(sim_take(&rest, 8));
+        (void)sim_take(&rest, 1);
         if (base != g->truth.version || (g->truth.has_facts && g->truth.mask != 0)) {
             sim_violation("a group is deleted as it is", "%s at %" PRIu64 " as of %" PRIu64, g->id,
                           g->truth.version, base);
@@ -220,7 +209,7 @@ truth_delete_op(struct span rest)
 static void
 truth_retire_op(uint32_t journal, struct span rest)
 {
-    const uint8_t *id = take(&rest, 16);
+    const uint8_t *id = sim_take(&rest, 16);
     for (int i = 0; i < GROUPS; i++) {
         for (int s = 0; s < SLOTS && sim_gs.groups[i].journal == (int)journal; s++) {
             struct uuid topic = group_slot_topic(s);

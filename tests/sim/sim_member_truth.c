@@ -37,32 +37,21 @@ member_live_named(struct span id)
     return NULL;
 }
 
-static const uint8_t *
-take(struct span *rest, size_t n)
-{
-    const uint8_t *at = rest->ptr;
-    if (n > rest->len) {
-        sim_violation("ops of groups can be read", "%zu bytes of %zu", n, rest->len);
-    }
-    *rest = span_of(rest->ptr + n, rest->len - n);
-    return at;
-}
-
 static struct span
 text16(struct span *rest)
 {
-    uint16_t len = get_u16(take(rest, 2));
+    uint16_t len = get_u16(sim_take(rest, 2));
     if (len == 0xFFFF) {
         return span_of(NULL, 0);
     }
-    return span_of(take(rest, len), len);
+    return span_of(sim_take(rest, len), len);
 }
 
 static struct span
 text32(struct span *rest)
 {
-    uint32_t len = get_u32(take(rest, 4));
-    return span_of(take(rest, len), len);
+    uint32_t len = get_u32(sim_take(rest, 4));
+    return span_of(sim_take(rest, len), len);
 }
 
 uint32_t
@@ -116,15 +105,15 @@ truth_group_op(struct live *g, struct span rest, uint64_t base, uint64_t version
         sim_violation("a group moves on from what it is", "%s: on %" PRIu64 ", it is at %" PRIu64,
                       g->id, base, g->version);
     }
-    (void)take(&rest, 8); /* version, type, coordinator epoch */
-    int32_t generation = get_i32(take(&rest, 4));
+    (void)sim_take(&rest, 8); /* version, type, coordinator epoch */
+    int32_t generation = get_i32(sim_take(&rest, 4));
     if (generation < g->generation) {
         sim_violation("generations ascend", "%s: %d after %d", g->id, generation, g->generation);
     }
     (void)text16(&rest);
     (void)text16(&rest);
     (void)text16(&rest);
-    uint32_t count = get_u32(take(&rest, 4));
+    uint32_t count = get_u32(sim_take(&rest, 4));
     g->version = version;
     g->generation = generation;
     g->count = 0;
@@ -133,8 +122,8 @@ truth_group_op(struct live *g, struct span rest, uint64_t base, uint64_t version
         (void)text16(&rest);
         (void)text16(&rest);
         (void)text16(&rest);
-        (void)take(&rest, 8);
-        for (uint32_t p = get_u32(take(&rest, 4)); p > 0; p--) {
+        (void)sim_take(&rest, 8);
+        for (uint32_t p = get_u32(sim_take(&rest, 4)); p > 0; p--) {
             (void)text16(&rest);
             (void)text32(&rest);
         }
@@ -161,16 +150,16 @@ judge_commit(const struct live *g, struct span member, int32_t generation, int p
 static void
 truth_offsets_op(struct live *g, struct span rest)
 {
-    (void)take(&rest, 1);
-    int32_t generation = get_i32(take(&rest, 4));
+    (void)sim_take(&rest, 1);
+    int32_t generation = get_i32(sim_take(&rest, 4));
     struct span member = text16(&rest);
     (void)text16(&rest);
-    (void)take(&rest, 8);
-    for (uint32_t n = get_u32(take(&rest, 4)); n > 0; n--) {
-        (void)take(&rest, 16);
-        int part = get_i32(take(&rest, 4));
-        uint64_t number = get_u64(take(&rest, 8));
-        (void)take(&rest, 4);
+    (void)sim_take(&rest, 8);
+    for (uint32_t n = get_u32(sim_take(&rest, 4)); n > 0; n--) {
+        (void)sim_take(&rest, 16);
+        int part = get_i32(sim_take(&rest, 4));
+        uint64_t number = get_u64(sim_take(&rest, 8));
+        (void)sim_take(&rest, 4);
         (void)text16(&rest);
         judge_commit(g, member, generation, part);
         sim_ms.commits[number].is_in_truth = true;
@@ -188,8 +177,8 @@ members_truth_item(uint16_t kind, struct span payload)
         return false;
     }
     if (kind == ITEM_GROUP) {
-        base = get_u64(take(&rest, 8));
-        version = get_u64(take(&rest, 8));
+        base = get_u64(sim_take(&rest, 8));
+        version = get_u64(sim_take(&rest, 8));
     }
     struct live *g = member_live_named(text16(&rest));
     if (g == NULL) {

@@ -19,6 +19,17 @@
 /* A broker that won an entry so lately need not look at the tail (R8, journal_is_fresh). */
 #define LATELY (150 * SCHED_MS)
 
+const uint8_t *
+sim_take(struct span *rest, size_t n)
+{
+    const uint8_t *at = rest->ptr;
+    if (n > rest->len) {
+        sim_violation("ops of groups can be read", "%zu bytes of %zu", n, rest->len);
+    }
+    *rest = span_of(rest->ptr + n, rest->len - n);
+    return at;
+}
+
 static struct sim_part *
 part_of(int gid)
 {
