@@ -59,14 +59,14 @@ def repaired(broker):
     return lost(done), done
 
 
-def values(raw, topic, partition):
-    """{offset: value}, read from the first offset to the end as a consumer does."""
-    found, offset, end = {}, 0, raw.end_offset(topic, partition)
+def values(raw, topic, partition, offset=0):
+    """{offset: value}, read from there to the end as a consumer does."""
+    found, end = {}, raw.end_offset(topic, partition)
     while offset < end:
         row = raw.fetch(topic, partition, offset, max_wait_ms=100)
         expect(row["error"], 0, f"{topic}/{partition} at {offset}")
         batches = parse_batches(row["records"])
-        expect_true(batches, f"{topic}/{partition}: nothing at {offset}")
+        expect_true(batches, f"{topic}/{partition}: nothing at {offset}, the end is {end}")
         for batch in batches:
             if batch.count:
                 found.update({r[0]: r[3] for r in batch.records() if r[0] >= offset})

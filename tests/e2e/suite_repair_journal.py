@@ -14,6 +14,7 @@ from rawkafka import make_batch, parse_batches
 from suite_groups import commit_body, fetched
 from suite_log import rolled as rolled_to
 from suite_reader import rolled
+from suite_repair import values as values_from
 from suite_retention import EAGER, OFTEN, latest, produce_keyed, wait_compacted
 
 QUICK = ["journal.safe.window.ms=1000", "journal.check.interval.ms=300"]
@@ -38,19 +39,8 @@ def is_named(losses, topic, partition, offset):
 
 
 def values(raw, topic, partition):
-    """{offset: value}, read from the log's start to its end as a consumer does."""
-    found, end = {}, raw.end_offset(topic, partition)
-    offset = raw.list_offset(topic, partition, -2)["offset"]
-    while offset < end:
-        row = raw.fetch(topic, partition, offset, max_wait_ms=100)
-        expect(row["error"], 0, f"{topic}/{partition} at {offset}")
-        batches = parse_batches(row["records"])
-        expect_true(batches, f"{topic}/{partition}: nothing at {offset}, the end is {end}")
-        for batch in batches:
-            if batch.count:
-                found.update({r[0]: r[3] for r in batch.records() if r[0] >= offset})
-            offset = batch.next_offset
-    return found
+    """{offset: value}, from the log's start to its end."""
+    return values_from(raw, topic, partition, raw.list_offset(topic, partition, -2)["offset"])
 
 
 def objects(broker):
@@ -265,16 +255,22 @@ def p16_a_snapshot_whose_elder_is_there(env):
     expect(it.check(done, 0), [], "records that are gone")
 
 
+def unlink_snapshots(broker):
+    """All of one journal, which is given."""
+    paths = snapshots(broker, "snapshot")
+    journal = key_of(broker, paths[-1]).split("/")[-3]
+    for p in paths:
+        if f"/{journal}/snapshot/" in key_of(broker, p):
+            p.unlink()
+    return journal
+
+
 @test(brokers=("sluice",), stores=BOTH)
 def p16_a_snapshot_without_an_elder(env):
     """Some of its entries are gone as well: nothing is repaired, and what to do is said."""
     it = Log(env, rounds=20, snapshot=16)
     it.broker.kill()
-    paths = snapshots(it.broker, "snapshot")
-    journal = key_of(it.broker, paths[-1]).split("/")[-3]
-    for p in paths:
-        if f"/{journal}/snapshot/" in key_of(it.broker, p):
-            p.unlink()
+    journal = unlink_snapshots(it.broker)
     damage_entry(entries_by_journal(it.broker)[journal][0], delete)
     before = objects(it.broker)
     done = sluice(it.broker, "log", "repair", "--accept-loss", *SETS)
@@ -461,11 +457,7 @@ def p16_the_only_snapshot_and_all_entries(env):
     """The entries say everything."""
     it = Log(env, rounds=20, snapshot=16)
     it.broker.kill()
-    paths = snapshots(it.broker, "snapshot")
-    journal = key_of(it.broker, paths[-1]).split("/")[-3]
-    for p in paths:
-        if f"/{journal}/snapshot/" in key_of(it.broker, p):
-            p.unlink()
+    unlink_snapshots(it.broker)
     done = it.repair()
     expect((done["losses"], done["entries_given_up"]), (0, 0), "what is given up")
     expect(it.check(done, 0), [], "records that are gone")
