@@ -130,6 +130,9 @@ def main():
     set_patience(1 if args.store == "file" else 3)
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started is stopped
+    # Whoever starts this in the background may have SIGINT ignored, and what is started here would
+    # ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
     count = collections.Counter()
     with contextlib.closing(in_order(tests, args, home)) as found:
