@@ -42,9 +42,17 @@
  *   - THROTTLING_QUOTA_EXCEEDED (89, KIP-599) is for topics and quotas; sarama, for one, does not
  *     retry a produce for it.
  *   - 19 exists since 0.8.2, is retried by all of them after their back-off, without a look at
- *     Metadata, and keeps the sequence of an idempotent producer: the batches behind a refused one
- *     meet OUT_OF_ORDER_SEQUENCE or 19 and are sent again in their order, as they are with Kafka.
+ *     Metadata, and keeps the sequence of an idempotent producer.
  * The error comes with the longest throttle time, so that a refused client waits and does not spin.
+ *
+ * The batches behind a refused one. An idempotent producer has up to five under way; when the first
+ * is refused and the journal admits the next (the probe, or it is over), that one lacks its
+ * predecessor. It gets 19, too, and not OUT_OF_ORDER_SEQUENCE (45): librdkafka answers a 45 by
+ * taking a new epoch, under which it sends everything again that is not acknowledged, also what it
+ * had given up and what stands in the log; so records double. Java's producer, to which the two are
+ * the same, and the rest send both again in their order. The gap must be ours for that: for GAP_NS
+ * after anything of the journal was refused or given up, which is longer than a batch behind can
+ * wait in a socket that is not read. A gap of the client's own gets its 45 then.
  *
  * Finding out that it is over. The roller says by itself that it has caught up. Otherwise, while
  * refusing, a journal admits what comes when nothing of it waits: one request at a time is the
@@ -69,6 +77,7 @@
 enum { LAG_SLOWING_PM = 600, LAG_CAUGHT_UP_PM = 900, LAG_REFUSING_PM = 1000 };
 #define HEALTH_AGE_NS (50 * SCHED_MS)
 #define HALVE_NS SCHED_S
+#define GAP_NS (60 * SCHED_S)
 #define SMOOTH_NS (2 * SCHED_S)
 enum { DEGRADED_MS = 100, SHARE_MIN_BYTES = 4 << 20, HALVINGS_MAX = 30 };
 
@@ -77,6 +86,7 @@ struct gauge {
     _Atomic int64_t progress_ns; /* of the last acknowledgement, or when something began to wait */
     _Atomic int64_t delay_ns;    /* smoothed ... */
     _Atomic int64_t idle_ns;     /* ... halved for each HALVE_NS since then while nothing waits */
+    _Atomic int64_t gap_ns;      /* until then a missing predecessor may be of our making */
     _Atomic int level;
     _Atomic int lag_pm; /* of the roller */
 };
@@ -288,6 +298,20 @@ pressure_throttle_ms(struct pressure *p, uint32_t journal, int64_t now_ns)
         return 0;
     }
     return throttle_of(p, &p->gauges[journal], level_now(p, journal, now_ns), now_ns);
+}
+
+void
+pressure_note_gap(struct pressure *p, uint32_t journal, int64_t now_ns)
+{
+    if (p != NULL && journal < p->journals) {
+        atomic_store(&p->gauges[journal].gap_ns, now_ns + GAP_NS);
+    }
+}
+
+bool
+pressure_has_gap(const struct pressure *p, uint32_t journal, int64_t now_ns)
+{
+    return p != NULL && journal < p->journals && now_ns < atomic_load(&p->gauges[journal].gap_ns);
 }
 
 void

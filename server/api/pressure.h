@@ -47,6 +47,11 @@ void pressure_end(struct pressure *p, uint32_t journal, const struct pressure_wa
 /* The throttle time of a reply about this journal. */
 int32_t pressure_throttle_ms(struct pressure *p, uint32_t journal, int64_t now_ns);
 
+/* Something that its client will send again was refused, or given up. */
+void pressure_note_gap(struct pressure *p, uint32_t journal, int64_t now_ns);
+/* May a batch lack the one before it because of that? The essay tells what to answer then. */
+bool pressure_has_gap(const struct pressure *p, uint32_t journal, int64_t now_ns);
+
 /* How far the journal's roller is behind, per mille of what is tolerable. */
 void pressure_set_lag(struct pressure *p, uint32_t journal, int per_mille);
 

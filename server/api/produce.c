@@ -101,19 +101,42 @@ refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err r
     counter_add(C_api_errors, 1);
 }
 
+/* ... and it comes again: what its producer sent behind it lacks a predecessor meanwhile. */
+static void
+refuse_for_now(struct produce *p, struct produce_response_partition *resp, uint32_t journal,
+               enum sl_err rc)
+{
+    refuse(p, resp, rc, rc == SL_EAGAIN ? "the store does not keep up; nothing was written" : NULL);
+    pressure_note_gap(p->req->broker->pressure, journal, sched_now(p->req->loop));
+}
+
 /* --- committed: back on the connection's loop --- */
+
+static void
+fail_response(struct produce *p, const struct produce_part *part)
+{
+    uint32_t journal = (uint32_t)(part->group - p->groups);
+    enum sl_err rc = part->append.rc;
+    if (rc == SL_EUNKNOWN_PARTITION && p->h->api_version >= 13) {
+        refuse(p, part->resp, SL_EUNKNOWN_TOPIC_ID, NULL); /* the topic was deleted meanwhile */
+    } else if (rc == SL_EOUT_OF_ORDER_SEQ &&
+               pressure_has_gap(p->req->broker->pressure, journal, sched_now(p->req->loop))) {
+        refuse(p, part->resp, SL_EAGAIN,
+               "a batch before this one was refused; send it again first");
+    } else if (kafka_error_is_retriable(api__topic_error(rc)) || rc == SL_EAGAIN) {
+        refuse_for_now(p, part->resp, journal, rc);
+    } else {
+        refuse(p, part->resp, rc, NULL);
+    }
+}
 
 static void
 fill_response(struct produce *p, const struct produce_part *part)
 {
     const struct append *a = &part->append;
     struct produce_response_partition *resp = part->resp;
-    if (a->rc == SL_EUNKNOWN_PARTITION && p->h->api_version >= 13) {
-        refuse(p, resp, SL_EUNKNOWN_TOPIC_ID, NULL); /* the topic was deleted meanwhile */
-        return;
-    }
     if (a->rc != SL_OK) {
-        refuse(p, resp, a->rc, NULL);
+        fail_response(p, part);
         return;
     }
     resp->base_offset = a->base_offset;
@@ -239,12 +262,12 @@ prepare_part(struct produce *p, const struct topic *t, const struct produce_requ
     }
     struct shard *sh = broker_shard(p->req->broker, t, in->index);
     if (sh == NULL) {
-        refuse(p, part->resp, SL_ENOT_OPEN, NULL);
+        refuse_for_now(p, part->resp, t->journals[in->index], SL_ENOT_OPEN);
         return;
     }
     if (!is_admitted(p, t->journals[in->index])) {
         counter_add(C_produce_overload, 1);
-        refuse(p, part->resp, SL_EAGAIN, "the store does not keep up; nothing was written");
+        refuse_for_now(p, part->resp, t->journals[in->index], SL_EAGAIN);
         return;
     }
     a->topic_id = t->id;

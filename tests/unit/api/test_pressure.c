@@ -390,7 +390,7 @@ produce__nobody_listens__refusal_closes_the_connection(void **unused)
 }
 
 static void
-produce__idempotent_and_refused_in_the_middle__keeps_its_sequence(void **unused)
+produce__idempotent_and_refused_in_the_middle__comes_again_in_its_sequence(void **unused)
 {
     (void)unused;
     struct bytes b;
@@ -398,13 +398,18 @@ produce__idempotent_and_refused_in_the_middle__keeps_its_sequence(void **unused)
         int32_t sequence;
         bool is_stalled;
         int64_t want;
-    } steps[] = {{0, false, 0},
-                 {1, true, -KAFKA_NOT_ENOUGH_REPLICAS},
-                 {2, false, -KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER}, /* behind the refused one */
-                 {1, false, 1},
-                 {2, false, 2},
-                 {2, true, -KAFKA_NOT_ENOUGH_REPLICAS},
-                 {2, false, 2}}; /* a retry of what is there keeps its offset */
+        int64_t then_pass_s;
+    } steps[] = {{0, false, 0, 0},
+                 {7, false, -KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, 0}, /* a gap of the client's own */
+                 {1, true, -KAFKA_NOT_ENOUGH_REPLICAS, 0},
+                 {2, false, -KAFKA_NOT_ENOUGH_REPLICAS, 0}, /* behind the refused one */
+                 {1, false, 1, 0},
+                 {2, false, 2, 0},
+                 {2, true, -KAFKA_NOT_ENOUGH_REPLICAS, 0},
+                 {2, false, 2, 40},                          /* is there: keeps its offset */
+                 {9, false, -KAFKA_NOT_ENOUGH_REPLICAS, 40}, /* does not make it longer */
+                 {9, false, -KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER, 0},
+                 {3, false, 3, 0}};
     bytes_init(&b, 1 << 16);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         bytes_clear(&b);
@@ -420,6 +425,7 @@ produce__idempotent_and_refused_in_the_middle__keeps_its_sequence(void **unused)
         if (steps[i].is_stalled) {
             recover(journal_of(0));
         }
+        w.loop.now_ns += steps[i].then_pass_s * SCHED_S;
     }
     bytes_fini(&b);
 }
@@ -505,7 +511,7 @@ main(void)
         POLICY_TEST(policy__without_pressure__everything_is_admitted),
         CLIENT_TEST(produce__its_journal_stalls__refused_at_once_and_told_to_wait),
         CLIENT_TEST(produce__nobody_listens__refusal_closes_the_connection),
-        CLIENT_TEST(produce__idempotent_and_refused_in_the_middle__keeps_its_sequence),
+        CLIENT_TEST(produce__idempotent_and_refused_in_the_middle__comes_again_in_its_sequence),
         CLIENT_TEST(metadata__every_journal_stalls__is_answered_without_a_throttle),
         CLIENT_TEST(reply__throttled__says_so_in_every_encoding),
     };
