@@ -74,7 +74,7 @@ struct server {
     _Atomic uint32_t conn_count;
     _Atomic uint32_t next_loop;      /* round robin */
     _Atomic uint32_t bulk_in_flight; /* requests in dispatch that hold bulk budget */
-    _Atomic(struct conn *) express;  /* may overrun the bulk budget; essay in conn_read.c */
+    _Atomic(struct conn *) express;  /* may overrun the bulk budget; essay in conn_room.c */
     struct diag_limit log_limit;
 
     /* The one thread that starts and stops waits here for the loops; loops never wait. */
@@ -194,13 +194,44 @@ void net__conn_look(struct conn *conn);
 
 /* conn_read.c */
 void net__conn_readable(struct conn *conn);
-void net__conn_pump(struct conn *conn);
+/* Wakes us when so many bytes have arrived; 0: any. */
 void net__conn_expect(struct conn *conn, size_t bytes);
-void net__conn_drop_input(struct conn *conn);
+
+/* conn_room.c */
+struct budget *net__conn_pool(struct conn *conn, enum pool pool);
+/* May the connection overrun the bulk budget until its frame is complete? */
+bool net__conn_express_enter(struct conn *conn);
 void net__conn_express_leave(struct conn *conn);
+/* Tries again when there is room in the pool; idempotent. */
+void net__conn_stand_in_line(struct conn *conn, enum pool pool);
+void net__starved_retry(struct net_loop *nl);
+
+/* conn_frame.c */
 bool net__conn_has_partial(const struct conn *conn);
 bool net__conn_has_pending(const struct conn *conn);
-void net__starved_retry(struct net_loop *nl);
+/* Dispatches what was held back, as far as it is allowed now. */
+void net__conn_pump(struct conn *conn);
+void net__conn_drop_input(struct conn *conn);
+/* The pool that a frame of that size draws on. key: the two bytes behind the size, or less in a
+ * frame that has less. */
+enum pool net__pool_for(size_t size, struct span key);
+/* How many bytes are missing until the next frame can begin: those of its size, then those of its
+ * key if it has one. */
+size_t net__head_missing(const struct conn *conn);
+/* Takes n more bytes of the head. False when the connection was closed for what they say. */
+bool net__head_add(struct conn *conn, const uint8_t *from, size_t n);
+/* Begins the frame whose head is complete. */
+void net__head_begin(struct conn *conn);
+/* The room for direct reading into the frame in progress; makes it larger when it is due. */
+size_t net__frame_room(struct conn *conn);
+/* n bytes were read into it. */
+void net__frame_arrived(struct conn *conn, size_t n);
+/* Dispatches the complete frame, if that is allowed now. */
+bool net__frame_dispatch(struct conn *conn);
+/* Cuts bytes, inside src, into frames. Gives how many were used: all, unless a frame may not be
+ * dispatched now; the caller keeps the rest. */
+size_t net__frame_parse(struct conn *conn, struct buf *src, struct span from);
+void net__stash_keep(struct conn *conn, struct span rest);
 
 /* conn_write.c */
 void net__conn_flush(struct conn *conn);
