@@ -1,40 +1,73 @@
-/* Reading past the page cache what is read for the first time.
+/* Reading past the page cache what nobody has read yet.
  *
- * Volumes are written past the page cache, so the first reader of a range finds nothing there.
- * Filling it costs more than all else that a broker does for a consumer, and is in vain when nobody
- * else comes by. So the first read of a range goes past the page cache too, and a second one, by
- * whoever, fills it: data that several read is read from memory from the third time on, and a scan
- * pushes nothing out.
+ * Journal entries and segments are written past the page cache, so the first reader of a range
+ * finds nothing there. Filling it costs more than all else that a broker does for a consumer, and
+ * is in vain when nobody else comes by. So the first reads of a range go past the page cache too,
+ * and a later one, by whoever, fills it: what several read is read from memory from then on, and a
+ * scan pushes nothing out. In a volume the first two go past it, since one is the roller's.
  *
- * What was read once is remembered in a bit per SEEN_CHUNK of a volume, by where the read began;
- * reads are larger than that, so two neighbours do not share a bit. Nothing depends on these bits
- * but speed. */
-#include "storage-fs/volume.h"
+ * How often a range was read is counted in one of SLOTS bytes, chosen by the file and by the
+ * SEEN_CHUNK of it in which the read began; reads are larger than that, so two neighbours do not
+ * share one. When half of them are in use all are forgotten. Nothing depends on it but speed. */
+#include "storage-fs/format.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-enum { SEEN_SHIFT = 17, SEEN_CHUNK = 1 << SEEN_SHIFT };
+enum { SEEN_SHIFT = 17, SEEN_CHUNK = 1 << SEEN_SHIFT, SLOTS_SHIFT = 18, SLOTS = 1 << SLOTS_SHIFT };
 
-/* Marks the range; true when it was not marked. */
-static bool
-is_first_read(sluice_instance *fs, struct fs_volume *v, uint64_t at)
+struct fs_seen {
+    _Atomic uint32_t used;
+    _Atomic uint8_t reads[SLOTS];
+};
+
+void
+fs__direct_init(sluice_instance *fs)
 {
-    bool is_first = false;
-    uint64_t bit = at >> SEEN_SHIFT;
-    pthread_mutex_lock(&fs->lock);
-    if (v->seen == NULL) {
-        v->seen = (uint8_t *)fs__alloc((size_t)(v->capacity >> SEEN_SHIFT) / 8 + 1);
+    fs->seen = (struct fs_seen *)fs__alloc(sizeof(*fs->seen));
+}
+
+void
+fs__direct_fini(sluice_instance *fs)
+{
+    free(fs->seen);
+    fs->seen = NULL;
+}
+
+static void
+forget_all(struct fs_seen *seen)
+{
+    atomic_store_explicit(&seen->used, 0, memory_order_relaxed);
+    for (size_t i = 0; i < SLOTS; i++) {
+        atomic_store_explicit(&seen->reads[i], 0, memory_order_relaxed);
     }
-    if (at < v->capacity) {
-        uint8_t mask = (uint8_t)(1U << (bit % 8));
-        is_first = (v->seen[bit / 8] & mask) == 0;
-        v->seen[bit / 8] |= mask;
+}
+
+static size_t
+slot_of(const struct fs_direct *d)
+{
+    uint64_t x = (d->file + 1) * 0x9e3779b97f4a7c15ULL + (d->at >> SEEN_SHIFT);
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93ULL; /* of a xorshift-multiply finalizer */
+    return (size_t)(x >> (64 - SLOTS_SHIFT));
+}
+
+/* Counts this read; true when there were fewer before it than go past the page cache. */
+static bool
+is_early(struct fs_seen *seen, const struct fs_direct *d)
+{
+    _Atomic uint8_t *slot = &seen->reads[slot_of(d)];
+    uint8_t n = atomic_load_explicit(slot, memory_order_relaxed);
+    if (n >= d->times) {
+        return false;
     }
-    pthread_mutex_unlock(&fs->lock);
-    return is_first;
+    if (n == 0 && atomic_fetch_add_explicit(&seen->used, 1, memory_order_relaxed) >= SLOTS / 2) {
+        forget_all(seen);
+    }
+    atomic_store_explicit(slot, (uint8_t)(n + 1), memory_order_relaxed);
+    return true;
 }
 
 uint64_t
@@ -43,34 +76,41 @@ fs__direct_padded(uint64_t len)
     return len < SEEN_CHUNK ? len : (len + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK;
 }
 
-bool
-fs__direct_read(sluice_instance *fs, struct fs_volume *v, uint8_t *out, size_t len, uint64_t at)
+/* Whatever goes wrong: the ordinary read meets it, too. The end of a file may lie in a block. */
+static bool
+read_past(const struct fs_direct *d, uint8_t *out, size_t len)
 {
     size_t padded = (size_t)fs__direct_padded(len);
     size_t done = 0;
-    bool is_fit = len >= SEEN_CHUNK && at % FS_BLOCK == 0 && (uintptr_t)out % FS_BLOCK == 0;
-    if (!is_fit || !v->is_owned || !fs->is_fsync || !fs->wants_direct ||
-        !is_first_read(fs, v, at)) {
-        return false;
-    }
-    while (done < padded) {
-        ssize_t n = pread(v->write_fd, out + done, padded - done, (off_t)(at + done));
+    while (done < len) {
+        ssize_t n = pread(d->fd, out + done, padded - done, (off_t)(d->at + done));
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n <= 0 || n % FS_BLOCK != 0) { /* whatever it is: the ordinary read meets it, too */
+        if (n <= 0) {
             return false;
         }
         done += (size_t)n;
+        if (n % FS_BLOCK != 0) {
+            break;
+        }
     }
-    return true;
+    return done >= len;
 }
 
-void
-fs__direct_forget(sluice_instance *fs, struct fs_volume *v)
+bool
+fs__direct_read(sluice_instance *fs, const struct fs_direct *d, uint8_t *out, size_t len)
 {
-    pthread_mutex_lock(&fs->lock);
-    free(v->seen);
-    v->seen = NULL;
-    pthread_mutex_unlock(&fs->lock);
+    bool is_fit = len >= SEEN_CHUNK && d->at % FS_BLOCK == 0 && (uintptr_t)out % FS_BLOCK == 0;
+    if (!is_fit || !fs->is_fsync || !fs->wants_direct || !is_early(fs->seen, d)) {
+        return false;
+    }
+    if (!d->is_own) {
+        return read_past(d, out, len);
+    }
+    int flags = fcntl(d->fd, F_GETFL);
+    if (flags < 0 || fcntl(d->fd, F_SETFL, flags | O_DIRECT) != 0) {
+        return false;
+    }
+    return read_past(d, out, len) || fcntl(d->fd, F_SETFL, flags) != 0;
 }

@@ -10,7 +10,7 @@ enum { CHECK_BELOW = 64 * 1024 };
 struct reading {
     struct fs_volume *v;
     bool is_inside; /* the volume is another process's: its owner is kept from recycling it */
-    uint64_t position, length, at;
+    uint64_t generation, position, length, at;
     uint32_t crc32c;
 };
 
@@ -27,6 +27,7 @@ entry_pin(sluice_instance *fs, const struct fs_entry *e, struct reading *rd)
         return SLUICE_ECORRUPT;
     }
     rd->v = e->volume;
+    rd->generation = e->volume->generation;
     rd->position = e->position;
     rd->length = e->length;
     rd->at = e->position + e->payload_offset;
@@ -93,7 +94,9 @@ read_checked(sluice_instance *fs, const struct reading *rd, const char *key, uin
 static sluice_status
 read_unchecked(sluice_instance *fs, const struct reading *rd, uint8_t *out, size_t len, uint64_t at)
 {
-    if (fs__direct_read(fs, rd->v, out, len, at)) {
+    const struct fs_direct d = {
+        .fd = rd->v->write_fd, .file = rd->v->id ^ rd->generation << 32, .at = at, .times = 2};
+    if (rd->v->is_owned && fs__direct_read(fs, &d, out, len)) {
         return SLUICE_OK;
     }
     return fs__read_exact(fs, rd->v->read_fd, out, len, at, rd->v->name);

@@ -48,6 +48,7 @@ struct sluice_instance {
 
     int root_fd, tmp_fd, volumes_fd;
     _Atomic uint64_t next_tmp;
+    struct fs_seen *seen; /* direct.c */
     _Atomic bool is_poisoned;
     char poison_why[FS_WHY_MAX]; /* written once, before is_poisoned is set */
 
@@ -110,6 +111,22 @@ void fs__log(sluice_instance *fs, int32_t level, const char *fmt, ...)
 /* Copies a key into out[FS_KEY_MAX + 1] after checking it. */
 FS_MUST_CHECK sluice_status fs__key_copy(sluice_instance *fs, sluice_slice key, char *out);
 
+/* ---- direct.c ---- */
+struct fs_direct {
+    int fd;
+    bool is_own;   /* the caller's alone: O_DIRECT is set; else it is set as far as it goes */
+    uint8_t times; /* how many reads of a range go past the page cache */
+    uint64_t file; /* never the same for other bytes, about */
+    uint64_t at;
+};
+void fs__direct_init(sluice_instance *fs);
+void fs__direct_fini(sluice_instance *fs);
+/* What fs__direct_read writes of a range: so much room is needed, whether it reads or not. */
+uint64_t fs__direct_padded(uint64_t len);
+/* Reads a range past the page cache if it is large, well aligned, and not read so often yet. False:
+ * nothing was read that counts; read it otherwise. [any] */
+bool fs__direct_read(sluice_instance *fs, const struct fs_direct *d, uint8_t *out, size_t len);
+
 /* ---- share.c: several processes. All but open and close hold the lock. ---- */
 
 /* Takes part in the directory's life and leaves its lock taken, until ready. */
@@ -160,9 +177,13 @@ struct fs_put {
 /* The key is claimed by the caller. */
 FS_MUST_CHECK sluice_status fs__plain_put(sluice_instance *fs, const struct fs_put *put);
 FS_MUST_CHECK sluice_status fs__plain_del(sluice_instance *fs, const char *key);
-/* Opens the object's file for reading once its name is known to be durable. */
-FS_MUST_CHECK sluice_status fs__plain_open(sluice_instance *fs, const char *key, int *ret_fd,
-                                           uint64_t *ret_size);
+/* SLUICE_ENOENT when there is no such file, or none that is durable yet. range NULL: only its size.
+ */
+struct fs_range {
+    uint64_t offset, length; /* length 0: to the end */
+};
+FS_MUST_CHECK sluice_status fs__plain_get(sluice_instance *fs, const char *key,
+                                          const struct fs_range *range, sluice_get_result *result);
 /* Is there a file of that name? Follows no promise about durability. */
 bool fs__plain_exists(const sluice_instance *fs, const char *key);
 /* Reads exactly len bytes at `at` into a buffer of the host's. */

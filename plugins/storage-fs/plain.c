@@ -378,8 +378,8 @@ open_once(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
     return SLUICE_OK;
 }
 
-sluice_status
-fs__plain_open(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
+static sluice_status
+open_settled(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
 {
     for (int i = 0; i < REOPEN_MAX; i++) {
         int fd = -1;
@@ -419,4 +419,57 @@ fs__read_exact(sluice_instance *fs, int fd, void *out, size_t len, uint64_t at, 
         done += (size_t)n;
     }
     return SLUICE_OK;
+}
+
+/* Whoever asks for a range checks what it reads by itself. */
+static sluice_status
+opened_read(sluice_instance *fs, int fd, const char *key, struct fs_range at, uint8_t *out)
+{
+    struct stat st = {0};
+    bool has_name = fstat(fd, &st) == 0;
+    const struct fs_direct d = {
+        .fd = fd, .is_own = true, .times = 1, .file = (uint64_t)st.st_ino, .at = at.offset};
+    if (has_name && fs__direct_read(fs, &d, out, (size_t)at.length)) {
+        return SLUICE_OK;
+    }
+    return fs__read_exact(fs, fd, out, (size_t)at.length, at.offset, key);
+}
+
+static sluice_status
+opened_get(sluice_instance *fs, int fd, const char *key, const struct fs_range *range,
+           sluice_get_result *result)
+{
+    uint64_t size = result->object_size;
+    uint64_t left = range->offset < size ? size - range->offset : 0;
+    uint64_t want = range->length == 0 || range->length > left ? left : range->length;
+    uint8_t *out;
+    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)fs__direct_padded(want), &out);
+    if (body == NULL) {
+        return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
+                        (unsigned long long)want, key);
+    }
+    body->bytes.len = (size_t)want;
+    sluice_status rc = opened_read(fs, fd, key, (struct fs_range){range->offset, want}, out);
+    if (rc != SLUICE_OK) {
+        body->release(body);
+        return rc;
+    }
+    result->body = body;
+    return SLUICE_OK;
+}
+
+sluice_status
+fs__plain_get(sluice_instance *fs, const char *key, const struct fs_range *range,
+              sluice_get_result *result)
+{
+    int fd = -1;
+    sluice_status rc = open_settled(fs, key, &fd, &result->object_size);
+    if (rc != SLUICE_OK) {
+        return rc;
+    }
+    if (range != NULL) {
+        rc = opened_get(fs, fd, key, range, result);
+    }
+    (void)close(fd);
+    return rc;
 }

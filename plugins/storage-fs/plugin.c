@@ -23,7 +23,8 @@ static const sluice_conf_key conf_keys[] = {
     {"volume.size", SLUICE_CONF_SIZE, 0, "64MiB", "bytes",
      "Size of the preallocated files that hold journal entries", 1 << 20, INT64_C(1) << 36},
     {"direct.io", SLUICE_CONF_BOOL, 0, "on", NULL,
-     "Write volumes past the page cache where the file system can", 0, 0},
+     "Write, and read what nobody has read yet, past the page cache where the file system can", 0,
+     0},
     {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
 
 /* ---- life ---- */
@@ -38,6 +39,7 @@ fs_create(const sluice_host *host, sluice_instance **out)
     fs->share.control_fd = fs->share.members_fd = fs->share.member_fd = -1;
     fs->next_sequence = 1;
     fs->index.random = (uint64_t)(uintptr_t)fs;
+    fs__direct_init(fs);
     (void)pthread_mutex_init(&fs->lock, NULL);
     (void)pthread_mutex_init(&fs->dirs_lock, NULL);
     (void)pthread_cond_init(&fs->claims_changed, NULL);
@@ -189,6 +191,7 @@ fs_destroy(sluice_instance *fs)
         (void)close(fs->root_fd);
     }
     doomed_free(fs);
+    fs__direct_fini(fs);
     (void)pthread_cond_destroy(&fs->volumes.prepare);
     (void)pthread_cond_destroy(&fs->volumes.changed);
     (void)pthread_cond_destroy(&fs->share.changed);
@@ -311,50 +314,18 @@ fs_put(sluice_instance *fs, sluice_slice key, const sluice_slice *parts, size_t 
 }
 
 static sluice_status
-get_range(sluice_instance *fs, int fd, const char *key, const struct fs_range *range,
-          sluice_get_result *result)
-{
-    uint64_t size = result->object_size;
-    uint64_t left = range->offset < size ? size - range->offset : 0;
-    uint64_t want = range->length == 0 || range->length > left ? left : range->length;
-    uint8_t *out;
-    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)want, &out);
-    if (body == NULL) {
-        return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
-                        (unsigned long long)want, key);
-    }
-    sluice_status rc = fs__read_exact(fs, fd, out, (size_t)want, range->offset, key);
-    if (rc != SLUICE_OK) {
-        body->release(body);
-        return rc;
-    }
-    result->body = body;
-    return SLUICE_OK;
-}
-
-static sluice_status
 fs_get(sluice_instance *fs, sluice_slice key, uint64_t offset, uint64_t length,
        sluice_get_result *result, sluice_op *op)
 {
     (void)op;
     char name[FS_KEY_MAX + 1];
-    int fd = -1;
     struct fs_range range = {offset, length};
     sluice_status rc = fs__key_copy(fs, key, name);
     if (rc != SLUICE_OK) {
         return rc;
     }
     rc = fs__record_get(fs, name, &range, result);
-    if (rc != SLUICE_ENOENT) {
-        return rc;
-    }
-    rc = fs__plain_open(fs, name, &fd, &result->object_size);
-    if (rc != SLUICE_OK) {
-        return rc;
-    }
-    rc = get_range(fs, fd, name, &range, result);
-    (void)close(fd);
-    return rc;
+    return rc != SLUICE_ENOENT ? rc : fs__plain_get(fs, name, &range, result);
 }
 
 static sluice_status
@@ -362,20 +333,12 @@ fs_head(sluice_instance *fs, sluice_slice key, sluice_get_result *result, sluice
 {
     (void)op;
     char name[FS_KEY_MAX + 1];
-    int fd = -1;
     sluice_status rc = fs__key_copy(fs, key, name);
     if (rc != SLUICE_OK) {
         return rc;
     }
     rc = fs__record_get(fs, name, NULL, result);
-    if (rc != SLUICE_ENOENT) {
-        return rc;
-    }
-    rc = fs__plain_open(fs, name, &fd, &result->object_size);
-    if (rc == SLUICE_OK) {
-        (void)close(fd);
-    }
-    return rc;
+    return rc != SLUICE_ENOENT ? rc : fs__plain_get(fs, name, NULL, result);
 }
 
 static sluice_status

@@ -152,7 +152,6 @@ fs__volume_recycle(sluice_instance *fs, struct fs_volume *v)
     v->last_position = 0;
     v->last_key[0] = '\0';
     v->is_full = v->is_spent = false;
-    fs__direct_forget(fs, v);
     fs__log(fs, SLUICE_LOG_DEBUG, FS_VOLUMES_DIR "/%s begins generation %llu", v->name,
             (unsigned long long)v->generation);
     return fs__volume_header_write(fs, v, false);
@@ -254,7 +253,6 @@ fs__volume_free(sluice_instance *fs, struct fs_volume *v)
         (void)close(v->read_fd);
     }
     free(v->bounce);
-    free(v->seen);
     free(v);
 }
 

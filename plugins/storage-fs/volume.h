@@ -24,7 +24,6 @@ struct fs_volume {
     char last_key[FS_KEY_MAX + 1];
     uint64_t live; /* records in the index */
     uint32_t pins; /* readers */
-    uint8_t *seen; /* direct.c */
     uint8_t *bounce;
     size_t bounce_size;
 };
@@ -90,21 +89,8 @@ FS_MUST_CHECK sluice_status fs__record_del(sluice_instance *fs, const char *key)
 
 /* ---- fetch.c ---- */
 /* Gives SLUICE_ENOENT when the key is in no volume. range NULL: only its size (head). */
-struct fs_range {
-    uint64_t offset, length; /* length 0: to the end */
-};
 FS_MUST_CHECK sluice_status fs__record_get(sluice_instance *fs, const char *key,
                                            const struct fs_range *range, sluice_get_result *result);
-
-/* ---- direct.c ---- */
-/* What fs__direct_read writes of a range: so much room is needed, whether it reads or not. */
-uint64_t fs__direct_padded(uint64_t len);
-/* Reads a range of a pinned volume past the page cache if it is large, well aligned, and read for
- * the first time. False: nothing was read that counts; read it otherwise. */
-bool fs__direct_read(sluice_instance *fs, struct fs_volume *v, uint8_t *out, size_t len,
-                     uint64_t at);
-/* The volume holds other bytes from now on. */
-void fs__direct_forget(sluice_instance *fs, struct fs_volume *v);
 
 /* ---- prepare.c ---- */
 /* A volume was used up, or half of one: the preparer may have work. Holds the lock. */
