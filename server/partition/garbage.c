@@ -3,13 +3,17 @@
  * Deletes the objects of segments that S refers to no more (replaced, trimmed, retired), a grace
  * period after the entry that let go of them, so that whoever reads them meanwhile finishes. Any
  * broker may; deleting twice is harmless. What is deleted is told by one GARBAGE_DONE op for the
- * whole round. An object that could not be deleted stays garbage, and comes up again. */
+ * whole round. An object that could not be deleted stays garbage, and comes up again: rounds go on
+ * behind it until all had their turn, then they begin anew, and later each time that something
+ * failed. A store may never allow it. */
 #include "base/counters.h"
 #include "journal/mistakes.h"
 #include "partition/shard_int.h"
 
 enum { ROUND_MAX = 256, CALLS_MAX = 8 };
 #define DONE_TIMEOUT_NS (60 * SCHED_S)
+#define PAUSE_NS (10 * SCHED_S)
+#define PAUSE_MOST_NS (600 * SCHED_S)
 
 struct garbage_item {
     uint64_t id;
@@ -30,6 +34,7 @@ struct garbage_round {
     size_t count, begun, ended; /* begun, ended: two deletions for each item */
     struct garbage_call calls[CALLS_MAX];
     struct op_proposal op;
+    char failed_key[STORE_KEY_MAX], failed_why[sizeof(((struct store_call *)NULL)->why)];
 };
 
 static void next_deletion(struct garbage_call *c);
@@ -49,6 +54,18 @@ done(struct op_proposal *op, enum sl_err rc)
     end((struct garbage_round *)op->arg);
 }
 
+/* Once for all that come before the pause. */
+static void
+note_failed(struct garbage_round *r, size_t count)
+{
+    struct shard *sh = r->sh;
+    if (count > 0 && sh->roll.is_running && !sh->garbage_pass.has_failed) {
+        sh->garbage_pass.has_failed = true;
+        SL_WARN(sh->o.journal.log, "garbage.delete_failed", KV_STR("object", r->failed_key),
+                KV_STR("why", r->failed_why));
+    }
+}
+
 static void
 propose_done(struct garbage_round *r)
 {
@@ -60,6 +77,7 @@ propose_done(struct garbage_round *r)
         }
     }
     counter_add(C_garbage_deleted, (int64_t)count);
+    note_failed(r, r->count - count);
     if (count == 0 || !r->sh->roll.is_running) {
         end(r);
         return;
@@ -79,7 +97,11 @@ deleted(struct store_call *call)
 {
     struct garbage_call *c = (struct garbage_call *)call;
     bool is_gone = call->outcome == STORE_DONE || call->outcome == STORE_ABSENT;
-    c->item->is_failed = c->item->is_failed || !is_gone;
+    if (!is_gone) {
+        c->item->is_failed = true;
+        span_to_cstr(span_cstr(call->key), c->round->failed_key, sizeof(c->round->failed_key));
+        span_to_cstr(span_cstr(call->why), c->round->failed_why, sizeof(c->round->failed_why));
+    }
     c->round->ended++;
     next_deletion(c);
 }
@@ -126,30 +148,63 @@ add(struct garbage_round *r, const struct garbage_ref *g)
     it->at = (struct segment_place){it->dir, g->partition, g->base, g->gen};
 }
 
+/* All that are due had their turn. */
+static void
+end_pass(struct shard *sh)
+{
+    unsigned fails = sh->garbage_pass.has_failed ? sh->garbage_pass.fails + 1 : 0;
+    int64_t pause = fails == 0 ? 0 : PAUSE_NS << (fails < 8 ? fails - 1 : 7);
+    sh->garbage_pass.last_id = 0;
+    sh->garbage_pass.has_failed = false;
+    sh->garbage_pass.fails = fails;
+    sh->garbage_pass.not_before_ns =
+        sched_now(shard_sched(sh)) + (pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS);
+}
+
+static void
+gather(struct garbage_round *r, int64_t before_ms)
+{
+    struct shard *sh = r->sh;
+    size_t count = state_garbage_count(sh->state);
+    for (size_t i = 0; i < count && r->count < ROUND_MAX; i++) {
+        const struct garbage_ref *g = state_garbage(sh->state, i);
+        if (g->time_ms <= before_ms && g->id > sh->garbage_pass.last_id) {
+            add(r, g);
+        }
+    }
+}
+
+static void
+begin(struct garbage_round *r)
+{
+    r->sh->garbage = r;
+    r->sh->garbage_pass.last_id = r->items[r->count - 1].id;
+    size_t calls = r->count < CALLS_MAX ? r->count : CALLS_MAX;
+    for (size_t i = 0; i < calls; i++) {
+        r->calls[i].round = r;
+    }
+    for (size_t i = 0; i < calls; i++) {
+        next_deletion(&r->calls[i]);
+    }
+}
+
 void
 shard__garbage_look(struct shard *sh, int64_t patience)
 {
     int64_t grace_ms = MISTAKE(garbage_at_once) ? 0 : sh->o.roll.garbage_grace_ms;
     int64_t before_ms = sched_wall_ms(shard_sched(sh)) - grace_ms * patience;
-    size_t count = state_garbage_count(sh->state);
-    if (sh->garbage != NULL || sh->mode != JOURNAL_LIVE || count == 0 ||
-        state_garbage(sh->state, 0)->time_ms > before_ms) {
+    if (sh->garbage != NULL || sh->mode != JOURNAL_LIVE || state_garbage_count(sh->state) == 0 ||
+        state_garbage(sh->state, 0)->time_ms > before_ms ||
+        sched_now(shard_sched(sh)) < sh->garbage_pass.not_before_ns) {
         return;
     }
     struct garbage_round *r = (struct garbage_round *)sl_alloc(sizeof(*r));
     r->sh = sh;
-    sh->garbage = r;
-    for (size_t i = 0; i < count && r->count < ROUND_MAX; i++) {
-        const struct garbage_ref *g = state_garbage(sh->state, i);
-        if (g->time_ms <= before_ms) {
-            add(r, g);
-        }
+    gather(r, before_ms);
+    if (r->count == 0) {
+        sl_free(r);
+        end_pass(sh);
+        return;
     }
-    for (size_t i = 0; i < CALLS_MAX && i < r->count; i++) {
-        r->calls[i].round = r;
-    }
-    size_t calls = r->count < CALLS_MAX ? r->count : CALLS_MAX;
-    for (size_t i = 0; i < calls; i++) {
-        next_deletion(&r->calls[i]);
-    }
+    begin(r);
 }

@@ -68,8 +68,14 @@ struct shard {
     struct live live;
     struct roller roll;
     struct garbage_round *garbage; /* under way, or NULL */
-    struct upkeep *upkeep;         /* NULL: not started */
-    struct compact_job *compact;   /* under way, or NULL */
+    struct {
+        uint64_t last_id; /* the next round begins behind it */
+        bool has_failed;  /* since they began with the first */
+        unsigned fails;   /* passes, one after the other */
+        int64_t not_before_ns;
+    } garbage_pass;
+    struct upkeep *upkeep;       /* NULL: not started */
+    struct compact_job *compact; /* under way, or NULL */
 };
 
 void shard__wake(struct shard *sh);

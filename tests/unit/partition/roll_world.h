@@ -31,9 +31,10 @@ struct tricky_store {
     enum trick trick; /* done to calls of this kind whose key ends like this ... */
     enum store_kind kind;
     const char *suffix;
-    int times; /* ... so many times */
+    const char *prefix; /* ... and begins like this; NULL: like anything ... */
+    int times;          /* ... so many times */
     struct store_call *held;
-    size_t puts, gets; /* of segments' objects */
+    size_t puts, gets, dels; /* of segments' objects */
     size_t entry_gets;
 };
 
@@ -130,8 +131,10 @@ tricky_submit(struct store *pub, struct store_call *call)
     bool is_segment = strncmp(call->key, "default/", 8) == 0;
     s->puts += call->kind == STORE_PUT && is_segment ? 1 : 0;
     s->gets += call->kind == STORE_GET && is_segment ? 1 : 0;
+    s->dels += call->kind == STORE_DEL && is_segment ? 1 : 0;
     s->entry_gets += call->kind == STORE_GET && !is_segment ? 1 : 0;
-    bool fits = s->times > 0 && call->kind == s->kind && has_suffix(call->key, s->suffix);
+    bool fits = s->times > 0 && call->kind == s->kind && has_suffix(call->key, s->suffix) &&
+                (s->prefix == NULL || strncmp(call->key, s->prefix, strlen(s->prefix)) == 0);
     if (!fits && w.get_ms > 0 && call->kind == STORE_GET && is_segment) {
         slow_get_begin(call);
         return;
@@ -163,6 +166,7 @@ play(size_t broker, enum trick trick, enum store_kind kind, const char *suffix, 
     s->trick = trick;
     s->kind = kind;
     s->suffix = suffix;
+    s->prefix = NULL;
     s->times = times;
 }
 

@@ -4,6 +4,8 @@
  * segment's worth is 4000 bytes. */
 #include "roll_world.h"
 
+#include <limits.h>
+
 #define TEST(name)                                                                                 \
     static void name(void **state);                                                                \
     static void name(void **state __attribute__((unused)))
@@ -359,6 +361,45 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(roll__a_segments_worth__is_rolled_at_once),
         T(roll__segment_bytes_of_the_topic_are_less__are_kept_to),
+TEST(garbage__deletions_are_forbidden__is_said_and_asked_for_less_and_less)
+{
+    append_batches(0, 0, 8);
+    run_ms(1000);
+    trim(0, 0, 80);
+    play(0, TRICK_REFUSE, STORE_DEL, ".kfs", INT_MAX);
+    run_ms(100000);
+    diag_set_level(DIAG_WARN);
+    run_ms(1200000);
+    assert_non_null(strstr(w.last_error, "garbage.delete_failed"));
+    diag_set_level(DIAG_ERROR);
+    assert_in_range(w.brokers[0].store.dels, 4, 60); /* two objects, two files each */
+    size_t before = w.brokers[0].store.dels;
+    play(0, TRICK_NONE, STORE_DEL, "", 0);
+    run_ms(700000);
+    assert_true(w.brokers[0].store.dels > before);
+    assert_int_equal(state_garbage_count(state_at(0)), 0);
+}
+
+TEST(garbage__some_cannot_be_deleted__the_others_go)
+{
+    w.segment_bytes = 1000;
+    append_batches(0, 0, 300);
+    append_batches(0, 1, 4);
+    run_ms(5000);
+    trim(0, 0, 3000);
+    size_t count = state_garbage_count(state_at(0));
+    assert_true(count > 270); /* more than a round */
+    trim(0, 1, 40);
+    assert_true(state_garbage_count(state_at(0)) > count);
+    play(0, TRICK_REFUSE, STORE_DEL, "", INT_MAX);
+    w.brokers[0].store.prefix = "default/t~7/0/";
+    run_ms(200000);
+    assert_int_equal(state_garbage_count(state_at(0)), count);
+    play(0, TRICK_NONE, STORE_DEL, "", 0);
+    run_ms(700000);
+    assert_int_equal(state_garbage_count(state_at(0)), 0);
+}
+
         T(roll__a_trickle__is_rolled_by_age),
         T(roll__too_many_pinned_bytes__the_oldest_go_first),
         T(roll__after_a_restart__age_counts_from_then),
@@ -385,3 +426,5 @@ main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        T(garbage__deletions_are_forbidden__is_said_and_asked_for_less_and_less),
+        T(garbage__some_cannot_be_deleted__the_others_go),
