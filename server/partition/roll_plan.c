@@ -33,6 +33,14 @@ plan_slices(struct roll_job *j, const struct part_state *p)
     }
 }
 
+/* The header counts records in 31 bits; runs have as many as offsets. */
+static bool
+fits(const struct roll_job *j, const struct run_ref *r, int64_t bytes, int64_t limit)
+{
+    return bytes + r->length <= limit &&
+           r->base_offset + r->offset_count - j->base <= (int64_t)INT32_MAX;
+}
+
 bool
 roll__plan(struct roll_job *j, const struct part_state *p, int64_t limit, int64_t last)
 {
@@ -41,7 +49,7 @@ roll__plan(struct roll_job *j, const struct part_state *p, int64_t limit, int64_
     for (size_t i = 0; i < p->run_count; i++) {
         const struct run_ref *r = part_run(p, i);
         bool is_enough = last >= 0 ? r->base_offset > last
-                                   : i == RUNS_MAX || (i > 0 && bytes + r->length > limit);
+                                   : i == RUNS_MAX || (i > 0 && !fits(j, r, bytes, limit));
         if (is_enough) {
             break;
         }

@@ -10,6 +10,30 @@
     static void name(void **state);                                                                \
     static void name(void **state __attribute__((unused)))
 
+/* Batches whose headers say that each holds so many records. */
+static void
+append_counted(int32_t partition, int32_t records, int count)
+{
+    static uint8_t batch[BATCH_BYTES];
+    for (int i = 0; i < count; i++) {
+        struct append a = {.topic_id = w.topic,
+                           .partition = partition,
+                           .batch = span_of(batch, sizeof(batch)),
+                           .deadline_ns = w.loop.now_ns + SCHED_S,
+                           .done = append_ended,
+                           .arg = &a};
+        batch_make(batch, i);
+        assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
+        a.info.attributes = BATCH_CODEC_ZSTD;
+        a.info.count = records;
+        a.info.last_offset_delta = records - 1;
+        batch_reseal(batch, &a.info);
+        append_submit(w.brokers[0].shard, &a);
+        run_ms(10);
+        assert_null(a.arg);
+    }
+}
+
 /* --- which partition --- */
 
 TEST(roll__a_segments_worth__is_rolled_at_once)
@@ -87,6 +111,20 @@ TEST(roll__topic_not_known__waits_and_lets_others_pass)
     w.is_topic_unknown = false;
     run_ms(7000);
     assert_segment(0, 0, 0, 39);
+}
+
+/* Compressed, a batch may hold any number of records, and a segment's header counts them in 32
+ * bits. */
+TEST(roll__more_records_than_a_segment_can_count__are_cut_into_several)
+{
+    append_counted(0, INT32_MAX / 2, 3);
+    append_batches(0, 0, 1);
+    run_ms(950000);
+    const struct part_state *p = part_at(0, 0);
+    assert_int_equal(p->run_count, 0);
+    assert_int_equal(part_segment_count(p), 2);
+    assert_int_equal(part_segment(p, 0)->record_count, INT32_MAX / 2 * 2);
+    assert_int_equal(part_segment(p, 1)->last + 1, p->end);
 }
 
 TEST(roll__no_permit__waits_for_one)
@@ -323,44 +361,6 @@ TEST(garbage__deletion_fails__comes_up_again)
     assert_int_equal(state_garbage_count(state_at(0)), 0);
 }
 
-/* --- lag, collection --- */
-
-TEST(lag__nothing_can_be_rolled__rises_and_is_told)
-{
-    w.is_topic_unknown = true;
-    append_batches(0, 0, 600);
-    run_ms(2000);
-    assert_int_equal(w.brokers[0].lag, 600);
-    assert_int_equal(shard_roll_lag(w.brokers[0].shard), 600);
-    w.is_topic_unknown = false;
-    run_ms(20000);
-    assert_in_range(w.brokers[0].lag, 0, 5);
-}
-
-TEST(collection__traffic_stopped__a_manifest_is_published_and_entries_go)
-{
-    append_batches(0, 0, 40);
-    run_ms(200000);
-    size_t entries = 0;
-    for (size_t i = 0; i < w.memory.count; i++) {
-        uint64_t n;
-        entries += entry_key_parse(w.memory.objects[i].key, "_sluice/journal/0/", &n) ? 1 : 0;
-    }
-    assert_in_range(entries, 0, 3);
-    broker_stop(0);
-    broker_start(0);
-    assert_int_equal(part_at(0, 0)->end, 400);
-    assert_segment(0, 0, 360, 399);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        T(roll__a_segments_worth__is_rolled_at_once),
-        T(roll__segment_bytes_of_the_topic_are_less__are_kept_to),
 TEST(garbage__deletions_are_forbidden__is_said_and_asked_for_less_and_less)
 {
     append_batches(0, 0, 8);
