@@ -21,7 +21,8 @@ struct retention_now {
 int64_t retention_start(const struct part_state *p, const struct part_policy *policy,
                         const struct retention_now *now);
 /* Must its live runs be rolled although the roller's own reasons (size, journal.roll.age.ms of all
- * together) have not come yet? Because segment.ms is shorter than that, or they are to go. */
+ * together) have not come yet? Because segment.ms or max.compaction.lag.ms is shorter than that, or
+ * they are to go. */
 bool retention_wants_roll(const struct part_state *p, const struct part_policy *policy,
                           const struct retention_now *now);
 

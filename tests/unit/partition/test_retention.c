@@ -200,6 +200,47 @@ roll__past_its_retention__at_once(void **state)
     assert_true(wants_roll(&m));
 }
 
+static void
+retention__nothing_is_left_of_a_segment__is_not_in_the_way(void **state)
+{
+    (void)state;
+    struct made m;
+    make(&m);
+    add(&m, -1, 1);
+    add(&m, NOW - 9000, 0);
+    add(&m, NOW - 1000, 0);
+    m.segments[0].bytes = 0; /* compacted a moment ago */
+    m.segments[0].created_ms = NOW;
+    m.policy.retention_ms = 5000;
+    assert_int_equal(start(&m), 20);
+    m.segments[1].max_timestamp = NOW; /* the start does not move over what holds nothing alone */
+    assert_int_equal(start(&m), 0);
+    m.policy.retention_ms = -1;
+    m.policy.retention_bytes = 150;
+    assert_int_equal(start(&m), 0);
+    m.policy.retention_bytes = 100;
+    assert_int_equal(start(&m), 20);
+}
+
+static void
+roll__max_compaction_lag__is_rolled_before_it_is_over(void **state)
+{
+    (void)state;
+    struct made m;
+    make(&m);
+    m.p.runs = &m.run;
+    m.p.run_count = 1;
+    m.run.max_timestamp = NOW;
+    m.policy.segment_ms = -1;
+    m.policy.max_compaction_lag_ms = 4000;
+    m.now.live_since_ms = NOW - 4001;
+    assert_false(wants_roll(&m)); /* it is not compacted */
+    m.policy.is_compacted = true;
+    assert_true(wants_roll(&m));
+    m.now.live_since_ms = NOW - 4000;
+    assert_false(wants_roll(&m));
+}
+
 /* --- what to compact --- */
 
 static struct compact_view
@@ -316,3 +357,5 @@ main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        cmocka_unit_test(retention__nothing_is_left_of_a_segment__is_not_in_the_way),
+        cmocka_unit_test(roll__max_compaction_lag__is_rolled_before_it_is_over),
