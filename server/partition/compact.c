@@ -34,6 +34,10 @@
  * the REPLACE, by five minutes at most: a later REPLACE is not proposed, and they are waited for,
  * too.
  *
+ * One that fails may do so again whenever it is tried (a damaged segment, keys that do not fit),
+ * and there is none that is dirtier. So the partition is left alone for a while, longer each time,
+ * and others have their turn.
+ *
  * One at a time in a process. Memory: the map (log.cleaner.dedupe.buffer.size), the segment that is
  * being written (of the roller's permits), one chunk, and one batch decompressed. A loop is never
  * held up for longer than one batch takes. */
@@ -49,6 +53,8 @@ enum {
 };
 #define RETRY_NS (50 * SCHED_MS)
 #define RETRY_MOST_NS (5 * SCHED_S)
+#define FAILED_PAUSE_NS (30 * SCHED_S)
+#define FAILED_PAUSE_MOST_NS (600 * SCHED_S)
 
 static void begin_classes(struct compact_job *j);
 
@@ -85,11 +91,27 @@ report(const struct compact_job *j, const char *why)
     }
 }
 
+static void
+note_outcome(const struct compact_job *j, bool is_fine)
+{
+    struct part_state *p = state_find_part(j->sh->state, &j->topic_id, j->partition);
+    if (p == NULL) {
+        return;
+    }
+    struct partition *part = shard__partition_of(p);
+    unsigned count = is_fine ? 0 : part->failed.count + 1;
+    int64_t pause = count == 0 ? 0 : FAILED_PAUSE_NS << (count < 6 ? count - 1 : 5);
+    pause = pause < FAILED_PAUSE_MOST_NS ? pause : FAILED_PAUSE_MOST_NS;
+    part->failed.count = count;
+    part->failed.not_before_ns = sched_now(shard_sched(j->sh)) + pause;
+}
+
 void
 compact__end(struct compact_job *j, const char *why)
 {
     struct shard *sh = j->sh;
     report(j, why);
+    note_outcome(j, why == NULL);
     compact__walk_drop(j);
     compact__drop_built(j);
     compact_map_fini(&j->map);

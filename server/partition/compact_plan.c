@@ -68,14 +68,14 @@ kind_of(const struct segment_ref *s, const struct part_policy *policy, int64_t w
                                                                          : COMPACT_YOUNG;
 }
 
+/* The last batch that stays must be able to reach to the end, wherever it begins. */
 static bool
 fits(const struct compact_group *g, const struct segment_ref *first, const struct segment_ref *s,
      int64_t segment_bytes)
 {
     return g->kind != COMPACT_YOUNG && g->count < SEGMENT_SOURCES_MAX &&
            (int64_t)(g->bytes + s->bytes) <= segment_bytes &&
-           g->records + s->record_count <= INT32_MAX &&
-           s->last - first->base <= (int64_t)UINT32_MAX;
+           g->records + s->record_count <= INT32_MAX && s->last - first->base <= (int64_t)INT32_MAX;
 }
 
 bool

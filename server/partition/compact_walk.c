@@ -72,11 +72,15 @@ read_more(struct compact_job *j)
     part_read_submit(j->sh, &w->read);
 }
 
+/* Of a batch that was looked into: what is small may have grown a thousandfold. */
 static size_t
-cost_of(const struct batch_info *info)
+cost_of(const struct compact_job *j, const struct batch_info *info)
 {
-    return batch_codec_of(info) == BATCH_CODEC_NONE ? info->size_bytes
-                                                    : (size_t)info->size_bytes * COMPRESSED_COST;
+    if (batch_codec_of(info) == BATCH_CODEC_NONE) {
+        return info->size_bytes;
+    }
+    size_t least = (size_t)info->size_bytes * COMPRESSED_COST;
+    return j->plain.len > least ? j->plain.len : least;
 }
 
 static void
@@ -89,7 +93,7 @@ step(struct sched_task *task)
     if (compact__part(j) == NULL) {
         return;
     }
-    for (size_t cost = 0; cost < TURN_BYTES && w->next < w->end; cost += cost_of(&info)) {
+    for (size_t cost = 0; cost < TURN_BYTES && w->next < w->end; cost += cost_of(j, &info)) {
         if (!batch_next(&w->rest, &info, &batch)) {
             read_more(j);
             return;

@@ -14,6 +14,10 @@ struct partition {
     struct list awake;   /* on shard.awake while its waiters are due */
     struct part_state *st;
     struct live_part live;
+    struct { /* compactions that failed, one after the other, and when the next may be tried */
+        int64_t not_before_ns;
+        unsigned count;
+    } failed;
 };
 
 struct roller {

@@ -134,7 +134,9 @@ static void
 look_at_dirt(struct upkeep *u, const struct part_state *p, const struct part_policy *policy)
 {
     struct compact_view view;
-    if (!policy->is_compacted) {
+    const struct partition *part = (const struct partition *)p->user;
+    bool is_left_alone = part != NULL && sched_now(sched_of(u)) < part->failed.not_before_ns;
+    if (!policy->is_compacted || is_left_alone) {
         return;
     }
     compact_look(p, policy, sched_wall_ms(sched_of(u)), &view);

@@ -65,6 +65,40 @@ put_record(struct bytes *out, int i, int64_t offset, const struct model_record *
     bytes_fini(&body);
 }
 
+/* A batch of these records, an entry of its own. batch is scratch. */
+static inline void
+append_plain(size_t broker, struct span plain, int count, enum batch_codec codec,
+             struct bytes *batch)
+{
+    int64_t now = model.timestamp != 0 ? model.timestamp : sched_wall_ms(&w.loop.pub);
+    memset(bytes_grow(batch, BATCH_HEADER_BYTES), 0, BATCH_HEADER_BYTES);
+    const struct compress_shape shape = {codec, false};
+    assert_int_equal(compress_append(shape, plain, batch), SL_OK);
+    batch->data[16] = 2;
+    put_u32(batch->data + 23, (uint32_t)(count - 1));
+    put_u64(batch->data + 27, (uint64_t)now);
+    put_u64(batch->data + 43, UINT64_MAX);
+    put_u16(batch->data + 51, UINT16_MAX);
+    put_u32(batch->data + 53, UINT32_MAX);
+    struct batch_info info = {.size_bytes = (uint32_t)batch->len,
+                              .attributes = (int16_t)codec,
+                              .last_offset_delta = count - 1,
+                              .max_timestamp = now + count - 1,
+                              .count = count};
+    batch_reseal(batch->data, &info);
+    struct append a = {.topic_id = w.topic,
+                       .batch = bytes_span(batch),
+                       .deadline_ns = w.loop.now_ns + SCHED_S,
+                       .done = append_ended,
+                       .arg = &a};
+    assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
+    append_submit(w.brokers[broker].shard, &a);
+    run_ms(10);
+    assert_null(a.arg);
+    assert_int_equal(a.base_offset, model.end);
+    model.end += count;
+}
+
 /* keys[i]: >= 0 a value for that key, < 0 a tombstone for ~keys[i]. One batch, one entry. */
 static inline void
 append_keyed(size_t broker, const int *keys, int count, enum batch_codec codec)
@@ -80,32 +114,7 @@ append_keyed(size_t broker, const int *keys, int count, enum batch_codec codec)
                                      .is_tombstone = keys[i] < 0};
         put_record(&plain, i, model.end + i, rec);
     }
-    memset(bytes_grow(&batch, BATCH_HEADER_BYTES), 0, BATCH_HEADER_BYTES);
-    const struct compress_shape shape = {codec, false};
-    assert_int_equal(compress_append(shape, bytes_span(&plain), &batch), SL_OK);
-    batch.data[16] = 2;
-    put_u32(batch.data + 23, (uint32_t)(count - 1));
-    put_u64(batch.data + 27, (uint64_t)now);
-    put_u64(batch.data + 43, UINT64_MAX);
-    put_u16(batch.data + 51, UINT16_MAX);
-    put_u32(batch.data + 53, UINT32_MAX);
-    struct batch_info info = {.size_bytes = (uint32_t)batch.len,
-                              .attributes = (int16_t)codec,
-                              .last_offset_delta = count - 1,
-                              .max_timestamp = now + count - 1,
-                              .count = count};
-    batch_reseal(batch.data, &info);
-    struct append a = {.topic_id = w.topic,
-                       .batch = bytes_span(&batch),
-                       .deadline_ns = w.loop.now_ns + SCHED_S,
-                       .done = append_ended,
-                       .arg = &a};
-    assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
-    append_submit(w.brokers[broker].shard, &a);
-    run_ms(10);
-    assert_null(a.arg);
-    assert_int_equal(a.base_offset, model.end);
-    model.end += count;
+    append_plain(broker, bytes_span(&plain), count, codec, &batch);
     bytes_fini(&plain);
     bytes_fini(&batch);
 }

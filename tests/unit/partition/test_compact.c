@@ -3,6 +3,7 @@
  * Compaction from end to end against a store that does as it is told. A segment's worth is 4000
  * bytes; everything is rolled after two seconds, and compacted a second later. */
 #include "compact_world.h"
+#include "partition/compact_int.h"
 
 #include <inttypes.h>
 
@@ -11,6 +12,30 @@ enum { KEYS = 23 };
 #define TEST(name)                                                                                 \
     static void name(void **state);                                                                \
     static void name(void **state __attribute__((unused)))
+
+/* One record of key k1 and so many zeroes, which compress well; a batch of its own. */
+static void
+append_large(size_t broker, size_t value_bytes)
+{
+    struct bytes body, plain, batch;
+    bytes_init(&body, 1 << 20);
+    bytes_init(&plain, 1 << 20);
+    bytes_init(&batch, 1 << 20);
+    (void)bytes_grow(&body, 3); /* attributes and two deltas */
+    memset(body.data, 0, 3);
+    put_varint(&body, 2);
+    bytes_append(&body, "k1", 2);
+    put_varint(&body, (int64_t)value_bytes);
+    memset(bytes_grow(&body, value_bytes), 0, value_bytes);
+    put_varint(&body, 0);
+    put_varint(&plain, (int64_t)body.len);
+    bytes_append(&plain, body.data, body.len);
+    model.log[model.end] = (struct model_record){.key = 1};
+    append_plain(broker, bytes_span(&plain), 1, BATCH_CODEC_ZSTD, &batch);
+    bytes_fini(&body);
+    bytes_fini(&plain);
+    bytes_fini(&batch);
+}
 
 /* Two for each segment of which something is left. */
 static size_t
@@ -362,6 +387,113 @@ TEST(compact__no_permit__waits_for_one)
     judge(0);
 }
 
+static int64_t
+counted(enum counter_id id)
+{
+    int64_t sums[COUNTER_COUNT];
+    counters_sum(sums);
+    return sums[id];
+}
+
+static int64_t
+clean_end_of(int32_t partition)
+{
+    const struct part_state *p = part_at(0, partition);
+    int64_t end = 0;
+    for (size_t i = 0; i < part_segment_count(p) && part_segment(p, i)->gen > 0; i++) {
+        end = part_segment(p, i)->last + 1;
+    }
+    return end;
+}
+
+TEST(compact__a_segment_is_damaged__others_have_their_turn_and_it_is_seldom_tried)
+{
+    append_batches(0, 1, 8);
+    run_ms(20000);
+    assert_int_equal(clean_end_of(1), 80);
+    atomic_store(&w.brokers[0].permits.is_compacting, true);
+    append_many(0, 4, KEYS);
+    append_batches(0, 1, 4); /* less dirty than partition 0 */
+    run_ms(10000);
+    uint8_t *byte = (uint8_t *)(uintptr_t)object(key_of(0, 0, ".kfs")).ptr + 100;
+    *byte ^= 1;
+    atomic_store(&w.brokers[0].permits.is_compacting, false);
+    int64_t jobs = counted(C_compact_jobs);
+    run_ms(600000);
+    assert_int_equal(clean_end_of(1), 120);
+    assert_int_equal(clean_end(0), 0);
+    assert_in_range(counted(C_compact_jobs) - jobs, 3, 10);
+    *byte ^= 1;
+    run_ms(600000);
+    assert_int_equal(clean_end(0), 40);
+    judge(0);
+}
+
+/* What a turn of the loop takes is what batches grow to, not what they are. */
+TEST(compact__batches_that_grow_a_thousandfold__one_in_a_turn)
+{
+    w.brokers[0].shard->o.roll.target_bytes = 1 << 20;
+    atomic_store(&w.brokers[0].permits.is_compacting, true);
+    for (int i = 0; i < 10; i++) {
+        append_large(0, 256 << 10);
+    }
+    run_ms(10000);
+    atomic_store(&w.brokers[0].permits.is_compacting, false);
+    int64_t most = 0, before = 0;
+    while (clean_end(0) < model.end) {
+        assert_true(test_loop_step(&w.loop));
+        const struct compact_job *j = w.brokers[0].shard->compact;
+        int64_t now = j == NULL ? 0 : j->walk.next;
+        most = now - before > most ? now - before : most;
+        before = now;
+    }
+    assert_int_equal(most, 1);
+}
+
+/* Puts a segment of one batch at base, and says what S is to know of it. */
+static struct segment_ref
+segment_at(int64_t base, uint32_t gen)
+{
+    struct segment_builder b;
+    struct segment_files f;
+    struct sl_error err = SL_ERROR_INIT;
+    uint8_t batch[BATCH_BYTES];
+    batch_make(batch, 1);
+    batch_patch(batch, base, 0);
+    segment_builder_init(&b, base, BATCH_BYTES);
+    assert_int_equal(segment_builder_add(&b, span_of(batch, BATCH_BYTES), &err), SL_OK);
+    uint32_t crc = b.crc;
+    segment_builder_finish(&b, 1, &f);
+    object_put(key_of(0, base, gen == 0 ? ".kfs" : "-1.kfs"), buf_span(f.kfs));
+    struct segment_ref s = {.base = base,
+                            .last = f.last_offset,
+                            .bytes = f.kfs->len,
+                            .max_timestamp = f.max_timestamp,
+                            .gen = gen,
+                            .record_count = (uint32_t)f.message_count,
+                            .body_crc = crc};
+    buf_unref(&f.kfs);
+    buf_unref(&f.index);
+    return s;
+}
+
+TEST(compact__billions_of_offsets_of_which_nothing_is_left__do_not_stop_it)
+{
+    struct op_proposal op = {.kind = ITEM_ADOPT};
+    struct segment_ref segments[3] = {segment_at(0, 1), {.gen = 1, .max_timestamp = -1}};
+    segments[1].base = segments[0].last + 1;
+    segments[1].last = INT64_C(3000000000);
+    segments[2] = segment_at(segments[1].last + 1, 0);
+    const struct adopt_op adopt = {
+        .topic_id = w.topic, .dir = span_cstr("t~7"), .segments = segments, .count = 3};
+    bytes_init(&op.payload, 1000);
+    op_encode_adopt(&op.payload, &adopt);
+    w.policy.delete_retention_ms = 0;
+    propose(0, &op);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), part_at(0, 0)->end);
+}
+
 /* --- anything at once --- */
 
 static void
@@ -463,6 +595,9 @@ main(void)
         T(two_brokers__compact_at_once__one_replaces_the_other_cleans_up),
         T(compact__policy_changed_meanwhile__ends),
         T(compact__no_permit__waits_for_one),
+        T(compact__a_segment_is_damaged__others_have_their_turn_and_it_is_seldom_tried),
+        T(compact__batches_that_grow_a_thousandfold__one_in_a_turn),
+        T(compact__billions_of_offsets_of_which_nothing_is_left__do_not_stop_it),
         T(compact__faults_restarts_and_two_brokers__any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -339,6 +339,28 @@ groups__of_one_kind_up_to_segment_bytes(void **state)
     assert_int_equal(g.gen_max, 3);
 }
 
+static void
+groups__more_offsets_than_one_batch_can_reach_over__are_not_merged(void **state)
+{
+    (void)state;
+    struct made m;
+    struct compact_group g;
+    const struct compact_limits limits = {.wall_ms = NOW, .segment_bytes = 300, .dirty_to = 0};
+    make(&m);
+    for (int i = 0; i < 2; i++) {
+        add(&m, NOW, 3);
+        m.segments[i].created_ms = NOW - 20000;
+    }
+    m.segments[1].bytes = 0;
+    m.segments[1].last = INT32_MAX;
+    m.p.segments = m.segments;
+    assert_true(compact_next_group(&m.p, &m.policy, &limits, 0, &g));
+    assert_int_equal(g.count, 2);
+    m.segments[1].last++;
+    assert_true(compact_next_group(&m.p, &m.policy, &limits, 0, &g));
+    assert_int_equal(g.count, 1);
+}
+
 int
 main(void)
 {
@@ -349,13 +371,14 @@ main(void)
         cmocka_unit_test(retention__size__while_enough_is_left),
         cmocka_unit_test(retention__only_compacted__nothing_goes),
         cmocka_unit_test(retention__start_within_a_segment__never_back),
+        cmocka_unit_test(retention__nothing_is_left_of_a_segment__is_not_in_the_way),
         cmocka_unit_test(roll__segment_ms_or_the_age_of_all__whichever_is_less),
+        cmocka_unit_test(roll__max_compaction_lag__is_rolled_before_it_is_over),
         cmocka_unit_test(roll__past_its_retention__at_once),
         cmocka_unit_test(look__clean_prefix_and_dirty_rest__ratio),
         cmocka_unit_test(look__min_lag__nothing_younger_nor_behind_it),
         cmocka_unit_test(groups__of_one_kind_up_to_segment_bytes),
+        cmocka_unit_test(groups__more_offsets_than_one_batch_can_reach_over__are_not_merged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-        cmocka_unit_test(retention__nothing_is_left_of_a_segment__is_not_in_the_way),
-        cmocka_unit_test(roll__max_compaction_lag__is_rolled_before_it_is_over),

@@ -400,10 +400,49 @@ TEST(garbage__some_cannot_be_deleted__the_others_go)
     assert_int_equal(state_garbage_count(state_at(0)), 0);
 }
 
+/* --- lag, collection --- */
+
+TEST(lag__nothing_can_be_rolled__rises_and_is_told)
+{
+    w.is_topic_unknown = true;
+    append_batches(0, 0, 600);
+    run_ms(2000);
+    assert_int_equal(w.brokers[0].lag, 600);
+    assert_int_equal(shard_roll_lag(w.brokers[0].shard), 600);
+    w.is_topic_unknown = false;
+    run_ms(20000);
+    assert_in_range(w.brokers[0].lag, 0, 5);
+}
+
+TEST(collection__traffic_stopped__a_manifest_is_published_and_entries_go)
+{
+    append_batches(0, 0, 40);
+    run_ms(200000);
+    size_t entries = 0;
+    for (size_t i = 0; i < w.memory.count; i++) {
+        uint64_t n;
+        entries += entry_key_parse(w.memory.objects[i].key, "_sluice/journal/0/", &n) ? 1 : 0;
+    }
+    assert_in_range(entries, 0, 3);
+    broker_stop(0);
+    broker_start(0);
+    assert_int_equal(part_at(0, 0)->end, 400);
+    assert_segment(0, 0, 360, 399);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(roll__a_segments_worth__is_rolled_at_once),
+        T(roll__segment_bytes_of_the_topic_are_less__are_kept_to),
         T(roll__a_trickle__is_rolled_by_age),
         T(roll__too_many_pinned_bytes__the_oldest_go_first),
         T(roll__after_a_restart__age_counts_from_then),
         T(roll__topic_not_known__waits_and_lets_others_pass),
+        T(roll__more_records_than_a_segment_can_count__are_cut_into_several),
         T(roll__no_permit__waits_for_one),
         T(roll__answers_lost__resolved_by_putting_again),
         T(roll__store_refuses__gives_up_for_a_while_and_comes_back),
@@ -421,10 +460,10 @@ TEST(garbage__some_cannot_be_deleted__the_others_go)
         T(trim__into_a_batch__is_rolled_from_its_base),
         T(garbage__after_the_grace_period__is_deleted_and_forgotten),
         T(garbage__deletion_fails__comes_up_again),
+        T(garbage__deletions_are_forbidden__is_said_and_asked_for_less_and_less),
+        T(garbage__some_cannot_be_deleted__the_others_go),
         T(lag__nothing_can_be_rolled__rises_and_is_told),
         T(collection__traffic_stopped__a_manifest_is_published_and_entries_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-        T(garbage__deletions_are_forbidden__is_said_and_asked_for_less_and_less),
-        T(garbage__some_cannot_be_deleted__the_others_go),
