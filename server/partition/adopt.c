@@ -7,8 +7,9 @@
  * creation aside).
  *
  * It may reach beyond what this broker has verified: then S is read to the tail, and the job ends;
- * the next one will know. Anything else that does not fit is nobody's to repair by itself: it is
- * said, with the key, the partition keeps its entries, and the others go on. */
+ * the next one will know. Rollers roll only what is verified, so what reaches beyond the tail was
+ * not made of this log. That, and anything else that does not fit, is nobody's to repair by itself:
+ * it is said, with the key, the partition keeps its entries, and the others go on. */
 #include "base/counters.h"
 #include "partition/roller_int.h"
 
@@ -129,8 +130,15 @@ static void
 refreshed(struct journal_waiter *w, enum sl_err rc)
 {
     struct roll_job *j = SL_CONTAINER_OF(w, struct roll_job, waiter);
-    (void)rc;
-    roll__job_end(j, SCHED_S);
+    const struct part_state *p = roll__part(j);
+    if (p == NULL) {
+        return;
+    }
+    if (rc == SL_OK && j->their_last >= p->end) {
+        is_foreign(j, "it reaches beyond the end of the log");
+    } else {
+        roll__job_end(j, SCHED_S);
+    }
 }
 
 static void
@@ -144,6 +152,7 @@ judge(struct roll_job *j, const struct part_state *p)
     } else if (theirs.base_offset != j->base) {
         is_foreign(j, "it begins at another offset than its name says");
     } else if (theirs.last_offset >= p->end) {
+        j->their_last = theirs.last_offset;
         j->waiter.ready = refreshed;
         journal_refresh(j->sh->journal, &j->waiter);
     } else if (theirs.last_offset == j->last) {

@@ -42,6 +42,7 @@ struct roll_job {
     bool is_adopting, is_adopted;
     uint8_t theirs[ROLL_THEIRS_BYTES]; /* header and footer of the segment that is there */
     uint64_t their_bytes, compared;
+    int64_t their_last;
     struct journal_waiter waiter;
 
     struct op_proposal op;

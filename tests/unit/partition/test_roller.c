@@ -219,24 +219,29 @@ TEST(adopt__longer__its_extent)
     buf_unref(&f.index);
 }
 
-TEST(adopt__beyond_what_is_known__waits_until_it_is)
+/* The other broker has rolled what this one has not read yet. */
+TEST(adopt__beyond_what_is_known__reads_the_tail_first)
 {
     struct segment_files f = segment_of(5);
-    object_put(key_of(0, 0, ".kfs"), buf_span(f.kfs));
-    append_batches(0, 0, 4);
-    run_ms(5000);
-    assert_int_equal(part_segment_count(part_at(0, 0)), 0);
-    append_batches(0, 1, 1); /* the fifth batch is the one with filling 4 */
+    broker_start(1);
+    w.brokers[0].shard->o.roll.target_bytes = w.brokers[1].shard->o.roll.target_bytes = 1 << 20;
+    refresh(1);
+    append_batches(1, 0, 4);
+    refresh(0);
+    append_batches(1, 1, 1);
     static uint8_t fifth[BATCH_BYTES];
     struct append a = {.topic_id = w.topic,
-                       .partition = 0,
                        .batch = span_of(fifth, sizeof(fifth)),
                        .deadline_ns = w.loop.now_ns + SCHED_S,
                        .done = append_ended,
                        .arg = &a};
     batch_make(fifth, 4);
     assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
-    append_submit(w.brokers[0].shard, &a);
+    append_submit(w.brokers[1].shard, &a);
+    run_ms(10);
+    object_put(key_of(0, 0, ".kfs"), buf_span(f.kfs));
+    assert_int_equal(part_at(0, 0)->end, 40);
+    w.brokers[0].shard->o.roll.age_ms = 1;
     run_ms(5000);
     assert_segment(0, 0, 0, 49);
     buf_unref(&f.kfs);
@@ -281,6 +286,14 @@ TEST(adopt__other_records__are_said_and_left_alone_until_removed)
     run_ms(700000);
     assert_segment(0, 0, 0, 39);
     buf_unref(&copy);
+    buf_unref(&f.kfs);
+    buf_unref(&f.index);
+}
+
+TEST(adopt__beyond_the_end_of_the_log__is_said_and_left_alone)
+{
+    struct segment_files f = segment_of(5);
+    assert_left_alone(buf_span(f.kfs));
     buf_unref(&f.kfs);
     buf_unref(&f.index);
 }
@@ -450,7 +463,8 @@ main(void)
         T(adopt__same_extent__is_registered),
         T(adopt__shorter_with_a_wrong_index__its_extent_and_the_right_index),
         T(adopt__longer__its_extent),
-        T(adopt__beyond_what_is_known__waits_until_it_is),
+        T(adopt__beyond_what_is_known__reads_the_tail_first),
+        T(adopt__beyond_the_end_of_the_log__is_said_and_left_alone),
         T(adopt__rubbish__is_said_and_left_alone),
         T(adopt__too_short__is_said_and_left_alone),
         T(adopt__other_records__are_said_and_left_alone_until_removed),
