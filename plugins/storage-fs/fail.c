@@ -51,6 +51,8 @@ remedy(int sys_errno)
     case ENOTDIR:
     case EISDIR:
         return "something else has that name; move it away, or name another path";
+    case ELOOP:
+        return "this store does not follow symbolic links; mount there what it points to";
     default:
         return "look at the kernel log";
     }
@@ -74,6 +76,7 @@ status_of_errno(int sys_errno)
         return SLUICE_ENOMEM;
     case ENOTDIR:
     case EISDIR:
+    case ELOOP:
         return SLUICE_EINVAL;
     default:
         return SLUICE_EIO;

@@ -110,6 +110,8 @@ void fs__log(sluice_instance *fs, int32_t level, const char *fmt, ...)
 
 /* Copies a key into out[FS_KEY_MAX + 1] after checking it. */
 FS_MUST_CHECK sluice_status fs__key_copy(sluice_instance *fs, sluice_slice key, char *out);
+/* Can it stand between two slashes of a key? */
+bool fs__key_part_is_sound(const char *part);
 
 /* ---- direct.c ---- */
 struct fs_direct {

@@ -17,6 +17,17 @@ part_is_allowed(const char *part, size_t len)
     return len > 0 && len <= FS_PART_MAX && !is_dots;
 }
 
+bool
+fs__key_part_is_sound(const char *part)
+{
+    size_t len = strlen(part);
+    bool is_sound = part_is_allowed(part, len);
+    for (size_t i = 0; i < len && is_sound; i++) {
+        is_sound = byte_is_allowed((uint8_t)part[i]);
+    }
+    return is_sound;
+}
+
 static bool
 key_is_allowed(const char *key)
 {

@@ -3,7 +3,11 @@
  * A directory stands among its neighbours as "name/": that is the byte its keys continue with, and
  * '/' sorts behind '-' and '.' but before every letter. So each directory is read whole, sorted
  * with that slash in place, and walked in order; the walk ends when the page is full. Directories
- * whose keys cannot match prefix or lie wholly before `after` are not opened. */
+ * whose keys cannot match prefix or lie wholly before `after` are not opened.
+ *
+ * Names that cannot be a part of a key are somebody else's (lost+found). A symbolic link is an
+ * error where keys could lie behind it: a key is looked up through it, so to leave it out would be
+ * to say that objects are gone. */
 #include "storage-fs/fs_int.h"
 
 #include <dirent.h>
@@ -18,7 +22,7 @@
 enum { DEPTH_MAX = 64 };
 
 struct names {
-    char **items; /* directories end with '/' */
+    char **items; /* directories end with '/', symbolic links with '@' */
     size_t count, cap;
 };
 
@@ -76,7 +80,7 @@ key_matches(const struct fs_listing *l, const char *key)
 }
 
 static void
-names_add(struct names *n, const char *name, bool is_dir)
+names_add(struct names *n, const char *name, char mark)
 {
     size_t len = strlen(name);
     if (n->count == n->cap) {
@@ -85,7 +89,7 @@ names_add(struct names *n, const char *name, bool is_dir)
     }
     char *copy = (char *)fs__alloc(len + 2);
     memcpy(copy, name, len);
-    copy[len] = is_dir ? '/' : '\0';
+    copy[len] = mark;
     n->items[n->count++] = copy;
 }
 
@@ -98,20 +102,16 @@ names_fini(struct names *n)
     free(n->items);
 }
 
-static bool
-entry_is_dir(int dir_fd, const struct dirent *e)
+static char
+entry_mark(int dir_fd, const struct dirent *e)
 {
     struct stat st;
-    if (e->d_type != DT_UNKNOWN) {
-        return e->d_type == DT_DIR;
+    bool is_dir = e->d_type == DT_DIR, is_link = e->d_type == DT_LNK;
+    if (e->d_type == DT_UNKNOWN && fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        is_dir = S_ISDIR(st.st_mode);
+        is_link = S_ISLNK(st.st_mode);
     }
-    return fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool
-name_is_ours(const char *name)
-{
-    return name[0] != '+' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    return is_dir ? '/' : is_link ? '@' : '\0';
 }
 
 static sluice_status
@@ -132,8 +132,8 @@ names_read(struct walk *w, struct names *n)
     const struct dirent *e;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this DIR */
     while ((errno = 0, e = readdir(d)) != NULL) {
-        if (name_is_ours(e->d_name) && strlen(w->path) + strlen(e->d_name) <= FS_KEY_MAX) {
-            names_add(n, e->d_name, entry_is_dir(fd, e));
+        if (fs__key_part_is_sound(e->d_name) && strlen(w->path) + strlen(e->d_name) <= FS_KEY_MAX) {
+            names_add(n, e->d_name, entry_mark(fd, e));
         }
     }
     int failed = errno;
@@ -170,6 +170,23 @@ file_add(struct walk *w)
     return fs__listing_add(w->out, w->path, (uint64_t)st.st_size, ms);
 }
 
+/* The path ends with the mark. */
+static sluice_status
+link_refuse(struct walk *w)
+{
+    char *mark = w->path + strlen(w->path) - 1;
+    *mark = '/';
+    bool may_match = dir_may_match(w->out, w->path);
+    *mark = '\0';
+    if (!may_match && !key_matches(w->out, w->path)) {
+        return SLUICE_OK;
+    }
+    return fs__fail(w->fs, SLUICE_EINVAL,
+                    "%s: %.100s is a symbolic link, which this store does not follow; mount there "
+                    "what it points to",
+                    w->fs->path, w->path);
+}
+
 static sluice_status
 walk_dir(struct walk *w, int depth) /* NOLINT(misc-no-recursion): bounded by DEPTH_MAX */
 {
@@ -178,8 +195,10 @@ walk_dir(struct walk *w, int depth) /* NOLINT(misc-no-recursion): bounded by DEP
     sluice_status rc = depth < DEPTH_MAX ? names_read(w, &names) : SLUICE_OK;
     for (size_t i = 0; i < names.count && rc == SLUICE_OK && w->out->count < w->out->max; i++) {
         (void)snprintf(w->path + base, sizeof(w->path) - base, "%s", names.items[i]);
-        bool is_dir = w->path[strlen(w->path) - 1] == '/';
-        if (!is_dir) {
+        char mark = w->path[strlen(w->path) - 1];
+        if (mark == '@') {
+            rc = link_refuse(w);
+        } else if (mark != '/') {
             rc = file_add(w);
         } else if (dir_may_match(w->out, w->path)) {
             rc = walk_dir(w, depth + 1);

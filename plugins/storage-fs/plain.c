@@ -366,7 +366,7 @@ open_once(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
     struct stat st;
     int fd = openat(fs->root_fd, key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
-        bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+        bool is_absent = errno == ENOENT || errno == ENOTDIR;
         return is_absent ? SLUICE_ENOENT : fs__fail_sys(fs, errno, "open", key);
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {

@@ -4,6 +4,8 @@
 #include "dir_fixture.h"
 #include "store/plugin_store.h"
 
+#include <sys/stat.h>
+
 struct world {
     char dir[4096];
     struct loop_fixture loop;
@@ -168,6 +170,58 @@ reopen__objects__are_still_there(void **state)
     assert_int_equal(sync_put(&w->loop, w->st, &w->c, "x/y", "other"), STORE_EXISTS);
 }
 
+/* Below the store's directory, as somebody else might leave it there. */
+static const char *
+path_of(const struct world *w, const char *name)
+{
+    static char path[5000];
+    (void)snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+    return path;
+}
+
+static void
+file_make(const struct world *w, const char *name)
+{
+    FILE *f = fopen(path_of(w, name), "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void
+list__names_that_no_key_can_have__are_not_shown(void **state)
+{
+    struct world *w = (struct world *)*state;
+    assert_int_equal(sync_put(&w->loop, w->st, &w->c, "a/one", "x"), STORE_DONE);
+    assert_int_equal(mkdir(path_of(w, "lost+found"), 0700), 0);
+    file_make(w, "lost+found/x");
+    file_make(w, "a/a letter.txt");
+    file_make(w, "a/caf\xc3\xa9");
+    assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_LIST, ""), STORE_DONE);
+    assert_int_equal(w->c.call.listing->count, 1);
+    assert_string_equal(w->c.call.listing->items[0].key, "a/one");
+    store_listing_free(&w->c.call.listing);
+}
+
+/* What lies behind one would be found by its name, and not be listed. */
+static void
+symbolic_links__are_refused_and_named(void **state)
+{
+    struct world *w = (struct world *)*state;
+    assert_int_equal(sync_put(&w->loop, w->st, &w->c, "a/one", "x"), STORE_DONE);
+    assert_int_equal(symlink("a", path_of(w, "b")), 0);
+    assert_int_equal(symlink("a/one", path_of(w, "c")), 0);
+    static const char *const prefixes[] = {"", "b", "b/o", "c"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_LIST, prefixes[i]), STORE_ERROR);
+        assert_non_null(strstr(w->c.call.why, "symbolic link"));
+    }
+    assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_GET, "c"), STORE_ERROR);
+    assert_non_null(strstr(w->c.call.why, "symbolic link"));
+    assert_int_equal(sync_key(&w->loop, w->st, &w->c, STORE_LIST, "a/"), STORE_DONE);
+    assert_int_equal(w->c.call.listing->count, 1);
+    store_listing_free(&w->c.call.listing);
+}
+
 int
 main(void)
 {
@@ -179,6 +233,8 @@ main(void)
         T(put__parts__are_joined),
         T(put__bad_key__is_refused_with_a_sentence),
         T(list__more_than_a_page__gives_all_in_order),
+        T(list__names_that_no_key_can_have__are_not_shown),
+        T(symbolic_links__are_refused_and_named),
         T(del__object__is_gone_and_can_be_made_again),
         T(reopen__objects__are_still_there),
     };
