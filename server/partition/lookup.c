@@ -7,6 +7,9 @@
  * goes on behind the stretch, but only so often; after that its own offset is the answer, which
  * is early, never late. The same if the batch cannot be looked into.
  *
+ * A turn of the loop looks into as many batches as grow to a megabyte together, or into one: what
+ * is small may grow a thousandfold, and a stretch may hold thousands of such.
+ *
  * For the largest timestamp of all the stretches are read in the order of what they promise, until
  * what was found is as much as any that is left promises: normally one. The stretch in which the
  * log starts promises what may have been trimmed. */
@@ -16,7 +19,7 @@
 #include "partition/shard_int.h"
 #include "wire/records.h"
 
-enum { READS_MAX = 16, SCRATCH_MAX = 64 << 20 };
+enum { READS_MAX = 16, SCRATCH_MAX = 64 << 20, TURN_BYTES = 1 << 20 };
 
 static void look(struct part_lookup *l);
 
@@ -124,53 +127,84 @@ search_or_believe(const struct part_lookup *l, const struct batch_info *info, st
     return SL_OK;
 }
 
-/* Gives SL_ENOENT when no batch of the stretch has such a record. */
-static enum sl_err
-search_run(const struct part_lookup *l, struct span run, struct record_position *ret)
+static bool
+is_worth(const struct part_lookup *l, const struct batch_info *info)
 {
+    return l->kind == PART_LOOKUP_TIME
+               ? info->max_timestamp >= l->time_ms
+               : l->found.offset < 0 || info->max_timestamp > l->found.timestamp;
+}
+
+/* Gives what it took, in bytes. */
+static size_t
+take_batch(struct part_lookup *l, const struct batch_info *info, struct span batch)
+{
+    struct record_position at;
+    bytes_clear(&l->scratch);
+    if (search_or_believe(l, info, batch, &l->scratch, &at) == SL_OK &&
+        (l->found.offset < 0 || at.timestamp > l->found.timestamp)) {
+        l->found = at;
+    }
+    return l->scratch.len > batch.len ? l->scratch.len : batch.len;
+}
+
+static void
+stretch_done(struct part_lookup *l)
+{
+    bytes_fini(&l->scratch);
+    buf_unref(&l->joined);
+    part_read_fini(&l->read);
+    l->shard->loads--;
+    bool is_found = l->found.offset >= 0;
+    if (l->kind == PART_LOOKUP_MAX_TIME) {
+        l->best = is_found && l->found.timestamp > l->best.timestamp ? l->found : l->best;
+        look(l); /* does another stretch promise more? */
+    } else if (!is_found) {
+        look(l); /* behind this stretch */
+    } else {
+        finish(l, SL_OK, l->found.offset, l->found.timestamp);
+    }
+}
+
+static void
+search_stretch(struct sched_task *task)
+{
+    struct part_lookup *l = SL_CONTAINER_OF(task, struct part_lookup, task);
+    bool is_first = l->kind == PART_LOOKUP_TIME;
     struct batch_info info;
     struct span batch;
-    struct bytes scratch;
-    struct record_position at, best = {-1, -1};
-    bool is_first = l->kind == PART_LOOKUP_TIME;
-    bytes_init(&scratch, SCRATCH_MAX);
-    while ((best.offset < 0 || !is_first) && batch_next(&run, &info, &batch)) {
-        if (!is_first && best.offset >= 0 && info.max_timestamp <= best.timestamp) {
-            continue; /* not worth decompressing */
+    size_t took = 0;
+    while (took < TURN_BYTES && (l->found.offset < 0 || !is_first)) {
+        if (!batch_next(&l->rest, &info, &batch)) {
+            stretch_done(l);
+            return;
         }
-        if (search_or_believe(l, &info, batch, &scratch, &at) == SL_OK &&
-            (best.offset < 0 || at.timestamp > best.timestamp)) {
-            best = at;
-        }
+        took += is_worth(l, &info) ? take_batch(l, &info, batch) : BATCH_HEADER_BYTES;
     }
-    bytes_fini(&scratch);
-    *ret = best;
-    return best.offset < 0 ? SL_ENOENT : SL_OK;
+    if (is_first && l->found.offset >= 0) {
+        stretch_done(l);
+    } else {
+        sched_post(shard_sched(l->shard), task);
+    }
 }
 
 static void
 read_done(struct part_read *r)
 {
     struct part_lookup *l = (struct part_lookup *)r->arg;
-    struct record_position at = {-1, -1};
     if (r->rc != SL_OK || r->piece_count == 0) {
         enum sl_err rc = r->rc;
         part_read_fini(r);
         finish(l, rc, -1, -1);
         return;
     }
-    struct buf *all = part_read_join(r);
-    enum sl_err rc = search_run(l, all == NULL ? r->pieces[0].bytes : buf_span(all), &at);
-    buf_unref(&all);
-    part_read_fini(r);
-    if (l->kind == PART_LOOKUP_MAX_TIME) {
-        l->best = rc == SL_OK && at.timestamp > l->best.timestamp ? at : l->best;
-        look(l); /* does another stretch promise more? */
-    } else if (rc == SL_ENOENT) {
-        look(l); /* behind this run */
-    } else {
-        finish(l, SL_OK, at.offset, at.timestamp);
-    }
+    l->shard->loads++;
+    l->joined = part_read_join(r);
+    l->rest = l->joined == NULL ? r->pieces[0].bytes : buf_span(l->joined);
+    l->found = (struct record_position){-1, -1};
+    bytes_init(&l->scratch, SCRATCH_MAX);
+    l->task.run = search_stretch;
+    search_stretch(&l->task);
 }
 
 static void

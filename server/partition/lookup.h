@@ -45,6 +45,13 @@ struct part_lookup {
     /* MAX_TIME: the stretch that was read last, and the best record so far */
     struct part_stretch promise;
     struct record_position best;
+    /* the stretch at hand: its bytes, if they came in pieces; what of them was not looked into yet;
+       the best record there */
+    struct buf *joined;
+    struct span rest;
+    struct record_position found;
+    struct bytes scratch;
+    struct sched_task task;
     int reads;
     bool is_fresh;
 };

@@ -22,7 +22,16 @@ static struct {
     struct model_record log[MODEL_MAX]; /* by offset, of partition 0 */
     int64_t end;
     int64_t timestamp; /* of the batches that follow; 0: the time now */
+    int64_t lie_ms;    /* ... and how far ahead of it their headers are */
+    bool is_backwards; /* of their records the first is the youngest, and two are as old */
 } model;
+
+/* A millisecond apart. */
+static inline int64_t
+time_delta(int i, int count)
+{
+    return model.is_backwards ? (count - 1 - i) / 2 : i;
+}
 
 static inline void
 put_varint(struct bytes *out, int64_t v)
@@ -44,7 +53,7 @@ value_of(int64_t offset, uint8_t value[VALUE_BYTES])
 }
 
 static inline void
-put_record(struct bytes *out, int i, int64_t offset, const struct model_record *rec)
+put_record(struct bytes *out, int i, int count, const struct model_record *rec)
 {
     struct bytes body;
     uint8_t value[VALUE_BYTES];
@@ -52,11 +61,11 @@ put_record(struct bytes *out, int i, int64_t offset, const struct model_record *
     int key_len = snprintf(key, sizeof(key), "k%d", rec->key);
     bytes_init(&body, 1024);
     bytes_u8(&body, 0);
-    put_varint(&body, i); /* a millisecond apart */
+    put_varint(&body, time_delta(i, count));
     put_varint(&body, i);
     put_varint(&body, key_len);
     bytes_append(&body, key, (size_t)key_len);
-    value_of(offset, value);
+    value_of(rec - model.log, value);
     put_varint(&body, rec->is_tombstone ? -1 : VALUE_BYTES);
     bytes_append(&body, value, rec->is_tombstone ? 0 : VALUE_BYTES);
     put_varint(&body, 0);
@@ -80,11 +89,12 @@ append_plain(size_t broker, struct span plain, int count, enum batch_codec codec
     put_u64(batch->data + 43, UINT64_MAX);
     put_u16(batch->data + 51, UINT16_MAX);
     put_u32(batch->data + 53, UINT32_MAX);
-    struct batch_info info = {.size_bytes = (uint32_t)batch->len,
-                              .attributes = (int16_t)codec,
-                              .last_offset_delta = count - 1,
-                              .max_timestamp = now + count - 1,
-                              .count = count};
+    struct batch_info info = {
+        .size_bytes = (uint32_t)batch->len,
+        .attributes = (int16_t)codec,
+        .last_offset_delta = count - 1,
+        .max_timestamp = now + time_delta(model.is_backwards ? 0 : count - 1, count) + model.lie_ms,
+        .count = count};
     batch_reseal(batch->data, &info);
     struct append a = {.topic_id = w.topic,
                        .batch = bytes_span(batch),
@@ -110,11 +120,35 @@ append_keyed(size_t broker, const int *keys, int count, enum batch_codec codec)
     for (int i = 0; i < count; i++) {
         struct model_record *rec = &model.log[model.end + i];
         *rec = (struct model_record){.key = keys[i] < 0 ? ~keys[i] : keys[i],
-                                     .timestamp = now + i,
+                                     .timestamp = now + time_delta(i, count),
                                      .is_tombstone = keys[i] < 0};
-        put_record(&plain, i, model.end + i, rec);
+        put_record(&plain, i, count, rec);
     }
     append_plain(broker, bytes_span(&plain), count, codec, &batch);
+    bytes_fini(&plain);
+    bytes_fini(&batch);
+}
+
+/* One record of key k1 and so many zeroes, which compress well; a batch of its own. */
+static inline void
+append_large(size_t broker, size_t value_bytes)
+{
+    struct bytes body, plain, batch;
+    bytes_init(&body, 1 << 20);
+    bytes_init(&plain, 1 << 20);
+    bytes_init(&batch, 1 << 20);
+    (void)bytes_grow(&body, 3); /* attributes and two deltas */
+    memset(body.data, 0, 3);
+    put_varint(&body, 2);
+    bytes_append(&body, "k1", 2);
+    put_varint(&body, (int64_t)value_bytes);
+    memset(bytes_grow(&body, value_bytes), 0, value_bytes);
+    put_varint(&body, 0);
+    put_varint(&plain, (int64_t)body.len);
+    bytes_append(&plain, body.data, body.len);
+    model.log[model.end] = (struct model_record){.key = 1};
+    append_plain(broker, bytes_span(&plain), 1, BATCH_CODEC_ZSTD, &batch);
+    bytes_fini(&body);
     bytes_fini(&plain);
     bytes_fini(&batch);
 }

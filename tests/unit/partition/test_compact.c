@@ -13,30 +13,6 @@ enum { KEYS = 23 };
     static void name(void **state);                                                                \
     static void name(void **state __attribute__((unused)))
 
-/* One record of key k1 and so many zeroes, which compress well; a batch of its own. */
-static void
-append_large(size_t broker, size_t value_bytes)
-{
-    struct bytes body, plain, batch;
-    bytes_init(&body, 1 << 20);
-    bytes_init(&plain, 1 << 20);
-    bytes_init(&batch, 1 << 20);
-    (void)bytes_grow(&body, 3); /* attributes and two deltas */
-    memset(body.data, 0, 3);
-    put_varint(&body, 2);
-    bytes_append(&body, "k1", 2);
-    put_varint(&body, (int64_t)value_bytes);
-    memset(bytes_grow(&body, value_bytes), 0, value_bytes);
-    put_varint(&body, 0);
-    put_varint(&plain, (int64_t)body.len);
-    bytes_append(&plain, body.data, body.len);
-    model.log[model.end] = (struct model_record){.key = 1};
-    append_plain(broker, bytes_span(&plain), 1, BATCH_CODEC_ZSTD, &batch);
-    bytes_fini(&body);
-    bytes_fini(&plain);
-    bytes_fini(&batch);
-}
-
 /* Two for each segment of which something is left. */
 static size_t
 objects_wanted(void)
