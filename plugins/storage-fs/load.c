@@ -226,6 +226,37 @@ fs__volume_find(sluice_instance *fs, uint64_t id)
 
 /* ---- following other processes ---- */
 
+static bool
+is_removed(const struct fs_volume *v)
+{
+    struct stat st;
+    return !v->is_owned && v->live == 0 && v->pins == 0 && fstat(v->write_fd, &st) == 0 &&
+           st.st_nlink == 0;
+}
+
+void
+fs__volumes_let_go(sluice_instance *fs, uint64_t id)
+{
+    struct fs_volume *gone = NULL;
+    pthread_mutex_lock(&fs->lock);
+    for (struct fs_volume **at = &fs->volumes.all; *at != NULL;) {
+        struct fs_volume *v = *at;
+        if ((id == 0 || v->id == id) && is_removed(v)) {
+            *at = v->next_all;
+            v->next_all = gone;
+            gone = v;
+        } else {
+            at = &v->next_all;
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    while (gone != NULL) {
+        struct fs_volume *v = gone;
+        gone = v->next_all;
+        fs__volume_free(fs, v);
+    }
+}
+
 sluice_status
 fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v)
 {
@@ -238,8 +269,8 @@ fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v)
     return volume_read(fs, v);
 }
 
-/* Forgets every record; gives the volumes that are there now. */
-static struct fs_volume *
+/* Forgets every record. */
+static void
 records_forget(sluice_instance *fs)
 {
     pthread_mutex_lock(&fs->lock);
@@ -251,9 +282,7 @@ records_forget(sluice_instance *fs)
         v->next = NULL;
         v->is_full = v->is_spent = v->is_fresh = false;
     }
-    struct fs_volume *all = fs->volumes.all;
     pthread_mutex_unlock(&fs->lock);
-    return all;
 }
 
 static sluice_status
@@ -282,7 +311,12 @@ sluice_status
 fs__volumes_reread(sluice_instance *fs)
 {
     sluice_status rc = SLUICE_OK;
-    for (struct fs_volume *v = records_forget(fs); v != NULL && rc == SLUICE_OK; v = v->next_all) {
+    records_forget(fs);
+    fs__volumes_let_go(fs, 0);
+    pthread_mutex_lock(&fs->lock);
+    struct fs_volume *all = fs->volumes.all;
+    pthread_mutex_unlock(&fs->lock);
+    for (struct fs_volume *v = all; v != NULL && rc == SLUICE_OK; v = v->next_all) {
         if (!v->is_busy) { /* busy: the preparer's, empty */
             rc = volume_reread(fs, v);
         }

@@ -8,12 +8,12 @@
  * two milliseconds at most.
  *
  * Changes. `+control` is also mapped by everybody: a ring of the last changes (appended, deleted,
- * recycled: volume and position) and the count of all changes ever, `head`. Whoever takes the lock
- * after somebody else applies what it has not seen: it reads the header of each record that was
- * appended and puts it into its own index. A reader that finds head moved does the same first. One
- * that is too far behind, or meets something it cannot follow, reads the volumes anew. Nothing in
- * the page matters after a power loss: the first process to open a directory resets it. A process
- * that is alone writes nothing there.
+ * recycled, removed: volume and position) and the count of all changes ever, `head`. Whoever takes
+ * the lock after somebody else applies what it has not seen: it reads the header of each record
+ * that was appended and puts it into its own index. A reader that finds head moved does the same
+ * first. One that is too far behind, or meets something it cannot follow, reads the volumes anew.
+ * Nothing in the page matters after a power loss: the first process to open a directory resets it.
+ * A process that is alone writes nothing there.
  *
  * Owners. Each volume is locked by the process that appends to it, for as long as it lives. Others
  * read it, with the lock held, and delete in it. A change is entered into the ring after it is
@@ -332,6 +332,10 @@ recover(sluice_instance *fs)
 static sluice_status
 change_apply(sluice_instance *fs, const struct change *ch)
 {
+    if (ch->kind == FS_REMOVED) {
+        fs__volumes_let_go(fs, ch->volume_id);
+        return SLUICE_OK;
+    }
     struct fs_volume *v = fs__volume_find(fs, ch->volume_id);
     if (v == NULL) {
         return SLUICE_EAGAIN;

@@ -25,6 +25,6 @@ struct fs_share {
     pthread_cond_t changed;
 };
 
-enum fs_change_kind { FS_APPENDED, FS_DELETED, FS_RECYCLED };
+enum fs_change_kind { FS_APPENDED, FS_DELETED, FS_RECYCLED, FS_REMOVED };
 
 #endif

@@ -350,6 +350,9 @@ fs__volumes_trim(sluice_instance *fs)
 {
     pthread_mutex_lock(&fs->lock);
     struct fs_volume *v = trim_take(fs);
+    if (v != NULL) {
+        fs__change_tell(fs, FS_REMOVED, v, 0); /* nobody looks before we are out */
+    }
     pthread_mutex_unlock(&fs->lock);
     if (v != NULL) {
         /* Not synced: if the power brings it back, every record in it is deleted. */

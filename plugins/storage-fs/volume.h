@@ -61,6 +61,9 @@ FS_MUST_CHECK sluice_status fs__volumes_open(sluice_instance *fs);
 FS_MUST_CHECK sluice_status fs__volumes_reread(sluice_instance *fs);
 /* Gives the volume of that id, loading it if it is new; NULL when there is none. */
 struct fs_volume *fs__volume_find(sluice_instance *fs, uint64_t id);
+/* Closes another's volume of this id, 0: all of them, if its owner has removed it. Readers are kept
+ * out. */
+void fs__volumes_let_go(sluice_instance *fs, uint64_t id);
 /* Its owner began a new generation. SLUICE_EAGAIN: cannot follow. */
 FS_MUST_CHECK sluice_status fs__volume_follow_recycled(sluice_instance *fs, struct fs_volume *v);
 

@@ -5,6 +5,7 @@
 #include "dir_fixture.h"
 #include "storage_model.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -383,6 +384,65 @@ quiet(void *arg, const char *line, size_t len)
     }
 }
 
+/* ---- a volume that is gone ---- */
+
+/* Files of the directory that are gone and still open here. */
+static int
+deleted_files(const char *dir)
+{
+    int count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        char link[300], to[5000];
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%s", e->d_name);
+        ssize_t n = readlink(link, to, sizeof(to) - 1);
+        to[n < 0 ? 0 : n] = '\0';
+        count += strncmp(to, dir, strlen(dir)) == 0 && strstr(to, "(deleted)") != NULL ? 1 : 0;
+    }
+    (void)closedir(d);
+    return count;
+}
+
+static void
+put_and_delete(const struct opened *o, int count, size_t len)
+{
+    static uint8_t bytes[700 << 10];
+    const sluice_put_opts opts = {.size = sizeof(opts),
+                                  .flags = SLUICE_PUT_SEQUENCE | SLUICE_PUT_IF_ABSENT};
+    char key[64];
+    for (int i = 0; i < 2 * count; i++) {
+        const sluice_slice part = {bytes, len};
+        name_key(i % count * 2, key, sizeof(key));
+        sluice_status rc =
+            i < count ? o->table->put(o->self, model_slice(key), &part, 1, &opts, NULL, NULL)
+                      : o->table->del(o->self, model_slice(key), NULL);
+        assert_int_equal(rc, SLUICE_OK);
+    }
+}
+
+static void
+a_volume_is_removed__the_others_let_go_of_it(void **state)
+{
+    (void)state;
+    char dir[4096];
+    struct opened a, b;
+    sluice_status rc;
+    dir_make(dir);
+    store_open(&a, dir);
+    store_open(&b, dir);
+    for (int turn = 0; turn < 2; turn++) {
+        put_and_delete(&a, 60, 700 << 10);
+        put_and_delete(&a, turn == 0 ? 1 : 600, 100); /* more than can be followed */
+        assert_string_equal(get_text(&b, "j/0/x", &rc), "");
+        assert_int_equal(rc, SLUICE_ENOENT);
+        assert_int_equal(deleted_files(dir), 0);
+    }
+    store_close(&a);
+    store_close(&b);
+    dir_remove(dir);
+}
+
 int
 main(void)
 {
@@ -392,6 +452,7 @@ main(void)
         cmocka_unit_test(race__four_processes__one_winner_per_key),
         cmocka_unit_test(kill9__then_reopen__what_was_acknowledged_is_there),
         cmocka_unit_test(kill9__another_process_lives__it_takes_over_and_nothing_flips),
+        cmocka_unit_test(a_volume_is_removed__the_others_let_go_of_it),
     };
     diag_set_sink(quiet, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
