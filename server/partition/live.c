@@ -159,7 +159,7 @@ forget_samples(struct live *lv)
 }
 
 void
-live__entry(struct live *lv, const struct entry_header *h, int64_t now_ms)
+live__entry(struct live *lv, const struct entry_header *h, int64_t now_ms, bool is_new)
 {
     if (lv->sample_count == 0) {
         live__restored(lv, now_ms);
@@ -171,10 +171,9 @@ live__entry(struct live *lv, const struct entry_header *h, int64_t now_ms)
         if (lv->sample_count == LIVE_SAMPLES) {
             thin_out(lv);
         }
-        lv->samples[lv->sample_count++] =
-            (struct live_sample){.n = h->n,
-                                 .time_ms = h->time_ms < now_ms ? h->time_ms : now_ms,
-                                 .bytes_before = lv->entry_bytes};
+        bool is_older = !is_new && h->time_ms < now_ms;
+        lv->samples[lv->sample_count++] = (struct live_sample){
+            .n = h->n, .time_ms = is_older ? h->time_ms : now_ms, .bytes_before = lv->entry_bytes};
     }
     lv->entry_bytes += h->head_bytes + h->data_bytes;
 }

@@ -60,7 +60,9 @@ void live__init(struct live *lv, int64_t look_bytes);
 void live__fini(struct live *lv);
 /* S begins anew with what it holds now: its age counts from now. */
 void live__restored(struct live *lv, int64_t now_ms);
-void live__entry(struct live *lv, const struct entry_header *h, int64_t now_ms);
+/* Its age is what it says, unless it is_new: then it counts from now, and a writer's wrong clock
+ * does not make all that it writes old. */
+void live__entry(struct live *lv, const struct entry_header *h, int64_t now_ms, bool is_new);
 void live__part_init(struct live_part *p);
 /* A run was appended. True: there is work that was not there before. */
 bool live__appended(struct live *lv, struct partition *part, uint32_t length);

@@ -382,7 +382,7 @@ shard__roller_entry(struct shard *sh, const struct entry_header *h)
     }
     int64_t now = sched_now(shard_sched(sh));
     bool is_own = h->writer == sh->o.journal.node_id;
-    live__entry(&sh->live, h, sched_wall_ms(shard_sched(sh)));
+    live__entry(&sh->live, h, sched_wall_ms(shard_sched(sh)), sh->mode != JOURNAL_OPENING);
     sh->roll.applied_ns = now;
     *(is_own ? &sh->roll.own_ns : &sh->roll.foreign_ns) = now;
     if (sh->live.applied % LAG_EVERY == 0) {

@@ -14,7 +14,7 @@ struct test_loop {
     struct sched pub;
     struct sched_task *head, **last;
     struct timer_heap timers;
-    int64_t now_ns;
+    int64_t now_ns, wall_skew_ms;
     uint64_t rng;
 };
 
@@ -31,7 +31,7 @@ test_loop_now(struct sched *s)
 static inline int64_t
 test_loop_wall(struct sched *s)
 {
-    return 1800000000000 + test_loop_of(s)->now_ns / SCHED_MS;
+    return 1800000000000 + test_loop_of(s)->now_ns / SCHED_MS + test_loop_of(s)->wall_skew_ms;
 }
 static inline uint64_t
 test_loop_random(struct sched *s)

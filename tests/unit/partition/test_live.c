@@ -56,7 +56,7 @@ append(struct fixture *f, int i)
     struct run_ref r = {.n = ++f->n, .length = (uint32_t)(1 + draw(f, 500))};
     const struct entry_header h = {
         .n = f->n, .time_ms = (int64_t)f->n * 10, .head_bytes = 100, .data_bytes = r.length};
-    live__entry(&f->live, &h, (int64_t)f->n * 10 + 3);
+    live__entry(&f->live, &h, (int64_t)f->n * 10 + 3, false);
     if (p->run_first + p->run_count == p->run_cap) {
         p->run_cap = p->run_cap == 0 ? 4 : p->run_cap * 2;
         p->runs = (struct run_ref *)sl_realloc(p->runs, p->run_cap * sizeof(r));

@@ -102,6 +102,23 @@ TEST(roll__after_a_restart__age_counts_from_then)
     assert_segment(0, 2, 0, 9);
 }
 
+/* What was read as it came is not older than that, whatever its writer's clock says. */
+TEST(roll__another_broker_whose_clock_is_behind__what_it_writes_is_not_old)
+{
+    broker_start(1);
+    refresh(1);
+    w.brokers[1].shard->o.roll.age_ms = INT32_MAX;
+    w.loop.wall_skew_ms = -7200000;
+    append_batches(1, 2, 1);
+    w.loop.wall_skew_ms = 0;
+    refresh(0);
+    assert_int_equal(part_at(0, 2)->end, 10);
+    run_ms(800000);
+    assert_int_equal(part_segment_count(part_at(0, 2)), 0);
+    run_ms(200000);
+    assert_int_equal(part_segment_count(part_at(0, 2)), 1);
+}
+
 TEST(roll__topic_not_known__waits_and_lets_others_pass)
 {
     w.is_topic_unknown = true;
@@ -454,6 +471,7 @@ main(void)
         T(roll__a_trickle__is_rolled_by_age),
         T(roll__too_many_pinned_bytes__the_oldest_go_first),
         T(roll__after_a_restart__age_counts_from_then),
+        T(roll__another_broker_whose_clock_is_behind__what_it_writes_is_not_old),
         T(roll__topic_not_known__waits_and_lets_others_pass),
         T(roll__more_records_than_a_segment_can_count__are_cut_into_several),
         T(roll__no_permit__waits_for_one),
