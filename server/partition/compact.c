@@ -111,7 +111,7 @@ compact__end(struct compact_job *j, const char *why)
 {
     struct shard *sh = j->sh;
     report(j, why);
-    note_outcome(j, why == NULL);
+    note_outcome(j, why == NULL || j->lacks_memory);
     compact__walk_drop(j);
     compact__drop_built(j);
     compact_map_fini(&j->map);
@@ -338,9 +338,11 @@ wait_for_permit(struct compact_job *j)
     int64_t used = atomic_fetch_add(&permits->used_bytes, bytes);
     if (used > 0 && used + bytes > permits->max_bytes) {
         (void)atomic_fetch_sub(&permits->used_bytes, bytes);
+        j->lacks_memory = true; /* it says nothing of the partition */
         compact__retry(j, wait_for_permit, "the roller needs all memory there is");
         return;
     }
+    j->lacks_memory = false;
     j->reserved_bytes = bytes;
     learn_age(j);
 }

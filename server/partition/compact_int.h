@@ -52,6 +52,7 @@ struct compact_job {
     uint64_t at_record, record_bits;
     size_t body_room;
     int64_t reserved_bytes;
+    bool lacks_memory; /* waits for it */
     struct segment_builder builder;
     struct segment_slice slices[SEGMENT_SLICES_MAX];
     uint32_t slice_count;

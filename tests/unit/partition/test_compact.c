@@ -405,6 +405,22 @@ TEST(compact__a_segment_is_damaged__others_have_their_turn_and_it_is_seldom_trie
     judge(0);
 }
 
+TEST(compact__no_memory_for_long__goes_on_soon_after)
+{
+    atomic_store(&w.brokers[0].permits.is_compacting, true);
+    append_many(0, 8, KEYS);
+    run_ms(10000);
+    int64_t most = w.brokers[0].permits.max_bytes;
+    atomic_fetch_add(&w.brokers[0].permits.used_bytes, most);
+    atomic_store(&w.brokers[0].permits.is_compacting, false);
+    run_ms(900000);
+    assert_int_equal(clean_end(0), 0);
+    atomic_fetch_sub(&w.brokers[0].permits.used_bytes, most);
+    run_ms(30000);
+    assert_int_equal(clean_end(0), 80);
+    judge(0);
+}
+
 /* What a turn of the loop takes is what batches grow to, not what they are. */
 TEST(compact__batches_that_grow_a_thousandfold__one_in_a_turn)
 {
@@ -572,6 +588,7 @@ main(void)
         T(compact__policy_changed_meanwhile__ends),
         T(compact__no_permit__waits_for_one),
         T(compact__a_segment_is_damaged__others_have_their_turn_and_it_is_seldom_tried),
+        T(compact__no_memory_for_long__goes_on_soon_after),
         T(compact__batches_that_grow_a_thousandfold__one_in_a_turn),
         T(compact__billions_of_offsets_of_which_nothing_is_left__do_not_stop_it),
         T(compact__faults_restarts_and_two_brokers__any_order),
