@@ -152,7 +152,7 @@ sync_answer_all(struct classic *c, int16_t error)
 void
 classic__sync_fail_all(struct classic *c, int16_t error)
 {
-    c->has_assignment = false;
+    c->has_assignment = c->is_outdated = false;
     LIST_FOREACH(node, &c->members)
     {
         (void)classic__member_assign(SL_CONTAINER_OF(node, struct member, node), span_cstr(""));
@@ -373,7 +373,7 @@ complete_join(struct classic *c)
         return;
     }
     c->generation++;
-    c->has_assignment = false;
+    c->has_assignment = c->is_outdated = false;
     set_protocol(c, classic__vote(c));
     classic__set_state(c, CLASSIC_COMPLETING);
     clock_start(c, PHASE_SYNC, rebalance_timeout_ns(c));
@@ -421,6 +421,9 @@ classic__stored(struct classic *c, const struct store_op *so, enum sl_err rc)
         classic__set_state(c, CLASSIC_STABLE);
         log_event(c, "stable", "the assignment is stored");
         sync_answer_all(c, KAFKA_NONE);
+        if (c->is_outdated) {
+            classic__rebalance_maybe(c, "the leader has assigned otherwise meanwhile");
+        }
         return;
     }
     classic__sync_fail_all(c, classic__error_of_store(rc));

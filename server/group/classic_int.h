@@ -73,6 +73,7 @@ struct classic {
     struct member *leader;
     bool has_new_member; /* joined during the initial delay, which is prolonged then */
     bool has_assignment; /* of this generation, from the leader */
+    bool is_outdated;    /* ... who said something else while it was being stored */
     /* the rebalance's clock */
     enum classic_phase phase;
     struct sched_timer timer;

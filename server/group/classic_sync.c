@@ -47,6 +47,21 @@ take_assignments(struct classic *c, const struct group_sync *s)
     return true;
 }
 
+/* A leader that joined again got its generation back, and assigned anew, perhaps knowing of more
+ * partitions. What it said first may be on its way into the log, and stands; but it believes that
+ * what it said last does, so it would never lead again: the group rebalances. */
+static bool
+says_otherwise(const struct classic *c, const struct member *m, const struct group_sync *s)
+{
+    for (size_t i = 0; m == c->leader && i < s->assignment_count; i++) {
+        const struct member *of = classic__member(c, s->assignments[i].member_id);
+        if (of != NULL && !span_eq(of->assignment, s->assignments[i].assignment)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 sync_completing(struct classic *c, struct member *m, struct group_sync *s)
 {
@@ -58,6 +73,7 @@ sync_completing(struct classic *c, struct member *m, struct group_sync *s)
     classic__session_start(m);
     classic__sync_check(c);
     if (m != c->leader || c->has_assignment) {
+        c->is_outdated = c->is_outdated || says_otherwise(c, m, s);
         return;
     }
     if (take_assignments(c, s)) {
@@ -73,6 +89,7 @@ classic__sync(struct group *g, struct group_sync *s)
 {
     struct classic *c = classic_of(g);
     struct member *m = NULL;
+    bool is_outdated;
     int16_t error = check_sync(c, s, &m);
     if (error != KAFKA_NONE) {
         group_answer(&s->call, error);
@@ -86,7 +103,11 @@ classic__sync(struct group *g, struct group_sync *s)
         m->is_sync_expected = false;
         classic__sync_check(c);
         classic__session_start(m);
+        is_outdated = says_otherwise(c, m, s);
         classic__sync_answer(c, m, s, KAFKA_NONE);
+        if (is_outdated) {
+            classic__rebalance_maybe(c, "the leader has assigned otherwise meanwhile");
+        }
         break;
     default:
         group_answer(&s->call, KAFKA_REBALANCE_IN_PROGRESS);

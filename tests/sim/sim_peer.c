@@ -247,6 +247,20 @@ truth_group_op(struct peer_group *g, struct cursor *c, uint64_t base, uint64_t v
     peer_judge_owners(g);
 }
 
+/* What the log gave a member in the epoch that it is in. A member that gives partitions up step by
+ * step stays in its epoch meanwhile, and a commit that it sent before a step may come after it; its
+ * epoch is what a commit is judged by, as with Kafka (KIP-848). */
+static peer_mask
+had_in_epoch(const struct peer_group *g, const struct peer_fact *f)
+{
+    peer_mask had = f->assigned | f->revoking;
+    for (size_t i = 0; i < g->told_count; i++) {
+        const struct peer_told *t = &g->told[i];
+        had |= t->epoch == f->epoch && strcmp(t->id, f->id) == 0 ? t->assigned : 0;
+    }
+    return had;
+}
+
 static void
 truth_offsets_op(struct peer_group *g, struct cursor *c)
 {
@@ -263,13 +277,11 @@ truth_offsets_op(struct peer_group *g, struct cursor *c)
         (void)cursor_u32(c);
         (void)text16(c);
         const struct peer_fact *f = peer_fact(g, id);
-        if (bit < 0 || f == NULL || f->epoch != epoch ||
-            ((f->assigned | f->revoking) >> bit & 1) == 0) {
+        if (bit < 0 || f == NULL || f->epoch != epoch || (had_in_epoch(g, f) >> bit & 1) == 0) {
             sim_violation(
-                "a commit is by the owner in the epoch that it is in",
+                "a commit is by an owner of the epoch that it is in",
                 "%s: member %s, epoch %d, partition %d; the log has it in %d with %" PRIx64, g->id,
-                id, epoch, bit, f == NULL ? -9 : f->epoch,
-                f == NULL ? 0 : f->assigned | f->revoking);
+                id, epoch, bit, f == NULL ? -9 : f->epoch, f == NULL ? 0 : had_in_epoch(g, f));
         }
         ps.commits[number].is_in_truth = true;
         ps.commits[number].order = ++ps.order;

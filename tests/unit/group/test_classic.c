@@ -300,6 +300,40 @@ sync__not_answered_before_it_is_stored(void **unused)
     synced(s, KAFKA_NONE, "all");
 }
 
+/* Found by the simulator: partitions that came meanwhile were nobody's. */
+static void
+sync__leader_assigns_again_while_it_is_stored__rebalances(void **unused)
+{
+    (void)unused;
+    struct joining *a = join_new((struct who){0});
+    run_ms(3000);
+    const char *id = joined_id(a, KAFKA_NONE);
+    stall(&w.brokers[0]);
+    (void)sync_send(0, id, 1, (const char *[]){id, NULL}, (const char *[]){"all"});
+    struct syncing *same = sync_send(0, id, 1, (const char *[]){id, NULL}, (const char *[]){"all"});
+    struct syncing *more =
+        sync_send(0, id, 1, (const char *[]){id, NULL}, (const char *[]){"more"});
+    assert_true(same->is_done);
+    unstall(&w.brokers[0]);
+    settle();
+    synced(more, KAFKA_NONE, "all"); /* which is what the log has */
+    expect_state("PreparingRebalance");
+    assert_int_equal(heartbeat(id, 1), KAFKA_REBALANCE_IN_PROGRESS);
+}
+
+static void
+sync__leader_asks_again_when_it_is_stored__rebalances_if_it_says_otherwise(void **unused)
+{
+    (void)unused;
+    const char *id = stable_one();
+    synced(sync_send(0, id, 1, (const char *[]){id, NULL}, (const char *[]){"all"}), KAFKA_NONE,
+           "all");
+    expect_state("Stable");
+    synced(sync_send(0, id, 1, (const char *[]){id, NULL}, (const char *[]){"more"}), KAFKA_NONE,
+           "all");
+    expect_state("PreparingRebalance");
+}
+
 static void
 sync__store_does_not_answer__rebalances_in_the_end(void **unused)
 {
@@ -727,6 +761,8 @@ main(void)
         T(sync__wrong_generation_member_or_protocol__refused),
         T(sync__rebalance_meanwhile__told_to_join_again),
         T(sync__not_answered_before_it_is_stored),
+        T(sync__leader_assigns_again_while_it_is_stored__rebalances),
+        T(sync__leader_asks_again_when_it_is_stored__rebalances_if_it_says_otherwise),
         T(sync__store_does_not_answer__rebalances_in_the_end),
         T(sync__member_that_never_asks__is_dropped_after_the_rebalance_timeout),
         T(sync__assignment_too_large__refused_and_rebalanced),
