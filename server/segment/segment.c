@@ -183,6 +183,12 @@ check_head(struct span object, struct sl_error *err)
         return sl_error_set(err, SL_ECORRUPT, "a segment has at least %d bytes, this one has %zu",
                             SEGMENT_HEADER_BYTES + SEGMENT_FOOTER_BYTES, object.len);
     }
+    if (object.len >= SEGMENT_BYTES_MAX) {
+        return sl_error_set(err, SL_ECORRUPT,
+                            "a segment has less than 2 GiB, since positions are i32; this one has "
+                            "%zu bytes",
+                            object.len);
+    }
     if (memcmp(object.ptr, header_magic, sizeof(header_magic)) != 0) {
         return sl_error_set(err, SL_ECORRUPT, "no segment: wrong magic at byte 0");
     }

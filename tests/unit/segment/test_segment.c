@@ -8,6 +8,8 @@
 #include "unit.h"
 #include "wire/batch.h"
 
+#include <sys/mman.h>
+
 /* A batch of `count` empty-looking records; nobody looks inside. */
 static void
 batch_put(struct bytes *out, int64_t base, int32_t count, int64_t max_timestamp, size_t filling)
@@ -322,6 +324,31 @@ keys__anything_else__refused(void **state)
     }
 }
 
+/* Only the pages with header and footer are touched. */
+static void
+open__beyond_what_positions_reach__is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct segment_view v;
+    struct sl_error err = SL_ERROR_INIT;
+    fixture_make(&f, 1);
+    const struct buf *kfs = f.files.kfs;
+    uint8_t *object = (uint8_t *)mmap(NULL, SEGMENT_BYTES_MAX, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(object != MAP_FAILED);
+    memcpy(object, kfs->data, SEGMENT_HEADER_BYTES);
+    for (size_t len = SEGMENT_BYTES_MAX - 1; len <= SEGMENT_BYTES_MAX; len++) {
+        memcpy(object + len - SEGMENT_FOOTER_BYTES, kfs->data + kfs->len - SEGMENT_FOOTER_BYTES,
+               SEGMENT_FOOTER_BYTES);
+        enum sl_err want = len < SEGMENT_BYTES_MAX ? SL_OK : SL_ECORRUPT;
+        assert_int_equal(segment_open(span_of(object, len), &v, &err), want);
+    }
+    assert_non_null(strstr(err.msg, "2147483647 bytes"));
+    (void)munmap(object, SEGMENT_BYTES_MAX);
+    fixture_free(&f);
+}
+
 int
 main(void)
 {
@@ -332,6 +359,7 @@ main(void)
         cmocka_unit_test(build__what_does_not_follow__refused),
         cmocka_unit_test(build__compacted__gaps_are_kept),
         cmocka_unit_test(golden__same_bytes),
+        cmocka_unit_test(open__beyond_what_positions_reach__is_refused),
         cmocka_unit_test(verify__any_byte_flipped__found),
         cmocka_unit_test(verify__truncated_anywhere__found),
         cmocka_unit_test(keys__made_and_read_back),
