@@ -2,9 +2,10 @@
  *
  * Steps 3 and 4 of a compaction. Whoever creates the .kfs of a generation owns it, and is the only
  * one who writes its .index and names it in a REPLACE. A key that is taken is never used, whatever
- * lies there: the next generation is tried. It may be our own, of an attempt whose answer was lost
- * or that an intermediary sent twice. But that every byte is ours does not prove it: another broker
- * can have made the same segment of other sources, and think of it otherwise than we do.
+ * lies there: the next generation is tried, after a look whether it is taken, too. There may be
+ * many: each attempt that is cut off leaves one. It may be our own, of an attempt whose answer was
+ * lost or that an intermediary sent twice. But that every byte is ours does not prove it: another
+ * broker can have made the same segment of other sources, and think of it otherwise than we do.
  *
  * A name is deleted only when nobody will ever use it again, because a deletion may take effect
  * late, and then must not meet another object: when S has a later generation at its base, or none.
@@ -16,7 +17,7 @@
 #include "journal/mistakes.h"
 #include "partition/compact_int.h"
 
-enum { GENS_MAX = 64 };
+enum { GENS_MAX = 4096 };
 #define REPLACE_TIMEOUT_NS (60 * SCHED_S)
 
 static void put_kfs(struct compact_job *j);
@@ -41,6 +42,23 @@ compact__call(struct compact_job *j, enum store_kind kind, enum segment_file fil
 
 /* --- a name of our own --- */
 
+static void next_gen(struct compact_job *j);
+
+/* Not sure is as good as free: the put will tell. */
+static void
+gen_seen(struct store_call *call)
+{
+    struct compact_job *j = compact__job_of(call);
+    if (compact__part(j) == NULL) {
+        return;
+    }
+    if (call->outcome == STORE_DONE) {
+        next_gen(j);
+    } else {
+        put_kfs(j);
+    }
+}
+
 static void
 next_gen(struct compact_job *j)
 {
@@ -49,7 +67,8 @@ next_gen(struct compact_job *j)
         return;
     }
     j->gen++;
-    put_kfs(j);
+    compact__call(j, STORE_HEAD, SEGMENT_FILE_KFS, j->gen, gen_seen);
+    store_submit(j->sh->o.journal.store, &j->call);
 }
 
 /* --- put --- */

@@ -250,6 +250,24 @@ TEST(compact__the_name_is_taken__the_next_generation)
     judge(0);
 }
 
+/* Each attempt that was cut off leaves one. */
+TEST(compact__many_names_are_taken__the_next_one_that_is_free)
+{
+    char name[32];
+    for (int gen = 1; gen <= 150; gen++) {
+        (void)snprintf(name, sizeof(name), "-%d.kfs", gen);
+        object_put(key_of(0, 0, name), span_cstr("of an attempt that was cut off"));
+    }
+    append_many(0, 4, KEYS);
+    run_ms(20000);
+    assert_int_equal(clean_end(0), 40);
+    assert_int_equal(part_segment(part_at(0, 0), 0)->gen, 151);
+    assert_in_range(w.brokers[0].store.puts, 5, 10); /* the others were only looked at */
+    run_ms(100000);
+    assert_int_equal(objects_of_partition(), objects_wanted());
+    judge(0);
+}
+
 TEST(compact__closed_in_the_middle__begun_anew)
 {
     play(0, TRICK_HOLD, STORE_PUT, "-1.kfs", 1);
@@ -580,6 +598,7 @@ main(void)
         T(compact__a_put_that_comes_twice__the_next_generation_and_it_goes),
         T(compact__store_refuses__gives_up_and_comes_back),
         T(compact__the_name_is_taken__the_next_generation),
+        T(compact__many_names_are_taken__the_next_one_that_is_free),
         T(compact__closed_in_the_middle__begun_anew),
         T(compact__closed_while_its_replace_is_in_flight__ends),
         T(compact__trimmed_meanwhile__its_objects_are_deleted),
