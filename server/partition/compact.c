@@ -135,7 +135,9 @@ compact__part(struct compact_job *j)
     bool is_going_on = !j->is_stopping && sh->mode == JOURNAL_LIVE;
     struct part_state *p =
         is_going_on ? state_find_part(sh->state, &j->topic_id, j->partition) : NULL;
-    if (p == NULL) {
+    if (p == NULL && is_going_on && j->has_put) {
+        compact__drop_lost(j);
+    } else if (p == NULL) {
         compact__end(j, NULL);
     }
     return p;
@@ -370,6 +372,7 @@ compact__next(struct compact_job *j)
 {
     struct shard *sh = j->sh;
     compact__walk_drop(j);
+    j->has_put = false;
     const struct part_state *p = compact__part(j);
     if (p == NULL) {
         return;

@@ -69,6 +69,7 @@ struct compact_job {
     struct bytes plain, kept, out; /* scratch of one batch */
     struct compact_walk walk;
     struct store_call call;
+    bool has_put;      /* something that S does not know */
     uint64_t drop_gen; /* being deleted */
     bool has_lost;     /* its REPLACE was refused */
     unsigned tries, gens;
@@ -87,7 +88,8 @@ struct compact_job {
 /* False: it is not for now; nothing was begun. */
 bool compact__start(struct shard *sh, const struct uuid *topic_id, int32_t partition);
 void compact__stop(struct compact_job *j);
-/* Ends the job and gives NULL when it is to stop or the partition is gone. */
+/* Ends the job and gives NULL when it is to stop or the partition is gone; in the latter case what
+ * was put for it is deleted. */
 struct part_state *compact__part(struct compact_job *j);
 void compact__end(struct compact_job *j, const char *why);
 /* Runs again() later, longer each time; too often: the job ends. */
@@ -111,6 +113,8 @@ void compact__write(struct compact_job *j);
 void compact__put(struct compact_job *j);
 /* Nothing was. */
 void compact__put_nothing(struct compact_job *j);
+/* Nobody will ever refer to it: deletes what was put, as far as that is so, and ends the job. */
+void compact__drop_lost(struct compact_job *j);
 void compact__call(struct compact_job *j, enum store_kind kind, enum segment_file file,
                    uint32_t gen, void (*done)(struct store_call *call));
 static inline struct compact_job *

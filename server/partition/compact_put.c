@@ -80,6 +80,7 @@ put(struct compact_job *j, enum segment_file file, void (*done)(struct store_cal
     j->call.parts[0] = buf_span(file == SEGMENT_FILE_KFS ? j->files.kfs : j->files.index);
     j->call.part_count = 1;
     j->call.if_absent = file == SEGMENT_FILE_KFS;
+    j->has_put = true;
     store_submit(j->sh->o.journal.store, &j->call);
 }
 
@@ -241,6 +242,13 @@ drop(struct compact_job *j, bool has_lost)
     drop_next(j);
 }
 
+void
+compact__drop_lost(struct compact_job *j)
+{
+    j->has_put = false;
+    drop(j, true);
+}
+
 static void
 refused(struct compact_job *j)
 {
@@ -249,7 +257,7 @@ refused(struct compact_job *j)
         return;
     }
     counter_add(C_compact_lost, 1);
-    drop(j, true);
+    compact__drop_lost(j);
 }
 
 /* --- REPLACE --- */
@@ -288,6 +296,7 @@ replaced(struct op_proposal *op, enum sl_err rc)
     bytes_fini(&op->payload);
     switch (rc) {
     case SL_OK:
+        j->has_put = false; /* S knows it */
         note_replaced(j);
         drop(j, false);
         break;

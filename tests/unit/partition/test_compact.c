@@ -6,6 +6,7 @@
 #include "partition/compact_int.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 enum { KEYS = 23 };
 
@@ -319,6 +320,40 @@ TEST(compact__trimmed_meanwhile__its_objects_are_deleted)
     judge(0);
 }
 
+TEST(compact__topic_deleted_meanwhile__nothing_is_left)
+{
+    static const char *const at[] = {"-1.kfs", "-1.index"};
+    for (size_t i = 0; i < 2; i++) {
+        play(0, TRICK_HOLD, STORE_PUT, at[i], 1);
+        append_many(0, 4, KEYS);
+        run_ms(10000);
+        assert_non_null(w.brokers[0].store.held);
+        struct op_proposal op = {.kind = ITEM_RETIRE};
+        bytes_init(&op.payload, 1000);
+        op_encode_retire(&op.payload, &w.topic);
+        propose(0, &op);
+        let_go(0);
+        run_ms(200000);
+        assert_int_equal(objects_of_partition(), 0);
+        (void)world_teardown(NULL);
+        (void)compact_setup(NULL);
+    }
+}
+
+TEST(compact__topic_deleted_while_it_tries_again__nothing_is_left)
+{
+    play(0, TRICK_REFUSE, STORE_PUT, "-1.index", INT_MAX);
+    append_many(0, 4, KEYS);
+    run_ms(5000);
+    assert_true(object(key_of(0, 0, "-1.kfs")).len > 0);
+    struct op_proposal op = {.kind = ITEM_RETIRE};
+    bytes_init(&op.payload, 1000);
+    op_encode_retire(&op.payload, &w.topic);
+    propose(0, &op);
+    run_ms(200000);
+    assert_int_equal(objects_of_partition(), 0);
+}
+
 TEST(compact__start_within_a_segment__nothing_below_it_matters)
 {
     append_many(0, 20, KEYS);
@@ -602,6 +637,8 @@ main(void)
         T(compact__closed_in_the_middle__begun_anew),
         T(compact__closed_while_its_replace_is_in_flight__ends),
         T(compact__trimmed_meanwhile__its_objects_are_deleted),
+        T(compact__topic_deleted_meanwhile__nothing_is_left),
+        T(compact__topic_deleted_while_it_tries_again__nothing_is_left),
         T(compact__start_within_a_segment__nothing_below_it_matters),
         T(two_brokers__compact_at_once__one_replaces_the_other_cleans_up),
         T(compact__policy_changed_meanwhile__ends),
