@@ -45,7 +45,18 @@
     X(retention_of_live, "36 retention takes what is not rolled along")                            \
     X(retention_of_all, "37 retention takes from topics that are only compacted")                  \
     X(trim_in_flight, "38 retention trims while a replace is in flight")                           \
-    X(clean_frees_name, "39 a compacted object is deleted though its name may be used again")
+    X(clean_frees_name, "39 a compacted object is deleted though its name may be used again")      \
+    X(repair_fence_last, "40 a repair puts its fence after the snapshot")                          \
+    X(repair_no_wait, "41 it does not wait until nobody can answer by an older check")             \
+    X(repair_looks_once, "42 it goes on with what it read before the fence")                       \
+    X(repair_gives_again, "43 offsets of lost entries are given again")                            \
+    X(repair_silent, "44 what is given up by a rebuilt snapshot has no LOSS")                      \
+    X(repair_loss_last, "45 a LOSS is proposed after the op that follows from it")                 \
+    X(repair_entry_last, "46 the snapshot is put before the entry at the fence")                   \
+    X(repair_second_fence, "47 a repair does not look for the fence of one that was cut off")      \
+    X(repair_any_branch, "48 the first branch behind a hole is taken, whoever vouches for it")     \
+    X(repair_donor_ends, "49 an empty batch of a segment of nobody's fills a hole")                \
+    X(repair_error_is_loss, "50 an entry that the store does not give is taken for damaged")
 
 enum mistake {
     MISTAKE_NONE = 0,

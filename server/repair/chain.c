@@ -6,14 +6,17 @@
  *   - a link. What stands between two holes falls into branches: each begins with an entry whose
  *     prev_id is nobody's there, and goes on with those that link to it. All but one are what
  *     losers of a race left behind;
- *   - acked_through. Who writes it has seen that entry, and all before it, verified. If an entry
- *     that descends from a branch says so of a number in the hole or behind it, the branch is the
- *     right one: a loser's entries hang on one of its own that never came to be verified.
+ *   - acked_through. Who writes it has seen that entry, and all before it, verified. A loser's
+ *     entries hang on one of its own that never came to be verified, and stands somewhere before
+ *     them. So if an entry that descends from a branch says so of the number before the branch, or
+ *     of a higher one, the branch is the right one. A number in the hole is not enough: a writer
+ *     may have seen the hole, and have lost the race behind it.
  *
- * So of the branches the one counts whose descendants vouch highest; without any such, the longest,
- * then the one that begins first, and that is said to be a guess. A branch that begins with the id
- * from before the hole says that what is lost there was void, and nobody misses it. One that begins
- * with the id of another entry that is known is void.
+ * So of the branches the one counts whose descendants vouch highest, and for what they hang on.
+ * Where none is proven none is taken, not even one that is alone: the offsets of a loser overlap
+ * with those of the entries that won, and readers may have seen these. A knock (R9) is no branch. A
+ * branch that begins with the id from before the hole says that what is lost there was void, and
+ * nobody misses it. One that begins with the id of another entry that is known is void.
  *
  * An entry that was collected can be created again by a writer that was asleep (a ghost, R4), and
  * would have the right prev_id. A branch behind it that hangs on something unknown, and whose
@@ -26,6 +29,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "journal/mistakes.h"
 
 enum { GHOSTS_MAX = 1000 };
 
@@ -106,14 +110,15 @@ tail_of(const struct judge *j)
 struct branch {
     struct uuid root; /* prev_id of its first entry */
     size_t length;
-    uint64_t reach;
+    uint64_t reach, needed; /* what it vouches for; what it hangs on is not above this number */
     bool is_there;
 };
 
 static struct branch
 measure(const struct judge *j, size_t at, size_t end)
 {
-    struct branch b = {.root = j->c->entries[at].prev_id, .is_there = true};
+    struct branch b = {
+        .root = j->c->entries[at].prev_id, .needed = j->c->first + at - 1, .is_there = true};
     struct uuid last = b.root;
     for (size_t i = at; i < end; i++) {
         const struct chain_entry *e = &j->c->entries[i];
@@ -126,26 +131,36 @@ measure(const struct judge *j, size_t at, size_t end)
     return b;
 }
 
-/* a vouches for `needed`, or a higher number, better than b does. */
 static bool
-is_better(const struct branch *a, const struct branch *b, uint64_t needed)
+is_proven(const struct branch *b, const struct uuid *last)
 {
-    bool a_proves = a->reach >= needed, b_proves = b->is_there && b->reach >= needed;
-    if (!b->is_there || a_proves != b_proves) {
-        return !b->is_there || a_proves;
-    }
-    if (a_proves && a->reach != b->reach) {
-        return a->reach > b->reach;
-    }
-    return a->length > b->length;
+    return b->is_there &&
+           (b->reach >= b->needed || uuid_eq(&b->root, last) || MISTAKE(repair_any_branch));
 }
 
-/* Entries [at, end) are sound, and stand behind a hole that began with number `hole`. */
+static bool
+is_better(const struct branch *a, const struct branch *b, const struct uuid *last)
+{
+    if (!b->is_there || is_proven(a, last) != is_proven(b, last)) {
+        return !b->is_there || is_proven(a, last);
+    }
+    return !MISTAKE(repair_any_branch) && a->reach > b->reach;
+}
+
+/* Which of the sound entries [at, end) were valid cannot be told. */
+static void
+give_up(struct chain *c, size_t at, size_t end)
+{
+    for (; at < end; at++) {
+        c->entries[at].verdict = CHAIN_LOST;
+    }
+}
+
+/* Entries [at, end) are sound, and stand behind a hole; `last` stood before it. */
 static struct branch
-choose(struct judge *j, size_t at, size_t end, const struct uuid *last, uint64_t hole)
+choose(struct judge *j, size_t at, size_t end, const struct uuid *last)
 {
     struct branch best = {.is_there = false};
-    size_t branches = 0;
     for (size_t i = at; i < end; i++) {
         const struct uuid *root = &j->c->entries[i].prev_id;
         bool is_known = find(j, root) != SIZE_MAX || uuid_eq(root, &j->c->base_id);
@@ -153,10 +168,15 @@ choose(struct judge *j, size_t at, size_t end, const struct uuid *last, uint64_t
             continue; /* within a branch, or on something that is void */
         }
         struct branch b = measure(j, i, end);
-        branches++;
-        best = is_better(&b, &best, hole) ? b : best;
+        if (b.length == 1 && j->c->entries[i].is_empty && !is_proven(&b, last)) {
+            continue;
+        }
+        best = is_better(&b, &best, last) ? b : best;
     }
-    j->c->is_guessed = j->c->is_guessed || (branches > 1 && best.reach < hole);
+    if (best.is_there && !is_proven(&best, last)) {
+        give_up(j->c, at, end);
+        best.is_there = false;
+    }
     return best;
 }
 
@@ -194,9 +214,12 @@ static void
 note_hole(struct chain *c, size_t from, size_t to, bool is_void)
 {
     for (size_t i = from; i < to; i++) {
-        if (c->entries[i].kind != CHAIN_SOUND) {
-            c->entries[i].verdict = is_void ? CHAIN_VOID : CHAIN_LOST;
+        struct chain_entry *e = &c->entries[i];
+        bool is_unproven = e->kind == CHAIN_SOUND && e->verdict == CHAIN_LOST;
+        if (e->kind != CHAIN_SOUND || is_unproven) {
+            e->verdict = is_void ? CHAIN_VOID : CHAIN_LOST;
             c->lost += is_void ? 0 : 1;
+            c->is_unproven = c->is_unproven || (is_unproven && !is_void);
         }
     }
 }
@@ -211,13 +234,13 @@ judge(struct judge *j)
     walk(c, 0, at, &last);
     while (at < end) {
         size_t hole = at, sound = end_of_hole(c, at, end), next = end_of_sound(c, sound, end);
-        struct branch b = choose(j, sound, next, &last, c->first + hole);
-        while (!b.is_there && next < end) { /* nothing but void ones: the hole goes on */
+        struct branch b = choose(j, sound, next, &last);
+        while (!b.is_there && next < end) { /* nothing that is to be taken: the hole goes on */
             sound = end_of_hole(c, next, end);
             next = end_of_sound(c, sound, end);
-            b = choose(j, sound, next, &last, c->first + hole);
+            b = choose(j, sound, next, &last);
         }
-        note_hole(c, hole, sound, b.is_there && uuid_eq(&b.root, &last));
+        note_hole(c, hole, b.is_there ? sound : next, b.is_there && uuid_eq(&b.root, &last));
         last = b.is_there ? b.root : last;
         walk(c, sound, b.is_there ? next : sound, &last);
         at = next;
@@ -247,7 +270,7 @@ static void
 forget_verdicts(struct chain *c)
 {
     c->lost = 0;
-    c->is_guessed = false;
+    c->is_unproven = false;
     for (size_t i = 0; i < c->count; i++) {
         c->entries[i].verdict = CHAIN_VOID;
     }

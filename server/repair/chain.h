@@ -26,6 +26,7 @@ struct chain_entry {
     /* of a sound one */
     struct uuid id, prev_id;
     uint64_t acked_through;
+    bool is_empty; /* a knock, perhaps (docs/journal.md R9) */
     /* answer */
     enum chain_verdict verdict;
 };
@@ -38,7 +39,7 @@ struct chain {
     uint64_t acked_through; /* highest that a manifest knows of */
     /* answer */
     uint64_t lost;
-    bool is_guessed; /* nothing proves which of several branches it was */
+    bool is_unproven; /* nothing says that some of the sound ones that are lost were valid */
 };
 void chain_judge(struct chain *c);
 

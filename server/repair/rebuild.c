@@ -21,6 +21,7 @@
  * REBUILD_SKIP of them are passed over for each lost entry. Producers may have been told of batches
  * that are gone: what is known of them is forgotten, in the way of R10, so that they can go on. */
 #include "base/cursor.h"
+#include "journal/mistakes.h"
 #include "repair/rebuild_int.h"
 
 #include <inttypes.h>
@@ -296,6 +297,7 @@ leave_room(struct rebuild *r, struct part_state *p)
     }
     m->unknown_from = p->end;
     want = want < FILL_MAX ? want : FILL_MAX;
+    want = MISTAKE(repair_gives_again) ? 0 : want;
     (void)repair__fill(r, p, p->end + (want < room ? want : room));
     if (is_empty) {
         bytes_init(&op, 64);

@@ -17,6 +17,7 @@
  *
  * Journals that cannot be opened come before all that: repair_journal.c. Then the audit is made
  * again. */
+#include "base/gate.h"
 #include "repair/repair_int.h"
 #include "repair/survey.h"
 
@@ -24,7 +25,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { DAMAGES_MAX = 1000000, GENERATIONS = 64 };
 
@@ -152,12 +152,24 @@ repair__look(struct patient *p)
     log_writer_look(p->rp->w, look_here, p);
 }
 
-int64_t
-repair__now_ms(void)
+struct clock {
+    struct sched *sched;
+    int64_t ms;
+};
+
+static void
+clock_here(void *arg)
 {
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct clock *c = (struct clock *)arg;
+    c->ms = sched_wall_ms(c->sched);
+}
+
+int64_t
+repair__now_ms(const struct repair *rp)
+{
+    struct clock c = {.sched = rp->r->bucket->sched};
+    run_on(c.sched, clock_here, &c);
+    return c.ms;
 }
 
 /* --- objects --- */
@@ -204,7 +216,7 @@ repair__put(const struct patient *p, struct salvage *s, int64_t last, uint32_t g
             struct segment_ref *ret, struct sl_error *err)
 {
     struct segment_files f = {0};
-    enum sl_err rc = salvage_finish(s, last, repair__now_ms(), &f, err);
+    enum sl_err rc = salvage_finish(s, last, repair__now_ms(p->rp), &f, err);
     rc = rc != SL_OK ? rc : describe(&f, ret, err);
     if (rc == SL_OK && s->is_empty && last + 1 != p->end) {
         sl_free(ret->slices);
@@ -280,7 +292,7 @@ add_loss(struct losing *l, const struct patient *p, const struct hole *h, const 
                             .partition = p->partition,
                             .first = h->first,
                             .last = h->last,
-                            .time_ms = repair__now_ms()};
+                            .time_ms = repair__now_ms(p->rp)};
     (void)snprintf(to->reason, sizeof(to->reason), "%s", reason);
 }
 

@@ -3,7 +3,13 @@
  * Records of lost entries may be in segments that nobody refers to any more: the entry that
  * registered one was lost, too. Whatever lies in a partition's directory was made of verified runs,
  * for this incarnation of the topic, at offsets that are never given twice; so a sound segment
- * there is as good as the runs. */
+ * there is as good as the runs.
+ *
+ * But for what it does not hold: a repair that was cut off, or compaction, may have made it, and
+ * then a batch reaches over offsets whose records it has not. What an empty one covers stays a
+ * hole, and what the last records of another may not reach is given up, though its batch is taken.
+ */
+#include "journal/mistakes.h"
 #include "repair/repair_int.h"
 #include "segment/keys.h"
 
@@ -92,9 +98,12 @@ take(struct span body, const struct hole *h, struct salvage *s, struct sl_error 
     struct batch_info info;
     enum sl_err rc = SL_OK;
     while (rc == SL_OK && batch_next(&rest, &info, &batch)) {
-        if (info.base_offset >= s->next && info.base_offset >= h->first &&
-            batch_last_offset(&info) <= h->last) {
+        if ((info.count > 0 || MISTAKE(repair_donor_ends)) && info.base_offset >= s->next &&
+            info.base_offset >= h->first && batch_last_offset(&info) <= h->last) {
             rc = salvage_add(s, batch, err);
+            int64_t behind = info.base_offset + info.count;
+            salvage_lost(s, MISTAKE(repair_donor_ends) ? INT64_MAX : behind,
+                         batch_last_offset(&info));
         }
     }
     return rc;

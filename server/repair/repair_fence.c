@@ -3,12 +3,18 @@
  * How a repaired state gets in the place of a broken one, while brokers may be alive that know the
  * whole one: the fence of repair_journal.c's essay. */
 #include "base/gate.h"
+#include "journal/mistakes.h"
 #include "repair/repair_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ALIVE_MS = 3000, ROOM = 1000000, VERSIONS = 1000000 };
+#ifdef SLUICE_MISTAKES
+enum { ROOM = 20000 }; /* the simulator keeps a list of all entries */
+#else
+enum { ROOM = 1000000 };
+#endif
+enum { ALIVE_MS = 3000, VERSIONS = 1000000 };
 
 void
 repair__pause(int64_t ms)
@@ -120,7 +126,7 @@ next_manifest(const struct broken *b, uint64_t n)
                              .snapshot_n = n,
                              .gc_boundary = n,
                              .acked_through = n,
-                             .time_ms = repair__now_ms(),
+                             .time_ms = repair__now_ms(b->rp),
                              .writer = -1};
 }
 
@@ -141,7 +147,7 @@ repair__fence(struct broken *b, struct sl_error *err)
     }
     struct manifest m = next_manifest(b, b->chain.first + b->chain.count + ROOM);
     snapshot_key(b, &m, REPAIR_SUFFIX);
-    enum sl_err rc = put_manifest(b, &m, err);
+    enum sl_err rc = MISTAKE(repair_fence_last) ? SL_OK : put_manifest(b, &m, err);
     b->fence = rc == SL_OK ? m : b->fence;
     return rc;
 }
@@ -177,7 +183,7 @@ put_losses(struct broken *b, const char *key, struct uuid *ret_id, struct sl_err
                              .writer = -1,
                              .n = b->fence.snapshot_n,
                              .acked_through = b->last_n,
-                             .time_ms = repair__now_ms()};
+                             .time_ms = repair__now_ms(b->rp)};
     uint32_t crc;
     entry_builder_init(&eb, ops * (each + ENTRY_ITEM_HEADER_BYTES), 0);
     for (size_t i = 0; i < b->loss_count; i += LOSSES_MAX) {
@@ -226,8 +232,17 @@ publish_fenced(struct broken *b, struct sl_error *err)
 {
     struct snapshot_header h = {
         .cluster = b->rp->r->bucket->cluster, .journal = b->journal, .n = b->fence.snapshot_n};
+    if (MISTAKE(repair_entry_last)) {
+        h.last_id = random_id(b);
+        enum sl_err early = put_snapshot(b, b->fence.snapshot_key, &h, err);
+        return early != SL_OK ? early : put_entry(b, &h.last_id, err);
+    }
     enum sl_err rc = put_entry(b, &h.last_id, err);
-    return rc != SL_OK ? rc : put_snapshot(b, b->fence.snapshot_key, &h, err);
+    rc = rc != SL_OK ? rc : put_snapshot(b, b->fence.snapshot_key, &h, err);
+    if (MISTAKE(repair_fence_last) && rc == SL_OK) {
+        rc = put_manifest(b, &b->fence, err);
+    }
+    return rc;
 }
 
 /* Nothing is lost: this is the state that every broker has. */

@@ -91,7 +91,7 @@ void repair__note(struct repair *rp, enum repair_kind kind, const char *key, con
 enum sl_err repair__copy(struct repair *rp, const char *key, struct sl_error *err);
 enum sl_err repair__copy_bytes(struct repair *rp, const char *key, const struct buf *object,
                                struct sl_error *err);
-int64_t repair__now_ms(void);
+int64_t repair__now_ms(const struct repair *rp);
 
 /* --- journals that do not open --- */
 
@@ -118,6 +118,7 @@ struct broken {
     struct manifest fence;    /* version 0: there is none */
     /* the state */
     struct state *st;
+    const char *base_key;  /* the snapshot that it began with, of the listing; NULL: none */
     uint64_t base, last_n; /* S stood after this entry; stands after this one now */
     struct uuid last_id;
     struct chain chain;

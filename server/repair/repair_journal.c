@@ -31,6 +31,7 @@
  *     it, and goes on: new segments get other names, F and the snapshot's key are those of the
  *     fence. Two repairs at once put the same fence (one wins) and one of their snapshots. */
 #include "base/gate.h"
+#include "journal/mistakes.h"
 #include "repair/repair_int.h"
 
 #include <inttypes.h>
@@ -54,6 +55,13 @@ tell_lost(struct broken *b, const struct chain_entry *e, uint64_t n)
 {
     char key[STORE_KEY_MAX];
     entry_key(key, sizeof(key), b->rp->r->bucket->prefix, b->journal, n);
+    if (e->kind == CHAIN_SOUND) {
+        repair__note(b->rp, REPAIR_GIVEN, key,
+                     "nothing proves whether this entry, behind a lost one, was valid or lost a"
+                     " race, and it is given up with whatever it holds");
+        repair__damaged(b, key);
+        return;
+    }
     repair__note(b->rp, REPAIR_GIVEN, key,
                  "the entry is %s, and with it whatever it held: records (their offsets are named"
                  " below), changes of topics%s, facts of groups, and offsets that groups committed:"
@@ -133,33 +141,25 @@ rebuild(struct broken *b, struct sl_error *err)
         rc = v == CHAIN_VALID ? take_entry(b, i, err) : SL_OK;
         i++;
     }
-    if (b->chain.is_guessed) {
-        repair__note(b->rp, REPAIR_NOTE, NULL,
-                     "journal %" PRIu32 ": nothing proves which of the entries behind a lost one"
-                     " were valid; the longest sequence of them is taken",
-                     b->journal);
-    }
     b->is_lossy = b->rb.holes > 0 || b->fence.version > 0;
     return rc;
 }
 
-/* Is there anything that keeps it from being opened? */
+/* Is there anything that keeps it from being opened? Who opens it begins with the snapshot that the
+ * manifest names, and with no other. */
 static bool
 is_sound(const struct broken *b)
 {
     size_t count = b->list.manifest_count;
     uint64_t newest = count > 0 ? b->list.manifests[count - 1] : 0;
-    bool is_begin_right = b->manifest.version == newest && b->manifest.snapshot_n <= b->base &&
-                          (newest == 0 || strlen(b->manifest.snapshot_key) > 0);
-    bool is_named = newest == 0 && b->base == 0;
-    for (size_t i = 0; i < b->list.snapshot_count && !is_named; i++) {
-        is_named = strcmp(b->list.snapshots[i], b->manifest.snapshot_key) == 0;
-    }
+    const char *from = b->base_key == NULL ? "" : b->base_key;
+    bool is_begin_right =
+        b->manifest.version == newest && strcmp(b->manifest.snapshot_key, from) == 0;
     for (size_t i = 0; i < b->chain.count && is_begin_right; i++) {
         const struct chain_entry *e = &b->chain.entries[i];
         is_begin_right = e->kind == CHAIN_SOUND || e->verdict == CHAIN_BEYOND;
     }
-    return !b->is_lossy && is_begin_right && is_named && b->damaged_count == 0;
+    return !b->is_lossy && is_begin_right && b->damaged_count == 0;
 }
 
 static enum sl_err
@@ -288,6 +288,11 @@ finish_lossy(struct broken_set *set, struct broken *b, struct sl_error *err)
 static enum sl_err
 finish(struct broken_set *set, struct broken *b, struct sl_error *err)
 {
+    if (b->is_lossy && b->rp->r->is_executed && b->fence.version == 0) {
+        return sl_error_set(err, SL_EFENCED,
+                            "journal %u lost more while it was looked at; run this again",
+                            (unsigned)b->journal);
+    }
     enum sl_err rc = b->is_lossy ? finish_lossy(set, b, err) : SL_OK;
     if (b->is_sound) {
         repair__note(b->rp, REPAIR_FAILED, NULL,
@@ -362,7 +367,7 @@ keep_out(struct broken_set *set, bool *ret_has_waited, struct sl_error *err)
                      "brokers are shut out; waiting %" PRId64
                      " ms, until none can answer from what it knew (journal.safe.window.ms)",
                      wait_ms);
-        repair__pause(wait_ms);
+        repair__pause(MISTAKE(repair_no_wait) ? 0 : wait_ms);
     }
     return rc;
 }
@@ -390,7 +395,7 @@ prepare(struct broken_set *set, struct sl_error *err)
     bool is_hopeless = rc == SL_EPARTITION_FAILED; /* the second look tells why */
     rc = is_hopeless ? SL_OK : rc;
     rc = rc != SL_OK || is_hopeless ? rc : keep_out(set, &has_waited, err);
-    for (uint32_t i = 0; i < set->count; i++) {
+    for (uint32_t i = 0; i < set->count && !MISTAKE(repair_looks_once); i++) {
         repair__unload(&set->all[i]);
     }
     return rc;
@@ -400,7 +405,7 @@ static enum sl_err
 run(struct broken_set *set, struct sl_error *err)
 {
     enum sl_err rc = set->rp->r->is_executed ? prepare(set, err) : SL_OK;
-    rc = rc != SL_OK ? rc : load_all(set, err);
+    rc = rc != SL_OK || MISTAKE(repair_looks_once) ? rc : load_all(set, err);
     rc = rc != SL_OK ? rc : copy_states(set, err);
     if (rc == SL_OK && set->all[0].journal == 0 && set->all[0].rb.holes > 0) {
         repair__recover_topics(&set->all[0], set->states, set->rp->r->bucket->journals);

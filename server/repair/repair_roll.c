@@ -3,6 +3,7 @@
  * Everything that is live in a rebuilt state becomes segments: readers begin behind all entries of
  * the broken journal, so none of them may be needed any more. Fillers, and what is damaged in the
  * entries, become gaps. */
+#include "journal/mistakes.h"
 #include "repair/repair_int.h"
 
 #include <inttypes.h>
@@ -87,12 +88,13 @@ note_loss(struct broken *b, const struct patient *p, const struct hole *h, bool 
                                .is_unknown = is_unknown};
     b->losses =
         (struct loss_ref *)sl_realloc(b->losses, (b->loss_count + 1) * sizeof(struct loss_ref));
-    struct loss_ref *to = &b->losses[b->loss_count++];
+    struct loss_ref *to = &b->losses[b->loss_count];
+    b->loss_count += MISTAKE(repair_silent) ? 0 : 1;
     *to = (struct loss_ref){.topic_id = p->topic_id,
                             .partition = p->partition,
                             .first = h->first,
                             .last = h->last,
-                            .time_ms = repair__now_ms()};
+                            .time_ms = repair__now_ms(b->rp)};
     (void)snprintf(to->reason, sizeof(to->reason), "%s", reason);
     b->rp->r->totals.losses++;
     b->rp->r->totals.offsets += is_unknown ? 0 : line.records;
@@ -147,7 +149,7 @@ register_in(struct rolling *ro, const struct segment_ref *s, struct sl_error *er
     bytes_init(&payload, 1 << 20);
     op_encode_register(&payload, &op, 1);
     const struct state_item item = {.n = REBUILD_FILLER,
-                                    .time_ms = repair__now_ms(),
+                                    .time_ms = repair__now_ms(ro->b->rp),
                                     .kind = ITEM_REGISTER,
                                     .version = op_version(ITEM_REGISTER),
                                     .payload = bytes_span(&payload)};

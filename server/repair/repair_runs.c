@@ -3,6 +3,7 @@
  * Live runs that are damaged: the partition's runs, from the first one through the last damaged
  * one, are rolled into segments with gaps. So are those that are whole, but stand in an entry whose
  * head is damaged: when nothing refers to it any more, nobody misses it. */
+#include "journal/mistakes.h"
 #include "repair/repair_int.h"
 
 #include <inttypes.h>
@@ -171,6 +172,12 @@ roll(const struct runs *rs, size_t from, size_t to, struct salvage *s, struct sl
         lost += (uint64_t)(s->holes[i].last - s->holes[i].first) + 1;
     }
     const struct loss_source from_entry = {key, "the journal's entry is damaged or missing", lost};
+    if (MISTAKE(repair_loss_last) && rc == SL_OK && rs->p.rp->r->is_executed) {
+        rc = propose(rs, &segment, err);
+        rc = rc != SL_OK ? rc : repair__losses(&rs->p, s, &from_entry, err);
+        sl_free(segment.slices);
+        return rc;
+    }
     rc = rc != SL_OK ? rc : repair__losses(&rs->p, s, &from_entry, err);
     rc = rc != SL_OK || !rs->p.rp->r->is_executed ? rc : propose(rs, &segment, err);
     if (rc == SL_OK) {

@@ -83,7 +83,7 @@ recover_topic(struct broken *b, struct found_topic *f)
     bytes_init(&op, (size_t)1 << 24);
     op_encode_topics_create(&op, &spec, 1);
     const struct state_item item = {.n = b->last_n,
-                                    .time_ms = repair__now_ms(),
+                                    .time_ms = repair__now_ms(b->rp),
                                     .kind = ITEM_TOPICS_CREATE,
                                     .version = op_version(ITEM_TOPICS_CREATE),
                                     .payload = bytes_span(&op)};

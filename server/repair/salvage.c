@@ -76,6 +76,12 @@ salvage_add(struct salvage *s, struct span batches, struct sl_error *err)
     return rc;
 }
 
+void
+salvage_lost(struct salvage *s, int64_t first, int64_t last)
+{
+    note_hole(s, first, last);
+}
+
 /* --- a damaged body --- */
 
 struct body {

@@ -28,6 +28,8 @@ struct salvage {
 void salvage_init(struct salvage *s, int64_t base, int64_t last, size_t body_bytes);
 /* Whole sound batches, offsets and all, that follow what is there; copies. */
 MUST_CHECK enum sl_err salvage_add(struct salvage *s, struct span batches, struct sl_error *err);
+/* These offsets, which the last batch that was added covers, may have had records once. */
+void salvage_lost(struct salvage *s, int64_t first, int64_t last);
 /* Takes of the body of a damaged segment what can be proven to belong there. is_dense: the offsets
  * of the segment had no gaps. */
 MUST_CHECK enum sl_err salvage_body(struct salvage *s, struct span body, int64_t last,

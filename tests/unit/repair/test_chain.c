@@ -78,7 +78,7 @@ judge__one_missing__what_follows_is_valid(void **state)
     lose(3, CHAIN_MISSING);
     expect_verdicts(&c, "VVxVVV");
     assert_int_equal(c.lost, 1);
-    assert_false(c.is_guessed);
+    assert_false(c.is_unproven);
 }
 
 static void
@@ -124,7 +124,7 @@ judge__loser_behind_the_hole__is_void(void **state)
     put_loser(4, 100, 2);
     entries[4].prev_id = id_of(3); /* 5 hangs on the lost one */
     expect_verdicts(&c, "VVxoVVVV");
-    assert_false(c.is_guessed);
+    assert_false(c.is_unproven);
 }
 
 /* Longer than the right branch within its stretch, but only the right one goes on. */
@@ -143,7 +143,7 @@ judge__longer_branch_of_a_loser__evidence_counts_more(void **state)
 }
 
 static void
-judge__two_branches_without_evidence__longest_and_a_guess(void **state)
+judge__two_branches_without_evidence__none_is_taken(void **state)
 {
     (void)state;
     struct chain c = chain_of(6);
@@ -152,8 +152,38 @@ judge__two_branches_without_evidence__longest_and_a_guess(void **state)
     entries[4].prev_id = id_of(3);
     entries[4].acked_through = 2;
     entries[5].acked_through = 2;
-    expect_verdicts(&c, "VVxoVV");
-    assert_true(c.is_guessed);
+    expect_verdicts(&c, "VVxxxx");
+    assert_true(c.is_unproven);
+}
+
+/* A writer that saw the hole lost the race for 5, and sent 6 and 7 behind its own. */
+static void
+judge__loser_that_saw_the_hole__proves_nothing(void **state)
+{
+    (void)state;
+    struct chain c = chain_of(7);
+    lose(3, CHAIN_DAMAGED);
+    lose(4, CHAIN_MISSING);
+    entries[4].acked_through = 2;
+    put_loser(6, 100, 4);
+    put_loser(7, 101, 4);
+    expect_verdicts(&c, "VVxxxxx");
+    assert_true(c.is_unproven);
+    entries[4].acked_through = 4; /* 5 vouches for what it hangs on */
+    expect_verdicts(&c, "VVxxVoo");
+    assert_false(c.is_unproven);
+}
+
+/* It hangs on nothing that anybody has. */
+static void
+judge__knock_behind_the_hole__is_no_branch(void **state)
+{
+    (void)state;
+    struct chain c = chain_of(5);
+    lose(3, CHAIN_DAMAGED);
+    put_loser(5, 100, 3);
+    entries[4].is_empty = true;
+    expect_verdicts(&c, "VVxVo");
 }
 
 /* The one behind the hole links to the one before it. */
@@ -210,7 +240,9 @@ main(void)
         cmocka_unit_test(judge__neighbours_lost__one_hole),
         cmocka_unit_test(judge__loser_behind_the_hole__is_void),
         cmocka_unit_test(judge__longer_branch_of_a_loser__evidence_counts_more),
-        cmocka_unit_test(judge__two_branches_without_evidence__longest_and_a_guess),
+        cmocka_unit_test(judge__two_branches_without_evidence__none_is_taken),
+        cmocka_unit_test(judge__loser_that_saw_the_hole__proves_nothing),
+        cmocka_unit_test(judge__knock_behind_the_hole__is_no_branch),
         cmocka_unit_test(judge__void_entry_missing__nothing_is_lost),
         cmocka_unit_test(judge__entry_on_one_that_was_passed__is_void),
         cmocka_unit_test(judge__ghost_in_the_chain__is_taken_for_damaged),
