@@ -18,7 +18,8 @@ SHOWN_LINES = 120
 # where mistakes are at home, by how their names begin
 SCENES = {"group_": "--members", "consumer_": "--consumers", "clean_": "--clean",
           "sample_": "--haunted", "window_": "--haunted", "verify_own": "--haunted",
-          "replace_": "--clean", "garbage_": "--clean", "retention_": "--clean", "trim_": "--clean"}
+          "replace_": "--clean", "garbage_": "--clean", "retention_": "--clean", "trim_": "--clean",
+          "repair_": "--repairs"}
 
 
 def run(command, timeout):
@@ -64,6 +65,8 @@ def main():
                ["--consumers", "--seeds", f"1..{seeds // 5}"], 0)]
     tests += [(f"seeds {part} with logs that are compacted and deleted from",
                ["--clean", "--seeds", part], 0) for part in ranges(seeds // 2, cores)]
+    tests += [(f"seeds {part} with journals that lose objects, and repairs",
+               ["--repairs", "--seeds", part], 0) for part in ranges(seeds, cores)]
     tests += [(f"the mistake {m} is caught",
                ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
                next(([flag] for start, flag in SCENES.items() if m.startswith(start)), []), 1)

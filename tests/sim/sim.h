@@ -35,6 +35,7 @@
 
 enum {
     SIM_BROKERS_MAX = 3,
+    SIM_TOOLS_MAX = 2,
     SIM_JOURNALS_MAX = 2,
     SIM_PARTS_MAX = 24,
     SIM_CLIENTS_MAX = 8,
@@ -195,6 +196,26 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(peer_up, "classic group became a consumer group")                                            \
     X(peer_down, "consumer group became a classic one")                                            \
     X(peer_topics, "topics of consumers changed")                                                  \
+    X(repair_removed, "entry removed for good")                                                    \
+    X(repair_corrupted, "entry corrupted for good")                                                \
+    X(repair_snapshot, "newest snapshot removed or corrupted")                                     \
+    X(repair_run, "repair begun")                                                                  \
+    X(repair_second, "repair begun beside another one")                                            \
+    X(repair_crash, "repair crashed")                                                              \
+    X(repair_refused, "repair refused: a broker writes")                                           \
+    X(repair_stopped, "repair stopped: not everything could be read")                              \
+    X(repair_done, "repair ended well")                                                            \
+    X(repair_fence, "fence put")                                                                   \
+    X(repair_rebuilt, "rebuilt snapshot put")                                                      \
+    X(repair_unproven, "entry given up, as nothing proved that it was valid")                      \
+    X(repair_gone, "offset given up that held a record")                                           \
+    X(repair_kept, "offset of a lost entry that was kept")                                         \
+    X(repair_room, "offset passed over that held nothing")                                         \
+    X(repair_dropped, "record in nobody's hands dropped behind the last entry that was taken")     \
+    X(repair_twice, "batch sent again across a repair")                                            \
+    X(repair_stale, "record given up served by a broker that has not looked since")                \
+    X(repair_hopeless, "snapshot lost, and collected what it stood for")                           \
+    X(repair_op, "records given up by REGISTER or REPLACE")                                        \
     X(compared, "states of two brokers at one entry compared")
 
 enum sim_stat {
@@ -265,6 +286,9 @@ struct knobs {
     uint32_t compacted_pm, deleted_pm; /* of the topics; of these */
     size_t batch_max;
     int64_t append_deadline;
+    /* repairs */
+    uint32_t tool_crash_pm, tool_pause_pm; /* per request; per time it waits */
+    int wrecks;
 };
 void plan_make(struct knobs *k, uint64_t seed);
 
@@ -360,6 +384,8 @@ bool adopt_is_foreign(const struct sim_part *p);
 void losses_strike(void);
 void losses_truth(uint32_t journal, struct span op);
 void losses_truth_reset(uint32_t journal);
+/* The latest of so many begins at `last`. */
+void losses_truth_set(uint32_t journal, size_t count, int64_t last);
 void losses_compare(void);
 
 /* --- what becomes of the log (sim_clean.c) */
@@ -374,6 +400,9 @@ void clean_truth_op(const struct truth_op *op);
 /* Entries from n on are gone, and the truth is built again. */
 void clean_truth_reset(uint32_t journal, uint64_t n);
 void clean_object_deleted(const char *key);
+/* S of a repaired journal. */
+void clean_repaired(struct sim_part *p, const struct part_state *ps);
+int64_t clean_start(const struct sim_part *p);
 /* Trimmed, or taken out by compaction. */
 bool clean_is_gone(const struct sim_part *p, int64_t offset);
 
@@ -402,7 +431,11 @@ struct sim_batch { /* every batch any client ever made; index = uid */
     int attempts, open_attempts, unknown_attempts;
     bool is_in_truth, is_acked;
     int64_t base, acked_base;
-    uint64_t order; /* place among what its client sent over one connection */
+    uint64_t entry;      /* that has it */
+    bool is_given_up;    /* with a lost entry */
+    bool is_before;      /* it was in the log when the log was repaired */
+    int64_t before_base; /* the same, plus 1, and it came once more; 0: it did not */
+    uint64_t order;      /* place among what its client sent over one connection */
     uint64_t connection;
     uint32_t room;           /* of records: bytes of a value */
     int64_t base_ts, max_ts; /* of records, as committed ... */
@@ -469,6 +502,15 @@ struct sim_part {
     struct sim_left *left;
     size_t left_count, left_cap;
     uint64_t last_order[SIM_CLIENTS_MAX], last_connection[SIM_CLIENTS_MAX];
+    uint8_t *fate; /* per offset: bits of enum sim_fate; NULL: nothing was ever given up */
+    int64_t fate_cap;
+};
+/* What became of an offset by a repair. */
+enum sim_fate {
+    FATE_NAMED = 1,  /* a LOSS in the log names it */
+    FATE_BY_OP = 2,  /* an op let go of it: who stands before that may still serve it */
+    FATE_FENCED = 4, /* nobody may serve it */
+    FATE_EMPTY = 8   /* and nothing was ever there */
 };
 struct sim_pid {
     int part;
@@ -480,6 +522,8 @@ struct sim_pid {
 void truth_entry_created(uint32_t journal, uint64_t n, struct span bytes);
 void truth_entry_dropped(uint32_t journal, uint64_t n);
 uint64_t truth_last(uint32_t journal);
+/* The log goes on behind entry n. */
+void truth_goes_on(uint32_t journal, uint64_t n, struct uuid id);
 /* Acknowledged: batch uid is in the log at base. */
 void truth_acked(uint64_t uid, int64_t base, const char *who);
 /* Refused for good: nobody else may still bring it in. */
@@ -497,6 +541,40 @@ void truth_end_left(struct sim_part *p, int64_t end);
 int64_t truth_end_left_by(const struct sim_part *p, int64_t at);
 /* Everything that ever left, against the log as it is at the end. */
 void truth_final(void);
+
+/* --- journals that lose objects, and `sluice log repair` (sim_repair.c, sim_wreck.c), and its
+ * judge (sim_repair_truth.c); with --repairs */
+void repairs_boot(void);
+/* The script strikes. */
+void repairs_wreck(void);
+/* The script's damage, to entries or a snapshot; false: nothing fits. */
+bool wreck_strike(uint32_t journal);
+/* One of the strikes took a snapshot. */
+bool wreck_took_snapshot(void);
+/* Entries up to n it leaves alone: what topics there are. */
+void wreck_spare(uint32_t journal, uint64_t n);
+/* Nothing is broken, no tool runs, and no broker has a journal failed. */
+bool repairs_are_done(void);
+void repairs_explain(char *out, size_t cap);
+/* A tool asks the store for something: a place to crash. */
+void repairs_tool_sent(const struct sim_sched *home);
+void repairs_object_created(const char *key, struct span bytes);
+struct truth_op;
+void repairs_truth_loss(uint32_t journal, struct span op);
+/* An op puts this object in the place of offsets: what it does not hold of them was named before.
+ */
+void repairs_truth_gaps(struct sim_part *p, int64_t base, int64_t last, const uint8_t *present);
+uint8_t repairs_fate(const struct sim_part *p, int64_t offset);
+/* [from, to) holds nothing but what was given up, or trimmed. */
+bool repairs_are_gone(const struct sim_part *p, int64_t from, int64_t to);
+/* A batch as a reader got it, or as a segment has it; NULL: it belongs there. */
+const char *repairs_place(const struct sim_part *p, struct sim_seen *s);
+/* A broker dropped S: what it shows of trims may go back to what a repair left of them. */
+void repairs_reopened(struct sim_broker *b, int journal);
+/* A tool says that it cannot know whether this entry was valid. */
+void repairs_unproven(const char *key);
+/* Somebody serves it. */
+void repairs_check_served(const struct sim_part *p, const struct sim_seen *s, int broker);
 
 /* --- brokers (sim_broker.c) */
 enum broker_phase { BROKER_DOWN, BROKER_UP, BROKER_CLOSING };
@@ -519,6 +597,7 @@ struct sim_broker {
     uint64_t pauses;
     bool is_frozen, is_missed; /* missed: clients wait for it to wake */
     bool holds_checks;         /* answers to its checks wait for a word */
+    int64_t reopened_at[SIM_JOURNALS_MAX];
 };
 void broker_start(struct sim_broker *b);
 void broker_crash(struct sim_broker *b);
@@ -604,7 +683,7 @@ void members_explain(char *out, size_t cap);
 void members_compare(const struct sim_broker *b, int journal);
 
 struct sim_entry { /* by journal and n: the first object that bore the key */
-    bool is_there, was_deleted;
+    bool is_there, was_deleted, is_lost, is_unproven; /* lost: to the script */
     struct uuid id, prev;
     uint64_t acked_through;
     int64_t time_ms;
@@ -630,14 +709,14 @@ struct world {
     bool is_rebuilding, is_destroying;
     int batches_override;
     uint64_t awaited[SIM_BROKERS_MAX];
-    int64_t now;
+    int64_t now, asked_at; /* asked: the read at hand */
     uint64_t steps, hash;
     int last_source, last_broker;
-    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group, r_peer, r_scan;
+    struct rng r_sched, r_net, r_fault, r_client, r_broker, r_group, r_peer, r_scan, r_tool;
     struct sim_sched *here;
     struct store *store;
     struct uuid cluster;
-    struct sim_broker brokers[SIM_BROKERS_MAX];
+    struct sim_broker brokers[SIM_BROKERS_MAX + SIM_TOOLS_MAX]; /* of a tool there is a loop only */
     struct sim_part parts[SIM_PARTS_MAX];
     int part_count;
     bool is_journal_damaged[SIM_JOURNALS_MAX];
@@ -657,7 +736,7 @@ struct world {
     size_t block_count;
     struct sim_topic topics[SIM_TOPICS_MAX];
     bool is_group_forced, is_member_forced, is_peer_forced, is_roll_forced, is_clean_forced,
-        is_haunt_forced, is_pace;
+        is_haunt_forced, is_repair_forced, is_pace;
     struct sim_result *result;
 };
 extern struct world sim;
@@ -691,6 +770,8 @@ sim_draw(enum sim_fault f)
     uint32_t pm = sim.k.pm[f];
     return pm > 0 && rng_chance(&sim.r_net, pm) && sim_fault_is_on(f);
 }
+/* This seed is over, and nothing was found. */
+_Noreturn void sim_end(void);
 /* Runs one seed; the process is its own. */
 void sim_seed_run(uint64_t seed);
 void seed_generators(uint64_t seed);

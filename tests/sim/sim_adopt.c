@@ -295,6 +295,13 @@ losses_truth_reset(uint32_t journal)
 }
 
 void
+losses_truth_set(uint32_t journal, size_t count, int64_t last)
+{
+    losses[journal].count = count;
+    losses[journal].last = last;
+}
+
+void
 losses_compare(void)
 {
     for (int i = 0; i < sim.k.brokers; i++) {

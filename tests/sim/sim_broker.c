@@ -29,7 +29,7 @@ check_failure(struct sim_broker *b, int j, const char *why)
         sim_violation("nothing fails without damage", "broker %d, journal %d: %s", b->id, j,
                       why == NULL ? "" : why);
     }
-    if (why == NULL || strstr(why, sim.damaged_key) == NULL) {
+    if (why == NULL || (!sim.is_repair_forced && strstr(why, sim.damaged_key) == NULL)) {
         sim_violation("a failure names the object", "%s is damaged; said is: %s", sim.damaged_key,
                       why == NULL ? "" : why);
     }
@@ -48,6 +48,7 @@ mode_changed(void *arg, struct shard *sh, enum journal_mode mode, const char *wh
     }
     if (mode == JOURNAL_OPENING && b->mode[j] != JOURNAL_CLOSED) {
         sim_stat(ST_reopened);
+        repairs_reopened(b, j);
     } else if (mode == JOURNAL_FAILED) {
         check_failure(b, j, why);
     }
@@ -499,7 +500,9 @@ strike(enum sim_fault f)
         haunt_begin();
         break;
     case F_damage:
-        if (sim.damaged_key == NULL) {
+        if (sim.is_repair_forced) {
+            repairs_wreck();
+        } else if (sim.damaged_key == NULL) {
             (void)sim_store_damage(sim.k.is_damage_removal);
         }
         break;

@@ -175,6 +175,17 @@ check_dir(const struct sim_part *p, const uint8_t *dir, size_t len)
     }
 }
 
+static uint8_t *present_in(struct sim_part *p, const struct place *t);
+
+/* A tool made it of what was left. */
+static void
+note_salvaged(struct sim_part *p, const struct place *s)
+{
+    uint8_t *bits = present_in(p, s);
+    repairs_truth_gaps(p, s->base, s->last, bits);
+    sl_free(bits);
+}
+
 static void
 truth_register(struct reader_of_ops *r)
 {
@@ -188,13 +199,17 @@ truth_register(struct reader_of_ops *r)
         struct place s = take_segment(r);
         bool is_end = s.last < p->end && (s.last + 1 == p->end || (p->log[s.last + 1] & 0xff) == 0);
         int64_t must_begin = c->registered;
-        if (s.base != must_begin || !is_end || s.gen != 0) {
+        bool is_salvaged = sim.is_repair_forced && s.gen > 0;
+        if (s.base != must_begin || !is_end || (s.gen != 0 && !is_salvaged)) {
             sim_violation("registered segments are contiguous and end with a batch",
                           "partition %td: %" PRId64 " to %" PRId64 ", where %" PRId64 " follows",
                           p - sim.parts, s.base, s.last, must_begin);
         }
         c->registered = s.last + 1;
         push(c, &s);
+        if (is_salvaged) {
+            note_salvaged(p, &s);
+        }
     }
 }
 
@@ -330,7 +345,7 @@ truth_replace(struct reader_of_ops *r)
         uint32_t gen = get_u32(sources + i * 12 + 8);
         is_right = s->base == get_i64(sources + i * 12) && s->gen == gen && t.gen > gen;
     }
-    if (!is_right || (!p->is_compacted && !p->has_changed)) {
+    if (!is_right || (!p->is_compacted && !p->has_changed && !sim.is_repair_forced)) {
         sim_violation("a replace names the segments that are there",
                       "partition %td, %" PRId64 " to %" PRId64 " of generation %u", p - sim.parts,
                       t.base, t.last, t.gen);
@@ -343,6 +358,9 @@ truth_replace(struct reader_of_ops *r)
     grow(c, p->end);
     if (!sim.is_rebuilding && p->has_records) {
         note_dropped(p, &t);
+    }
+    if (sim.is_repair_forced) {
+        note_salvaged(p, &t);
     }
     sim_stat(ST_replaced);
 }
@@ -470,6 +488,9 @@ clean_truth_op(const struct truth_op *op)
         break;
     case ITEM_LOSS:
         losses_truth(op->journal, op->payload);
+        if (sim.is_repair_forced) {
+            repairs_truth_loss(op->journal, op->payload);
+        }
         break;
     case ITEM_TRIM:
         truth_trim(&r, end);
@@ -500,6 +521,31 @@ clean_truth_reset(uint32_t journal, uint64_t n)
         c->start = c->registered = 0;
         c->is_gone = false;
     }
+}
+
+/* Its segments, its start and where runs begin, as the snapshot has them. */
+void
+clean_repaired(struct sim_part *p, const struct part_state *ps)
+{
+    struct sim_clean *c = clean_of(p);
+    c->count = 0;
+    for (size_t i = 0; i < part_segment_count(ps); i++) {
+        const struct segment_ref *s = part_segment(ps, i);
+        const struct place at = {.base = s->base,
+                                 .last = s->last,
+                                 .bytes = s->bytes,
+                                 .max_ts = s->max_timestamp,
+                                 .gen = s->gen};
+        push(c, &at);
+    }
+    c->start = ps->start;
+    c->registered = part_registered_end(ps);
+}
+
+int64_t
+clean_start(const struct sim_part *p)
+{
+    return p->clean == NULL ? 0 : p->clean->start;
 }
 
 /* --- objects --- */

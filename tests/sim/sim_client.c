@@ -109,7 +109,8 @@ choose_part(struct client *c)
     int open[SIM_PARTS_MAX];
     int n = 0;
     for (int i = 0; i < sim.part_count; i++) {
-        bool is_doomed = c->has_failed && sim.is_journal_damaged[sim.parts[i].journal];
+        bool is_doomed =
+            c->has_failed && sim.is_journal_damaged[sim.parts[i].journal] && !sim.is_repair_forced;
         if (sim.parts[i].phase == PART_OPEN && !sim.parts[i].is_held && !is_doomed) {
             open[n++] = i;
         }
@@ -449,7 +450,7 @@ client_act(struct client *c)
     bool is_gone = part_of(c)->phase == PART_RETIRED ||
                    (part_of(c)->phase == PART_RETIRING && c->is_part_unknown);
     if (is_gone || part_of(c)->phase < PART_OPEN ||
-        (c->has_failed && sim.is_journal_damaged[part_of(c)->journal])) {
+        (c->has_failed && sim.is_journal_damaged[part_of(c)->journal] && !sim.is_repair_forced)) {
         leave_window(c);
         if (!choose_part(c) && c->has_failed) {
             sim.batches_left--; /* nowhere to go: what it would have sent counts as sent */

@@ -7,6 +7,7 @@
  *     sim --rolls ...                           rollers in every seed, not in some
  *     sim --clean ...                           compaction and retention in every seed
  *     sim --haunted ...                         ghosts in every seed
+ *     sim --repairs ...                         objects lost for good, and `sluice log repair`
  *     sim --members ...                         live coordinators and members of classic groups too
  *     sim --consumers ...                       members of the consumer protocol, and mixed groups
  *     sim --mistake NAME [--seeds A..B]         exit 1: caught, 0: not caught
@@ -173,6 +174,9 @@ print_off(void)
     }
     if (sim.is_haunt_forced) {
         printf(" --haunted");
+    }
+    if (sim.is_repair_forced) {
+        printf(" --repairs");
     }
     if (opt.off == 0 && opt.batches == 0 && mistake_on == MISTAKE_NONE) {
         return;
@@ -381,6 +385,9 @@ print_summary(double seconds)
         if (!sim.is_member_forced && strncmp(stat_names[i], "member_", 7) == 0) {
             continue;
         }
+        if (!sim.is_repair_forced && strncmp(stat_names[i], "repair_", 7) == 0) {
+            continue;
+        }
         if (!sim.is_peer_forced && strncmp(stat_names[i], "peer_", 5) == 0) {
             continue;
         }
@@ -480,6 +487,7 @@ parse(int argc, char **argv)
                                           {"rolls", no_argument, NULL, 'R'},
                                           {"clean", no_argument, NULL, 'Z'},
                                           {"haunted", no_argument, NULL, 'H'},
+                                          {"repairs", no_argument, NULL, 'X'},
                                           {"pace", optional_argument, NULL, 'P'},
                                           {"regressions", required_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
@@ -539,6 +547,9 @@ parse(int argc, char **argv)
             break;
         case 'H':
             sim.is_haunt_forced = true;
+            break;
+        case 'X':
+            sim.is_repair_forced = true;
             break;
         case 'r':
             opt.regressions = optarg;

@@ -103,7 +103,7 @@ ops_new_part(int journal, const struct sim_part *before)
     int gid = sim.part_count++;
     struct sim_part *p = &sim.parts[gid];
     p->journal = journal;
-    p->index = before == NULL ? gid % 3 : before->index;
+    p->index = sim.is_repair_forced ? 0 : before == NULL ? gid % 3 : before->index;
     p->name = before == NULL ? gid : before->name;
     p->incarnation = before == NULL ? 0 : before->incarnation + 1;
     put_u64(p->topic_id.b, 0x5107000000000000u + sim.seed);

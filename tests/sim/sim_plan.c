@@ -327,6 +327,47 @@ plan_clean(struct knobs *k)
     k->skew_max_ms = coin(700) ? 0 : k->grace_ns / SCHED_MS / 8;
 }
 
+/* Journals that lose entries and snapshots for good, and are repaired while brokers sleep, wake and
+ * write. */
+static void
+plan_repairs(struct knobs *k)
+{
+    k->profile = "repairs";
+    net(k, 30);
+    k->journals = coin(300) ? 2 : 1;
+    k->parts = (int)between(1, 3) * k->journals;
+    k->batches = (int)between(60, 250);
+    k->gap_ns = rng_span(&r, 20 * SCHED_MS, 5 * SCHED_S);
+    k->long_gap_pm = coin(500) ? 50 : 0;
+    k->long_gap_ns = 2 * SIM_MIN;
+    k->slow_max = 20 * SCHED_S;
+    k->late_max = coin(500) ? 2 * SIM_MIN : 2 * SIM_HOUR;
+    k->batch_max = 200;
+    k->snapshot_entries = coin(300) ? 0 : (uint32_t)between(3, 60);
+    k->grace_ns = coin(500) ? between(2, 10) * SIM_MIN : SIM_HOUR;
+    k->skew_max_ms = coin(500) ? 0 : k->grace_ns / SCHED_MS / 8;
+    k->every[F_damage] = share(k, 3, 8);
+    k->every[F_crash] = coin(500) ? share(k, 2, 12) : 0;
+    k->every[F_close] = coin(200) ? share(k, 2, 8) : 0;
+    k->every[F_pause] = coin(600) ? share(k, 3, 12) : 0;
+    k->pause_max = coin(500) ? 10 * SIM_MIN : SIM_MIN;
+    k->every[F_trim] = coin(400) ? share(k, 2, 15) : 0;
+    k->every[F_snap] = coin(400) ? share(k, 5, 40) : 0;
+    k->every[F_ops] = 0;
+    k->tool_crash_pm = coin(500) ? (uint32_t)between(2, 60) : 0;
+    k->tool_pause_pm = coin(500) ? (uint32_t)between(1, 20) : 0;
+    k->wrecks = (int)between(1, 3);
+    k->is_rolling = coin(600);
+    k->roll_target = coin(300) ? 1 : rng_span(&r, 200, (int64_t)k->batch_max * 20);
+    k->roll_age_ms = rng_span(&r, SCHED_S, 10 * SIM_MIN) / SCHED_MS;
+    k->roll_live_max = INT64_C(1) << 30;
+    k->roll_patience = coin(700) ? 1 : 2;
+    k->upkeep_ms = coin(700) ? rng_span(&r, SCHED_S, 5 * SIM_MIN) / SCHED_MS : 0;
+    k->upkeep_retention_bytes = k->retention_ms = -1;
+    k->max_lag_ms = INT64_MAX;
+    k->dedupe_bytes = 1 << 20;
+}
+
 static void
 clean(struct knobs *k)
 {
@@ -410,7 +451,11 @@ plan_make(struct knobs *k, uint64_t seed)
     base(k);
     void (*plan)(struct knobs *) = plans[seed % (sizeof(plans) / sizeof(plans[0]))];
     plan = sim.is_clean_forced ? plan_clean : sim.is_haunt_forced ? plan_haunted : plan;
+    plan = sim.is_repair_forced ? plan_repairs : plan;
     plan(k);
+    if (plan == plan_repairs) {
+        return;
+    }
     if (sim.is_group_forced || seed / (sizeof(plans) / sizeof(plans[0])) % 5 == 3) {
         groups(k);
     }

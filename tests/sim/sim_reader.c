@@ -73,6 +73,9 @@ on_read(struct part_read *r)
             sim_stat(ST_failed_loudly);
         }
     }
+    if (sim.is_repair_forced && rd->b->start_shown[gid] < rd->start_floor) {
+        rd->start_floor = rd->b->start_shown[gid]; /* a trim was given up */
+    }
     if (r->rc == SL_OK && (r->high_watermark < rd->end_floor || r->log_start < rd->start_floor)) {
         sim_violation("end and start never go back",
                       "broker %d, partition %d: start %" PRId64 " after %" PRId64 ", end %" PRId64

@@ -105,6 +105,11 @@ judge_batch(struct judged *s, struct sim_seen *seen)
     if (s->gen > 0 && s->next == s->base && seen->base <= s->part->trim_intent) {
         s->next = seen->base;
     }
+    if (sim.is_repair_forced && s->gen > 0 && seen->base >= s->next) {
+        s->next = seen->last + 1; /* salvaged: the gaps are judged when it is put in place */
+        s->count += seen->count;
+        return;
+    }
     int32_t count = sim.batches[seen->uid].count;
     bool is_dense =
         seen->base == s->next && seen->count == count && seen->last == seen->base + count - 1;

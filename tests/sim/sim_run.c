@@ -32,6 +32,7 @@ seed_generators(uint64_t seed)
     sim.r_group.s = rng_next(&r); /* the last, so that the others stay as they were */
     sim.r_peer.s = rng_next(&r);
     sim.r_scan.s = rng_next(&r);
+    sim.r_tool.s = rng_next(&r);
     hash_set_seed(seed);
 }
 
@@ -62,6 +63,7 @@ boot(void)
     if (!sim_run(is_booted, sim.now + 10 * SIM_MIN)) {
         sim_violation("a calm start succeeds", "after ten minutes partitions are not open");
     }
+    repairs_boot();
     sim.is_quiet = false;
 }
 
@@ -80,7 +82,7 @@ is_settled(void)
         }
     }
     bool are_peers_settled = peers_are_settled(); /* asked each time: it looks at the clock */
-    return clients_are_idle() && members_are_settled() && are_peers_settled;
+    return clients_are_idle() && members_are_settled() && are_peers_settled && repairs_are_done();
 }
 
 static void
@@ -96,6 +98,7 @@ settle(void)
         clients_explain(why, 100);
         members_explain(why + strlen(why), sizeof(why) - strlen(why));
         peers_explain(why + strlen(why), sizeof(why) - strlen(why));
+        repairs_explain(why + strlen(why), sizeof(why) - strlen(why));
         sim_violation("every run settles", "modes %d %d %d / %d %d %d; %s",
                       (int)broker_mode(&sim.brokers[0], 0), (int)broker_mode(&sim.brokers[1], 0),
                       (int)broker_mode(&sim.brokers[2], 0), (int)broker_mode(&sim.brokers[0], 1),
@@ -183,6 +186,24 @@ close_and_reopen(void)
     }
 }
 
+static void
+note_end(void)
+{
+    sim.result->steps = sim.steps;
+    sim.result->virtual_ns = sim.now;
+    sim.result->hash = sim.hash;
+    counters_sum(sim.result->counters);
+    sim.result->is_done = true;
+}
+
+void
+sim_end(void)
+{
+    note_end();
+    (void)fflush(stdout);
+    _exit(0);
+}
+
 void
 sim_seed_run(uint64_t seed)
 {
@@ -215,9 +236,5 @@ sim_seed_run(uint64_t seed)
     readers_check_sleepers();
     close_and_reopen();
     probe(false);
-    sim.result->steps = sim.steps;
-    sim.result->virtual_ns = sim.now;
-    sim.result->hash = sim.hash;
-    counters_sum(sim.result->counters);
-    sim.result->is_done = true;
+    note_end();
 }

@@ -124,6 +124,9 @@ apply_put(struct sim_req *r)
         }
     }
     note_manifest(r->key);
+    if (sim.is_repair_forced) {
+        repairs_object_created(r->key, span_of(r->bytes, r->len));
+    }
     TRACE("store    PUT %s by b%d lands%s%s%s", r->key, r->home->broker,
           r->is_answered ? " LATE" : "", is_again ? " AGAIN" : "", o->is_ghost ? " as GHOST" : "");
 }
@@ -475,7 +478,9 @@ check_call(const struct sim_req *r, const struct store_call *c)
     if (strstr(r->key, "..") != NULL || strstr(r->key, "//") != NULL || r->key[0] == '/') {
         sim_violation("keys are sound", "%s", r->key);
     }
-    if (c->timeout_ms == 0 && strstr(r->key, "/journal/") != NULL && c->kind != STORE_GET) {
+    bool is_tool = r->home->broker >= SIM_BROKERS_MAX;
+    if (c->timeout_ms == 0 && !is_tool && strstr(r->key, "/journal/") != NULL &&
+        c->kind != STORE_GET) {
         sim_violation("a journal's requests have a deadline", "%s", r->key);
     }
     if (c->kind != STORE_PUT) {
@@ -523,6 +528,9 @@ submit(struct store *store, struct store_call *c)
     sim_after(t.answer, on_answer, r);
     if (c->kind == STORE_PUT && object_is_entry(r->key, &journal, &n)) {
         haunt_entry_sent(&sim.brokers[r->home->broker]);
+    }
+    if (r->home->broker >= SIM_BROKERS_MAX) {
+        repairs_tool_sent(r->home);
     }
     if (c->kind == STORE_PUT) {
         TRACE("b%d       PUT %s (%zu bytes) sent", r->home->broker, r->key, r->len);

@@ -194,6 +194,9 @@ truth_create(struct span op)
     char name[32];
     struct span text = span_of(op.ptr + 22, get_u16(op.ptr + 20));
     span_to_cstr(text, name, sizeof(name));
+    if (strncmp(name, "topic-", 6) != 0) {
+        return; /* sim_repair.c's */
+    }
     uint32_t incarnation = get_u32(op.ptr + 22 + text.len);
     long i = strtol(name + strlen("topic-"), NULL, 10);
     struct sim_topic *t = &sim.topics[i];

@@ -88,6 +88,12 @@ truth_append(uint32_t journal, uint64_t n, const struct sim_seen *s)
                       ", the log ends at %" PRId64,
                       journal, n, s->uid, s->part, s->base, p->end);
     }
+    if (b->is_before && b->is_in_truth) { /* what was known of its producer is forgotten */
+        sim_stat(ST_repair_twice);
+        b->before_base = b->base + 1;
+        b->is_acked = false; /* it was, there */
+        b->is_before = b->is_in_truth = false;
+    }
     if (b->is_in_truth) {
         sim_violation("no batch twice",
                       "entry %u/%" PRIu64 ": uid %" PRIu64 " is in the log at %" PRId64
@@ -112,6 +118,7 @@ truth_append(uint32_t journal, uint64_t n, const struct sim_seen *s)
     b->attributes = get_i16(s->bytes + 21);
     b->is_in_truth = true;
     b->base = s->base;
+    b->entry = n;
     for (int32_t i = 0; i < s->count; i++) {
         SIM_GROW(p->log, p->end, p->cap);
         p->log[p->end++] = s->uid << 8 | (uint64_t)i;
@@ -196,7 +203,7 @@ truth_advance(uint32_t journal)
 void
 truth_entry_created(uint32_t journal, uint64_t n, struct span bytes)
 {
-    if (n == 0 || n > 1000000 || bytes.len < 128) {
+    if (n == 0 || n > 1000000 || bytes.len < 128) { /* a repair goes on far behind */
         sim_violation("entry keys make sense", "entry %u/%" PRIu64 " of %zu bytes", journal, n,
                       bytes.len);
     }
@@ -271,6 +278,14 @@ truth_entry_dropped(uint32_t journal, uint64_t n)
     sim.is_rebuilding = false;
 }
 
+void
+truth_goes_on(uint32_t journal, uint64_t n, struct uuid id)
+{
+    sim.truth_n[journal] = n;
+    sim.truth_id[journal] = id;
+    truth_advance(journal);
+}
+
 uint64_t
 truth_last(uint32_t journal)
 {
@@ -302,7 +317,8 @@ void
 truth_acked(uint64_t uid, int64_t base, const char *who)
 {
     struct sim_batch *b = &sim.batches[uid];
-    if (!b->is_in_truth || b->base != base) {
+    bool is_before = b->before_base > 0 && b->before_base - 1 == base;
+    if ((!b->is_in_truth || b->base != base) && !is_before) {
         sim_violation("what was acknowledged is in the log",
                       "%s acknowledges uid %" PRIu64 " of partition %d at %" PRId64
                       "; the log has it %s (%" PRId64 ")",
@@ -310,7 +326,7 @@ truth_acked(uint64_t uid, int64_t base, const char *who)
                       b->is_in_truth ? b->base : -1);
     }
     b->is_acked = true;
-    b->acked_base = base;
+    b->acked_base = b->base;
     truth_end_left(&sim.parts[b->part], base + b->count);
 }
 
@@ -357,6 +373,9 @@ note_seen(struct sim_part *p, const struct sim_seen *s)
 const char *
 truth_place(const struct sim_part *p, struct sim_seen *s)
 {
+    if (sim.is_repair_forced) {
+        return repairs_place(p, s);
+    }
     if (s->base < 0 || s->last >= p->end || (p->log[s->base] & 0xff) != 0) {
         return "no batch was committed here";
     }
@@ -398,6 +417,9 @@ check_batch(struct sim_part *p, struct sim_seen *s, int64_t want, int broker)
     }
     bool is_in_place =
         p->has_records ? s->last >= want : s->base == want && s->last == s->base + s->count - 1;
+    if (sim.is_repair_forced) {
+        is_in_place = s->base >= want && repairs_are_gone(p, want, s->base);
+    }
     if (s->part != gid || !is_in_place) {
         sim_violation("reads are dense",
                       "broker %d, partition %d: batch of partition %d at %" PRId64 " where %" PRId64
@@ -406,6 +428,9 @@ check_batch(struct sim_part *p, struct sim_seen *s, int64_t want, int broker)
     }
     if (p->has_records) {
         check_missing(p, s, want, broker);
+    }
+    if (sim.is_repair_forced) {
+        repairs_check_served(p, s, broker);
     }
     note_seen(p, s);
 }
@@ -439,7 +464,9 @@ check_pieces(struct sim_part *p, const struct part_read *r, int broker)
     const char *why = NULL;
     struct sim_seen s;
     while (sim_batch_decode(&rest, &s, &why)) {
-        bool is_begun = (s.base <= r->offset || p->has_records) && s.last >= r->offset;
+        bool is_begun =
+            (s.base <= r->offset || p->has_records || repairs_are_gone(p, r->offset, s.base)) &&
+            s.last >= r->offset;
         if (want < 0 && !is_begun) {
             sim_violation("a read begins where it was asked to",
                           "offset %" PRId64 ", first batch %" PRId64 "+%d", r->offset, s.base,
@@ -482,7 +509,10 @@ check_ends(struct sim_part *p, const struct part_read *r, int broker)
     }
     b->end_shown[gid] =
         r->high_watermark > b->end_shown[gid] ? r->high_watermark : b->end_shown[gid];
-    b->start_shown[gid] = r->log_start > b->start_shown[gid] ? r->log_start : b->start_shown[gid];
+    if (sim.asked_at > b->reopened_at[p->journal]) { /* else it is of the S before */
+        b->start_shown[gid] =
+            r->log_start > b->start_shown[gid] ? r->log_start : b->start_shown[gid];
+    }
 }
 
 static void
@@ -514,6 +544,7 @@ truth_read(struct sim_part *p, const struct part_read *r, int broker, int64_t as
 {
     int gid = (int)(p - sim.parts);
     bool is_fresh = is_refreshed && !may_be_frozen();
+    sim.asked_at = asked_at;
     switch (r->rc) {
     case SL_OK:
         check_ends(p, r, broker);
@@ -584,7 +615,7 @@ truth_final(void)
 {
     for (size_t i = 0; i < sim.batch_count; i++) {
         const struct sim_batch *b = &sim.batches[i];
-        if (b->is_acked && (!b->is_in_truth || b->base != b->acked_base)) {
+        if (b->is_acked && !b->is_given_up && (!b->is_in_truth || b->base != b->acked_base)) {
             sim_violation("what was acknowledged is in the log",
                           "uid %zu of partition %d, acknowledged at %" PRId64 ", is lost", i,
                           b->part, b->acked_base);

@@ -129,9 +129,14 @@ event_run(void)
 static struct sim_sched *
 pick_ready(void)
 {
-    struct sim_sched *ready[SIM_BROKERS_MAX];
+    struct sim_sched *ready[SIM_BROKERS_MAX + SIM_TOOLS_MAX];
     size_t n = 0;
     for (int i = 0; i < sim.k.brokers; i++) {
+        if (sim_sched_is_ready(sim.brokers[i].sched)) {
+            ready[n++] = sim.brokers[i].sched;
+        }
+    }
+    for (int i = SIM_BROKERS_MAX; i < SIM_BROKERS_MAX + SIM_TOOLS_MAX; i++) {
         if (sim_sched_is_ready(sim.brokers[i].sched)) {
             ready[n++] = sim.brokers[i].sched;
         }
@@ -144,6 +149,10 @@ next_due(void)
 {
     int64_t due = events.count > 0 ? events.items[0].at : INT64_MAX;
     for (int i = 0; i < sim.k.brokers; i++) {
+        int64_t t = sim_sched_due(sim.brokers[i].sched);
+        due = t < due ? t : due;
+    }
+    for (int i = SIM_BROKERS_MAX; i < SIM_BROKERS_MAX + SIM_TOOLS_MAX; i++) {
         int64_t t = sim_sched_due(sim.brokers[i].sched);
         due = t < due ? t : due;
     }
@@ -177,7 +186,8 @@ bool
 sim_run(bool (*stop)(void), int64_t until)
 {
     uint64_t budget = SIM_STEPS_MAX;
-    if (sim.k.every[F_member] > 0 || sim.k.every[F_peer] > 0 || sim.is_pace) {
+    if (sim.k.every[F_member] > 0 || sim.k.every[F_peer] > 0 || sim.is_pace ||
+        sim.is_repair_forced) {
         budget *= 10; /* heartbeats never end; nor do writers */
     }
     if (sim.k.is_rolling) {
