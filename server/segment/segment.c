@@ -221,7 +221,8 @@ segment_open(struct span object, struct segment_view *ret, struct sl_error *err)
         .last_offset = get_i64(object.ptr + foot + 4),
         .body = span_of(object.ptr + SEGMENT_HEADER_BYTES, foot - SEGMENT_HEADER_BYTES),
     };
-    if (ret->base_offset < 0 || ret->last_offset < ret->base_offset || ret->message_count < 0) {
+    if (ret->base_offset < 0 || ret->last_offset < ret->base_offset ||
+        ret->last_offset == INT64_MAX || ret->message_count < 0) {
         return sl_error_set(err, SL_ECORRUPT,
                             "the segment says offsets %" PRId64 " to %" PRId64 " with %d records",
                             ret->base_offset, ret->last_offset, (int)ret->message_count);

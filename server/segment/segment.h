@@ -67,8 +67,8 @@ struct segment_view {
 MUST_CHECK enum sl_err segment_open(struct span object, struct segment_view *ret,
                                     struct sl_error *err);
 /* Checks everything that a segment says about itself: the CRC of the body, each batch (whole, its
- * own CRC, offsets that rise from base to last), the count. Offsets one by one unless may_have_gaps
- * (a compacted segment). SL_ECORRUPT; err says which byte, which offset. */
+ * own CRC, offsets that rise from base and end at last), the count. Offsets one by one unless
+ * may_have_gaps (a compacted segment). SL_ECORRUPT; err says which byte, which offset. */
 MUST_CHECK enum sl_err segment_verify(const struct segment_view *v, bool may_have_gaps,
                                       struct sl_error *err);
 

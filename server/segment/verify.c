@@ -25,6 +25,13 @@ check_batch(struct walk *w, const struct batch_info *info, struct span batch, st
                             "batch at byte %zu begins at offset %" PRId64 ", expected %" PRId64, at,
                             info->base_offset, w->next_offset);
     }
+    if (info->base_offset > w->v->last_offset ||
+        info->last_offset_delta > w->v->last_offset - info->base_offset) {
+        return sl_error_set(err, SL_ECORRUPT,
+                            "batch at byte %zu, offset %" PRId64 " and %d more: the footer says"
+                            " that offset %" PRId64 " is the last",
+                            at, info->base_offset, (int)info->last_offset_delta, w->v->last_offset);
+    }
     w->next_offset = batch_last_offset(info) + 1;
     w->records += info->count;
     return SL_OK;
@@ -39,9 +46,7 @@ check_totals(const struct walk *w, struct span rest, struct sl_error *err)
                             "byte %zu, behind offset %" PRId64 ": no whole record batch",
                             SEGMENT_HEADER_BYTES + v->body.len - rest.len, w->next_offset - 1);
     }
-    bool ends = w->may_have_gaps ? w->next_offset <= v->last_offset + 1
-                                 : w->next_offset == v->last_offset + 1;
-    if (!ends) {
+    if (w->next_offset != v->last_offset + 1) { /* else who reads there comes to no end */
         return sl_error_set(err, SL_ECORRUPT,
                             "the last batch ends at offset %" PRId64 ", the footer says %" PRId64,
                             w->next_offset - 1, v->last_offset);

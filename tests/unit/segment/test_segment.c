@@ -258,6 +258,68 @@ verify__truncated_anywhere__found(void **state)
     fixture_free(&f);
 }
 
+/* A segment around these batches, whatever header and footer say. */
+static struct buf *
+segment_of(const struct bytes *body, int64_t base, int64_t last, int32_t count)
+{
+    struct buf *b = buf_new(SEGMENT_HEADER_BYTES + body->len + SEGMENT_FOOTER_BYTES);
+    b->len = b->cap;
+    memset(b->data, 0, b->len);
+    memcpy(b->data, "KAFS\0\1", 6);
+    put_u64(b->data + 8, (uint64_t)base);
+    put_u32(b->data + 16, (uint32_t)count);
+    if (body->len > 0) {
+        memcpy(b->data + SEGMENT_HEADER_BYTES, body->data, body->len);
+    }
+    uint8_t *foot = b->data + b->len - SEGMENT_FOOTER_BYTES;
+    put_u32(foot, crc32c(0, b->data + SEGMENT_HEADER_BYTES, body->len));
+    put_u64(foot + 4, (uint64_t)last);
+    memcpy(foot + 12, "END!", 4);
+    return b;
+}
+
+static void
+expect_refused(const struct bytes *body, int64_t base, int64_t last, int32_t count)
+{
+    struct segment_view v;
+    struct sl_error err = SL_ERROR_INIT;
+    struct buf *b = segment_of(body, base, last, count);
+    for (int may_have_gaps = 0; may_have_gaps < 2; may_have_gaps++) {
+        enum sl_err rc = segment_open(buf_span(b), &v, &err);
+        rc = rc != SL_OK ? rc : segment_verify(&v, may_have_gaps != 0, &err);
+        assert_int_equal(rc, SL_ECORRUPT);
+    }
+    buf_unref(&b);
+}
+
+/* Who reads on behind the last batch would get nothing, for ever. */
+static void
+verify__batches_end_before_the_footer_does__found(void **state)
+{
+    (void)state;
+    struct bytes body;
+    bytes_init(&body, 1 << 16);
+    expect_refused(&body, 0, 3, 0);
+    batch_put(&body, 0, 3, 1, 10);
+    expect_refused(&body, 0, 100, 3);
+    bytes_fini(&body);
+}
+
+static void
+verify__offsets_beyond_what_there_is__found(void **state)
+{
+    (void)state;
+    struct bytes body;
+    bytes_init(&body, 1 << 16);
+    batch_put(&body, INT64_MAX - 1, 5, 1, 10);
+    expect_refused(&body, INT64_MAX - 1, INT64_MAX, 5);
+    expect_refused(&body, INT64_MAX - 1, INT64_MAX - 1, 5);
+    bytes_clear(&body);
+    batch_put(&body, INT64_MAX, 1, 1, 10);
+    expect_refused(&body, INT64_MAX, INT64_MAX, 1);
+    bytes_fini(&body);
+}
+
 /* --- names --- */
 
 static void
@@ -362,6 +424,8 @@ main(void)
         cmocka_unit_test(open__beyond_what_positions_reach__is_refused),
         cmocka_unit_test(verify__any_byte_flipped__found),
         cmocka_unit_test(verify__truncated_anywhere__found),
+        cmocka_unit_test(verify__batches_end_before_the_footer_does__found),
+        cmocka_unit_test(verify__offsets_beyond_what_there_is__found),
         cmocka_unit_test(keys__made_and_read_back),
         cmocka_unit_test(keys__plain__as_kafscale_writes_them),
         cmocka_unit_test(keys__anything_else__refused),
