@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `sluice log import`: what repair/import.h does, or would do, as lines or as JSON. */
+#include "cli/admin_int.h"
 #include "cli/log_int.h"
 #include "repair/import.h"
 
@@ -94,6 +95,10 @@ int
 cli__log_import_main(const struct cli__args *args)
 {
     struct import_run r = {.args = args, .is_executed = cli__value(args, CLI__EXECUTE) != NULL};
+    const char *topic = cli__value(args, CLI__TOPIC);
+    if (topic != NULL && !topic_name_is_valid(span_cstr(topic))) {
+        return cli__usage(args, "\"%s\" is no name of a topic", topic);
+    }
     struct config *cfg = cli__config_get(args);
     if (cfg == NULL) {
         return EXIT_USAGE;

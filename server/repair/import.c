@@ -31,6 +31,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Behind them there must be room for all that will ever be written. */
+#define OFFSET_MAX (INT64_MAX / 2)
+
 enum {
     PARTITIONS_MAX = 100000,
     OP_BYTES = 4 << 20, /* of one ADOPT */
@@ -208,6 +211,9 @@ verify_object(struct import *i, struct part_plan *p, const struct found *f,
     }
     if (v.base_offset != f->base) {
         return refuse(i, f, "its header names another base offset than its key");
+    }
+    if (v.last_offset > OFFSET_MAX) {
+        return refuse(i, f, "its offsets leave no room for more: they may not be above 2^62 - 1");
     }
     if (!bridge(i, p, f)) {
         return false;

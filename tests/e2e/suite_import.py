@@ -228,3 +228,38 @@ def i06_holes_that_kafscale_leaves(env):
         expect_true(row["records"], f"a fetch at {at} leads nowhere")
     rows = sluice(broker, "log", "cat", "holes", "--json").stdout.splitlines()
     expect([json.loads(r)["offset"] for r in rows], wanted + [105], "what log cat prints")
+
+
+def lying_segment(path, last, *batches):
+    """Of generation 1, from offset 0, with batches of three records; the footer says `last`."""
+    body = b"".join(batches)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack(">4sHHqiqI", b"KAFS", 1, 0, 0, 3 * len(batches), OLD, 0) + body +
+                     struct.pack(">Iq4s", crc32c(body), last, b"END!"))
+
+
+@test(brokers=("sluice",))
+def i07_segments_that_lie(env):
+    """About where they end, or of offsets behind which nothing can be written: refused, and the next ones are read."""
+    broker = env.own()
+    raw = env.client(broker)
+    _, wanted = kafscale(broker.root)
+    home, top = broker.root / "default", 2 ** 63 - 2
+    name = f"segment-{0:020}-1.kfs"
+    lying_segment(home / "bare" / "0" / name, 3)
+    lying_segment(home / "ends" / "0" / name, 100, make_batch([b"a", b"b", b"c"], ts=OLD))
+    put_segment(home / "high" / "0", [(top, 1, make_batch([b"x"], ts=OLD, base_offset=top))])
+    dry = report(broker, status=1)
+    done = report(broker, "--execute", status=1)
+    for result in (dry, done):
+        expect((result["topics"], result["refused"]), (2, 3), "topics")
+    text = "\n".join(lines(done, "refused"))
+    for what in ("bare/0: ", "ends/0: ", "the footer says 100", "high/0: ", "leave no room"):
+        expect_true(what in text, f"{what} is not said: {text}")
+    expect_true(all(t["error"] != 0 for t in raw.metadata(["high"])["topics"]), "high was created")
+    for words in (["--topic", "orders/0"], ["--topic", ""], ["--topic", "../orders"]):
+        told = sluice(broker, "log", "import", *words)
+        expect((told.returncode, "is no name of a topic" in told.stderr), (2, True), f"{words}: {told.stderr}")
+    broker.stop()
+    verified(broker)
+    expect_log(broker, wanted)
