@@ -19,6 +19,7 @@ struct segment_files_read {
     const struct cli__args *args;
     const char *name;
     struct buf *kfs, *index; /* NULL: there is none */
+    char index_why[320];     /* not "": it may be there, and cannot be read */
     bool may_have_gaps;
     bool is_asked; /* the store was opened */
     int (*work)(struct segment_files_read *f);
@@ -29,6 +30,37 @@ complain(const char *name, const char *what)
 {
     (void)fprintf(stderr, "sluice segment: %s: %s\n", name, what);
     return EXIT_FAILED;
+}
+
+/* Without what stands before it: a topic may be called segment-x. */
+static const char *
+last_part(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash == NULL ? name : slash + 1;
+}
+
+/* Compacted ones have a generation in their name. */
+static bool
+is_compacted(const char *name)
+{
+    static const char head[] = "segment-";
+    const char *last = last_part(name);
+    return strncmp(last, head, sizeof(head) - 1) == 0 &&
+           strchr(last + sizeof(head) - 1, '-') != NULL;
+}
+
+/* The offset in its name; -1: it is not called as segments are. */
+static int64_t
+base_in_name(const char *name)
+{
+    char key[SEGMENT_KEY_MAX];
+    struct segment_name n;
+    enum segment_file file;
+    int len = snprintf(key, sizeof(key), "n/t/0/%s", last_part(name));
+    bool is_named =
+        len > 0 && (size_t)len < sizeof(key) && segment_key_parse(span_cstr(key), &n, &file);
+    return is_named ? n.base_offset : -1;
 }
 
 /* --- dump --- */
@@ -124,6 +156,10 @@ verify_index(const struct segment_files_read *f, const struct segment_view *v)
 {
     struct segment_index ix;
     struct sl_error err = SL_ERROR_INIT;
+    if (f->index == NULL && f->index_why[0] != '\0') {
+        (void)fprintf(stderr, "sluice segment: the .index of %s: %s\n", f->name, f->index_why);
+        return EXIT_FAILED;
+    }
     if (f->index == NULL) {
         (void)fprintf(stderr, "sluice segment: %s: no .index beside it\n", f->name);
         return EXIT_DONE;
@@ -144,6 +180,11 @@ verify(struct segment_files_read *f)
     if (segment_open(buf_span(f->kfs), &v, &err) != SL_OK ||
         segment_verify(&v, f->may_have_gaps, &err) != SL_OK) {
         return complain(f->name, err.msg);
+    }
+    if (base_in_name(f->name) >= 0 && base_in_name(f->name) != v.base_offset) {
+        (void)fprintf(stderr, "sluice segment: %s: it begins at offset %" PRId64 "\n", f->name,
+                      v.base_offset);
+        return EXIT_FAILED;
     }
     int status = verify_index(f, &v);
     if (status == EXIT_DONE && f->args->is_json) {
@@ -169,26 +210,32 @@ index_name(const char *name, char *out, size_t cap)
     return len > 0 && (size_t)len < cap;
 }
 
-/* NULL, and why. Not opened unless it is a file: a pipe would wait for its writer. */
+/* NULL, and why; "" when there is no such file. Not opened unless it is a file: a pipe would wait
+ * for its writer. */
 static struct buf *
-file_read(const char *path, char why[160])
+file_read(const char *path, char why[320])
 {
     struct stat st;
     FILE *in = NULL;
     struct buf *b = NULL;
-    (void)snprintf(why, 160, "cannot be read");
+    why[0] = '\0';
     if (stat(path, &st) != 0 || (S_ISREG(st.st_mode) && (in = fopen(path, "rbe")) == NULL)) {
         char text[96] = "";
-        (void)snprintf(why, 160, "%s", strerror_r(errno, text, sizeof(text)));
+        (void)snprintf(why, 320, "%s",
+                       errno == ENOENT ? "" : strerror_r(errno, text, sizeof(text)));
     } else if (!S_ISREG(st.st_mode)) {
-        (void)snprintf(why, 160, "%s, not a file: name a .kfs file, or the key of one in the store",
+        (void)snprintf(why, 320, "%s, not a file: name a .kfs file, or the key of one in the store",
                        S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe");
     } else if (st.st_size > INT32_MAX) {
-        (void)snprintf(why, 160, "%lld bytes: no segment is larger than 2 GiB",
+        (void)snprintf(why, 320, "%lld bytes: no segment is larger than 2 GiB",
                        (long long)st.st_size);
     } else {
         b = buf_new((size_t)st.st_size + 1);
         b->len = fread(b->data, 1, (size_t)st.st_size, in);
+        if (ferror(in)) {
+            buf_unref(&b);
+            (void)snprintf(why, 320, "it cannot be read to its end");
+        }
     }
     if (in != NULL) {
         (void)fclose(in);
@@ -199,32 +246,31 @@ file_read(const char *path, char why[160])
 static int
 from_file(struct segment_files_read *f)
 {
-    char index[4096], why[160];
+    char index[4096], why[320];
     f->kfs = file_read(f->name, why);
     if (f->kfs == NULL) {
-        return complain(f->name, why);
+        return complain(f->name, why[0] != '\0' ? why : "it is gone");
     }
-    f->index = index_name(f->name, index, sizeof(index)) ? file_read(index, why) : NULL;
+    f->index = index_name(f->name, index, sizeof(index)) ? file_read(index, f->index_why) : NULL;
     return f->work(f);
 }
 
+/* NULL, and why; "" when there is no such object. */
 static struct buf *
 object_read(const struct reader_options *bucket, const char *key, char why[320])
 {
     struct store_call call = {.kind = STORE_GET};
+    why[0] = '\0';
     if (strlen(key) >= sizeof(call.key)) {
         (void)snprintf(why, 320, "no such file, and too long for a key");
         return NULL;
     }
     memcpy(call.key, key, strlen(key) + 1);
     store_wait(bucket->sched, bucket->store, &call);
-    if (call.outcome != STORE_DONE) {
-        (void)snprintf(why, 320, "%s",
-                       call.outcome == STORE_ABSENT ? "neither a file nor an object of the store"
-                                                    : call.why);
-        return NULL;
+    if (call.outcome != STORE_DONE && call.outcome != STORE_ABSENT) {
+        (void)snprintf(why, 320, "%s", call.why[0] != '\0' ? call.why : sl_err_text(call.rc));
     }
-    return call.body;
+    return call.outcome == STORE_DONE ? call.body : NULL;
 }
 
 static int
@@ -236,18 +282,12 @@ from_store(const struct reader_options *bucket, void *arg)
     f->is_asked = true;
     f->kfs = object_read(bucket, f->name, why);
     if (f->kfs == NULL) {
-        return complain(f->name, why);
+        return complain(f->name,
+                        why[0] != '\0' ? why : "neither a file nor an object of the store");
     }
-    f->index = index_name(f->name, index, sizeof(index)) ? object_read(bucket, index, why) : NULL;
+    f->index =
+        index_name(f->name, index, sizeof(index)) ? object_read(bucket, index, f->index_why) : NULL;
     return f->work(f);
-}
-
-/* Compacted ones have a generation in their name. */
-static bool
-is_compacted(const char *name)
-{
-    const char *at = strstr(name, "segment-");
-    return at != NULL && strchr(at + strlen("segment-"), '-') != NULL;
 }
 
 static int

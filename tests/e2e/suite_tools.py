@@ -93,6 +93,16 @@ def r33_segments_that_are_none(env):
     for n in (0, 20, 60, len(whole) - 1):
         cut.write_bytes(whole[:n])
         told(broker, ["segment", "verify", cut], "at least 48 bytes" if n < 48 else "no END! at byte")
+    other, index = home / paths[1].name, home / paths[1].with_suffix(".index").name
+    other.write_bytes(whole)
+    told(broker, ["segment", "verify", other], "it begins at offset 0")
+    other.write_bytes(paths[1].read_bytes())
+    told(broker, ["segment", "verify", other], "no .index beside it", 0)
+    index.mkdir()
+    told(broker, ["segment", "verify", other], f"the .index of {other}: a directory, not a file")
+    gap = put_segment(home / "segment-x" / "0", [(0, 3, make_batch([b"a"] * 3)),
+                                                 (5, 1, make_batch([b"b"], base_offset=5))])
+    told(broker, ["segment", "verify", gap], "begins at offset 5, expected 3")
     done = subprocess.run([str(CLI), "segment", "dump", "no.kfs", "--set", f"storage.path={home / 'none'}"],
                           capture_output=True, text=True, timeout=60, check=False)
     expect_true("no.kfs: no such file, and the store" in done.stderr, done.stderr)
