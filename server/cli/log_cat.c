@@ -3,6 +3,7 @@
  * `sluice log cat TOPIC`: records of a topic, straight from the store. Partition after partition up
  * to the end that is known when it begins; with --follow all of them from then on, in the order in
  * which they are seen. */
+#include "cli/admin_int.h"
 #include "cli/log_int.h"
 #include "cli/value_int.h"
 #include "reader/wait.h"
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 enum { READ_BYTES = 4 << 20, SCRATCH_MAX = 256 << 20, OPEN_MS = 60000, PARTITIONS_MAX = 100000 };
+enum { PAUSE_MS = 50, PAUSES_MAX = 1200, TOPIC_MS = 2000, REFRESH_MS = 10000 };
 
 struct cat {
     const struct cli__args *args;
@@ -23,12 +25,21 @@ struct cat {
     int64_t only, from_offset, from_ms, to; /* -1: not given */
     struct reader *reader;
     struct reader_part *parts;
-    int64_t *next; /* per partition: the offset that comes next */
+    int64_t *next;     /* per partition: the offset that comes next */
+    int64_t *since_ms; /* per partition: until one of this time or later, records are passed over */
     size_t count;
+    int32_t known; /* partitions of the topic that were looked at */
     struct bytes scratch;
 };
 
 /* --- printing --- */
+
+/* U+0080 to U+009F: a terminal may obey them. */
+static bool
+is_c1(struct span s, size_t at)
+{
+    return s.ptr[at] == 0xc2 && s.len - at > 1 && s.ptr[at + 1] >= 0x80 && s.ptr[at + 1] < 0xa0;
+}
 
 static void
 print_bytes(struct span s)
@@ -38,7 +49,10 @@ print_bytes(struct span s)
         return;
     }
     for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < 0x20 || s.ptr[i] == 0x7f || s.ptr[i] == '\\') {
+        if (is_c1(s, i)) {
+            (void)printf("\\x%02x\\x%02x", s.ptr[i], s.ptr[i + 1]);
+            i++;
+        } else if (s.ptr[i] < 0x20 || s.ptr[i] == 0x7f || s.ptr[i] == '\\') {
             (void)printf("\\x%02x", s.ptr[i]);
         } else {
             (void)putchar(s.ptr[i]);
@@ -135,9 +149,10 @@ print_batch(struct cat *c, size_t i, struct span batch, int64_t end)
     }
     bool is_control = (it.batch.attributes & BATCH_ATTR_CONTROL) != 0; /* no application's */
     while (!is_control && record_next(&it, &r)) {
-        if (r.offset < c->next[i] || r.offset >= end) {
+        if (r.offset < c->next[i] || r.offset >= end || r.timestamp < c->since_ms[i]) {
             continue;
         }
+        c->since_ms[i] = INT64_MIN;
         if (c->args->is_json) {
             print_json(c->parts[i].partition, &r);
         } else {
@@ -163,13 +178,32 @@ print_batches(struct cat *c, size_t i, struct span run, int64_t end)
     return true;
 }
 
+static void
+pause_a_moment(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* A reader that was suspended for long finds its entries collected, and opens the journal anew. */
+static void
+read_or_wait(const struct reader_part *p, int64_t offset, struct part_read *r)
+{
+    reader_wait_read(p, offset, READ_BYTES, r);
+    for (int i = 0; i < PAUSES_MAX && r->rc == SL_ENOT_OPEN; i++) {
+        part_read_fini(r);
+        pause_a_moment();
+        reader_wait_read(p, offset, READ_BYTES, r);
+    }
+}
+
 /* Prints from next[i] on. False: it failed, and was told. *ret_moved: was there anything? */
 static bool
 read_some(struct cat *c, size_t i, int64_t end, bool *ret_moved)
 {
     struct part_read r;
     int64_t before = c->next[i];
-    reader_wait_read(&c->parts[i], before, READ_BYTES, &r);
+    read_or_wait(&c->parts[i], before, &r);
     bool is_right = r.rc == SL_OK || r.rc == SL_EOFFSET_RANGE;
     if (r.rc == SL_EOFFSET_RANGE && r.log_start > before) { /* trimmed meanwhile */
         (void)fprintf(stderr,
@@ -213,9 +247,51 @@ cat_known(struct cat *c)
                 return false;
             }
         }
+        if (c->next[i] < end) {
+            return problem(c, c->parts[i].partition, c->next[i],
+                           "there is nothing, though the log goes on: `sluice log verify` may say"
+                           " why");
+        }
     }
     return true;
 }
+
+/* --- where to begin --- */
+
+static bool
+begin_at(struct cat *c, size_t i)
+{
+    const struct reader_part *p = &c->parts[i];
+    c->next[i] = p->start;
+    c->since_ms[i] = INT64_MIN;
+    if (c->from_offset > p->end && cli__value(c->args, CLI__FOLLOW) == NULL) {
+        (void)fprintf(stderr,
+                      "sluice log: %s, partition %" PRId32 ": it ends at offset %" PRId64 "\n",
+                      c->topic, p->partition, p->end);
+    }
+    if (c->from_offset >= 0) {
+        c->next[i] = c->from_offset > p->start ? c->from_offset : p->start;
+    } else if (c->from_ms >= 0) {
+        enum sl_err rc = reader_wait_time(p, c->from_ms, &c->next[i]);
+        if (rc != SL_OK) {
+            return problem(c, p->partition, p->start, sl_err_text(rc));
+        }
+        c->since_ms[i] = c->from_ms;
+        c->next[i] = c->next[i] < 0 ? p->end : c->next[i];
+    }
+    return true;
+}
+
+static void
+parts_room(struct cat *c, int32_t count)
+{
+    size_t n = (size_t)count;
+    c->parts = (struct reader_part *)sl_realloc(c->parts, n * sizeof(*c->parts));
+    c->next = (int64_t *)sl_realloc(c->next, n * sizeof(*c->next));
+    c->since_ms = (int64_t *)sl_realloc(c->since_ms, n * sizeof(*c->since_ms));
+}
+
+/* --- follow --- */
 
 /* Whoever read this went away: `| head`. */
 static bool
@@ -236,11 +312,61 @@ is_through(const struct cat *c, int64_t end)
     return true;
 }
 
+static int64_t
+now_ms(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In journals of which nothing is read nobody looks for what comes. */
+static enum sl_err
+part_find_anew(struct cat *c, int32_t partition, struct reader_part *ret)
+{
+    enum sl_err rc = reader_wait_part(c->reader, c->topic, partition, ret);
+    for (uint32_t j = 0; rc != SL_OK && j < reader_options_of(c->reader)->journals; j++) {
+        (void)reader_wait_refresh(c->reader, j, REFRESH_MS);
+        rc = reader_wait_part(c->reader, c->topic, partition, ret);
+    }
+    return rc;
+}
+
+/* Partitions that the topic got meanwhile are followed, too; what is not open yet, the next time.
+ */
+static bool
+parts_added(struct cat *c)
+{
+    (void)reader_wait_refresh(c->reader, 0, REFRESH_MS);
+    int32_t count = reader_wait_count(c->reader, c->topic);
+    while (c->only < 0 && c->known < count && c->known < PARTITIONS_MAX) {
+        struct reader_part p;
+        if (part_find_anew(c, c->known, &p) != SL_OK ||
+            !uuid_eq(&p.topic_id, &c->parts[0].topic_id)) { /* made again: not the one we read */
+            return true;
+        }
+        parts_room(c, count);
+        c->parts[c->count] = p;
+        c->known++;
+        if (!begin_at(c, c->count++)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 cat_follow(struct cat *c)
 {
     int64_t end = c->to >= 0 ? c->to : INT64_MAX;
+    int64_t looked_ms = now_ms();
     while (!is_through(c, end) && !is_unheard()) {
+        if (now_ms() - looked_ms >= TOPIC_MS) {
+            if (!parts_added(c)) {
+                return false;
+            }
+            looked_ms = now_ms();
+        }
         (void)reader_wait_any(c->reader, c->parts, c->next, c->count, 1000);
         for (size_t i = 0; i < c->count; i++) {
             bool moved;
@@ -252,34 +378,17 @@ cat_follow(struct cat *c)
     return true;
 }
 
-/* --- where to begin --- */
-
-static bool
-begin_at(struct cat *c, size_t i)
-{
-    const struct reader_part *p = &c->parts[i];
-    c->next[i] = p->start;
-    if (c->from_offset > p->end && cli__value(c->args, CLI__FOLLOW) == NULL) {
-        (void)fprintf(stderr,
-                      "sluice log: %s, partition %" PRId32 ": it ends at offset %" PRId64 "\n",
-                      c->topic, p->partition, p->end);
-    }
-    if (c->from_offset >= 0) {
-        c->next[i] = c->from_offset > p->start ? c->from_offset : p->start;
-    } else if (c->from_ms >= 0) {
-        enum sl_err rc = reader_wait_time(p, c->from_ms, &c->next[i]);
-        if (rc != SL_OK) {
-            return problem(c, p->partition, p->start, sl_err_text(rc));
-        }
-        c->next[i] = c->next[i] < 0 ? p->end : c->next[i];
-    }
-    return true;
-}
+/* --- all of it --- */
 
 static bool
 parts_find(struct cat *c)
 {
     int32_t count = reader_wait_count(c->reader, c->topic);
+    if (count < 0 && reader_wait_knows(c->reader) != SL_OK) {
+        (void)fprintf(stderr, "sluice log: which topics there are is not known, because journal 0"
+                              " cannot be read: `sluice log verify` says why\n");
+        return false;
+    }
     if (count < 0 || count > PARTITIONS_MAX) {
         (void)fprintf(stderr, "sluice log: there is no topic %s in this store\n", c->topic);
         return false;
@@ -290,9 +399,9 @@ parts_find(struct cat *c)
                       c->topic, c->only, count - 1);
         return false;
     }
-    c->parts = (struct reader_part *)sl_alloc((size_t)count * sizeof(*c->parts));
-    c->next = (int64_t *)sl_alloc((size_t)count * sizeof(*c->next));
     bool is_right = true;
+    parts_room(c, count);
+    c->known = count;
     for (int32_t p = 0; p < count; p++) {
         if (c->only >= 0 && p != c->only) {
             continue;
@@ -326,6 +435,7 @@ cat(const struct reader_options *bucket, void *arg)
     bytes_fini(&c->scratch);
     sl_free(c->parts);
     sl_free(c->next);
+    sl_free(c->since_ms);
     reader_wait_close(&c->reader);
     return is_right ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -341,6 +451,9 @@ cli__log_cat_main(const struct cli__args *args)
         !cli__number(args, cli__value(args, CLI__TO), 0, &c.to) ||
         !cli__time(args, cli__value(args, CLI__FROM_TIME), &c.from_ms)) {
         return EXIT_USAGE;
+    }
+    if (c.from_offset >= 0 && c.from_ms >= 0) {
+        return cli__usage(args, "--from-offset and --from-time are two places to begin at");
     }
     struct config *cfg = cli__config_get(args);
     int status = cfg == NULL ? EXIT_USAGE : args->hooks->offline(cfg, cat, &c);

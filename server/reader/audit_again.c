@@ -14,36 +14,12 @@
 enum { REFRESH_MS = 60000, PAUSE_MS = 50, TRIES_MAX = 200 };
 
 struct look {
-    struct journal_waiter w; /* first member */
     const struct audit_journal *j;
     const struct audit_item *item;
     bool is_segment;
-    struct gate gate;
     enum sl_err rc;
     bool is_wanted; /* answer */
 };
-
-static void
-refreshed(struct journal_waiter *w, enum sl_err rc)
-{
-    struct look *l = (struct look *)w;
-    l->rc = rc;
-    gate_pass(&l->gate);
-}
-
-static void
-refresh_here(void *arg)
-{
-    struct look *l = (struct look *)arg;
-    l->w = (struct journal_waiter){.is_strict = true, .ready = refreshed};
-    journal_refresh(shard_journal(reader_shard(l->j->reader, l->j->index)), &l->w);
-}
-
-static void
-cancel_here(void *arg)
-{
-    journal_waiter_cancel(&((struct look *)arg)->w);
-}
 
 static bool
 has_segment(const struct part_state *p, const struct audit_item *it)
@@ -85,13 +61,7 @@ look_here(void *arg)
 static enum sl_err
 look(const struct audit *a, struct look *l)
 {
-    l->rc = SL_ETIMEOUT;
-    gate_init(&l->gate, 1);
-    run_on(a->bucket->sched, refresh_here, l);
-    if (!gate_wait(&l->gate, REFRESH_MS)) {
-        run_on(a->bucket->sched, cancel_here, l);
-    }
-    gate_fini(&l->gate);
+    l->rc = reader_wait_refresh(l->j->reader, l->j->index, REFRESH_MS);
     run_on(a->bucket->sched, look_here, l);
     return l->rc;
 }

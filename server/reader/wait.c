@@ -139,6 +139,67 @@ reader_wait_count(struct reader *r, const char *topic)
     return a.count;
 }
 
+static void
+knows_here(void *arg)
+{
+    struct asking *a = (struct asking *)arg;
+    const char *why;
+    a->rc = reader_journal(a->reader, 0, &why);
+}
+
+enum sl_err
+reader_wait_knows(struct reader *r)
+{
+    struct asking a = {.reader = r};
+    run_on(reader_options_of(r)->sched, knows_here, &a);
+    return a.rc;
+}
+
+/* --- up to now --- */
+
+struct refreshing {
+    struct journal_waiter w; /* first member */
+    struct journal *journal;
+    struct gate gate;
+    enum sl_err rc;
+};
+
+static void
+refresh_done(struct journal_waiter *w, enum sl_err rc)
+{
+    struct refreshing *rf = (struct refreshing *)(void *)w;
+    rf->rc = rc;
+    gate_pass(&rf->gate);
+}
+
+static void
+refresh_here(void *arg)
+{
+    struct refreshing *rf = (struct refreshing *)arg;
+    rf->w = (struct journal_waiter){.is_strict = true, .ready = refresh_done};
+    journal_refresh(rf->journal, &rf->w);
+}
+
+static void
+refresh_cancel(void *arg)
+{
+    journal_waiter_cancel(&((struct refreshing *)arg)->w);
+}
+
+enum sl_err
+reader_wait_refresh(struct reader *r, uint32_t journal, int64_t timeout_ms)
+{
+    struct refreshing rf = {.journal = shard_journal(reader_shard(r, journal)), .rc = SL_ETIMEOUT};
+    struct sched *sched = reader_options_of(r)->sched;
+    gate_init(&rf.gate, 1);
+    run_on(sched, refresh_here, &rf);
+    if (!gate_wait(&rf.gate, timeout_ms)) {
+        run_on(sched, refresh_cancel, &rf);
+    }
+    gate_fini(&rf.gate);
+    return rf.rc;
+}
+
 /* --- reads and lookups --- */
 
 struct reading {

@@ -25,8 +25,13 @@ struct reader_part {
 /* SL_EUNKNOWN_PARTITION; SL_EPARTITION_FAILED and SL_ENOT_OPEN when its journal is not there. */
 enum sl_err reader_wait_part(struct reader *r, const char *topic, int32_t partition,
                              struct reader_part *ret);
-/* Gives the number of partitions; -1: no such topic. */
+/* Gives the number of partitions; -1: no such topic, or that is not known, because journal 0 is not
+ * there: reader_wait_knows. */
 int32_t reader_wait_count(struct reader *r, const char *topic);
+/* SL_EPARTITION_FAILED or SL_ENOT_OPEN when journal 0, where topics are recorded, is not there. */
+enum sl_err reader_wait_knows(struct reader *r);
+/* Reads a journal up to now. SL_ETIMEOUT when that took more than timeout_ms. */
+enum sl_err reader_wait_refresh(struct reader *r, uint32_t journal, int64_t timeout_ms);
 /* part_read with a wait; the caller drops the pieces with part_read_fini. Reads on at the tail when
  * nothing is known beyond it. */
 void reader_wait_read(const struct reader_part *p, int64_t offset, size_t max_bytes,

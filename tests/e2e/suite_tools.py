@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 
-from harness import CLI, expect, expect_true, sets, sluice, test
+from harness import CLI, eventually, expect, expect_true, sets, sluice, test
+from objects import damage_entry, entries_by_journal, flip_head
 from rawkafka import make_batch
 from suite_import import put_segment
 from suite_reader import rolled
@@ -35,6 +36,7 @@ def r30_log_words(env):
     done = sluice(broker, "log", "cat", topic)
     expect((done.returncode, done.stdout, done.stderr), (0, "", ""), "an empty topic")
     told(broker, ["log", "cat", topic, "--from-offset", 5, "--partition", 0], "it ends at offset 0", 0)
+    told(broker, ["log", "cat", topic, "--from-offset", 5, "--from-time", 5], "two places to begin at", 2)
 
 
 @test(brokers=("sluice",))
@@ -134,6 +136,9 @@ def r34_odd_records(env):
     done = subprocess.run([str(CLI), "log", "cat", topic, *sets(broker)], capture_output=True, timeout=60, check=True)
     expect(done.stdout.count(b"\n"), 16, "lines")
     expect_true(b"a\\x09b\\x0ac\\x5cd\\x7f\x80" in done.stdout, "what would end a field or line is escaped")
+    expect(raw.produce(topic, 0, make_batch(["\x9b2J \u00e4\u00a0".encode()]))["error"], 0, "what a terminal obeys")
+    last = sluice(broker, "log", "cat", topic, "--from-offset", 16).stdout
+    expect(last.split("\t")[4], "\\xc2\\x9b2J \u00e4\u00a0\n", "a control character of two bytes")
 
 
 @test(brokers=("sluice",))
@@ -148,6 +153,11 @@ def r35_control_batches_are_no_records(env):
     expect([json.loads(r)["offset"] for r in rows], [0, 1, 3], "offsets")
     key = "default/tx/0/segment-00000000000000000000.kfs"
     told(broker, ["segment", "dump", key], ", control", 0, out=True)
+
+
+def sluice_topic(broker, verb, *words):
+    return subprocess.run([str(CLI), "topic", verb, *map(str, words), "--address", f"127.0.0.1:{broker.port}"],
+                          capture_output=True, text=True, timeout=60, check=False)
 
 
 def follow(broker, *words):
@@ -178,3 +188,40 @@ def r36_follow_comes_to_an_end(env):
         raw.call("DeleteTopics", 6, {"timeout_ms": 20000, "topics": [{"name": topic}]})
         expect(program.wait(30), 1, "when the topic is deleted")
         expect_true("the topic was deleted meanwhile" in program.stderr.read(), "what is said")
+
+
+@test(brokers=("sluice",))
+def r37_follow_what_comes_later(env):
+    """A partition that the topic gets meanwhile; a time that no record has yet."""
+    broker = env.own()
+    raw = env.client(broker)
+    topic = env.topic(partitions=1, client=raw)
+    with follow(broker, topic, "--json") as program, follow(broker, topic, "--from-time", "5000", "--json") as later:
+        try:
+            expect(raw.produce(topic, 0, make_batch([b"a"], ts=1000))["error"], 0, "produce")
+            expect(json.loads(program.stdout.readline())["value"], "a", "what came")
+            done = sluice_topic(broker, "partitions", topic, 3)
+            expect(done.returncode, 0, done.stderr)
+            raw.wait_ready(topic)
+            for value, ts in ((b"b", 2000), (b"c", 5000), (b"d", 3000)):
+                eventually(lambda v=value, t=ts: raw.produce(topic, 2, make_batch([v], ts=t))["error"] == 0, 20, "produce")
+            rows = [json.loads(program.stdout.readline()) for _ in range(3)]  # the test's own time limit bounds this
+            expect([(r["partition"], r["value"]) for r in rows], [(2, "b"), (2, "c"), (2, "d")], "the new partition")
+            rows = [json.loads(later.stdout.readline()) for _ in range(2)]
+            expect([r["value"] for r in rows], ["c", "d"], "from the first of that time on")
+        finally:
+            program.kill()
+            later.kill()
+
+
+@test(brokers=("sluice",))
+def r38_topics_that_are_not_known(env):
+    """Journal 0 cannot be read: that is no reason to say that there is no such topic."""
+    broker = env.own()
+    topic = env.topic(partitions=1, client=env.client(broker))
+    broker.stop()
+    damage_entry(entries_by_journal(broker)["0"][0], flip_head)
+    for path in (broker.root / "_sluice" / "journal" / "0" / "snapshot").glob("*"):
+        path.unlink()
+    done = told(broker, ["log", "cat", topic], "because journal 0 cannot be read")
+    expect_true("there is no topic" not in done.stderr, done.stderr)
