@@ -20,7 +20,7 @@
 
 #include "base/crc32c.h"
 
-enum { AT_MAGIC = 16, AT_LENGTH = 8, AT_CRC = 17, AT_LAST_DELTA = 23 };
+enum { AT_MAGIC = 16, AT_LENGTH = 8, AT_EPOCH_OF_LEADER = 12, AT_CRC = 17, AT_LAST_DELTA = 23 };
 enum { AT_BASE_TIME = 27, AT_MAX_TIME = 35, AT_PRODUCER = 43, AT_EPOCH = 51, AT_SEQUENCE = 53 };
 enum { AT_COUNT = 57 };
 
@@ -59,6 +59,16 @@ flush(struct salvage *s, struct sl_error *err)
     return rc;
 }
 
+/* No checksum of the batch covers it, and there is none but 0 here (-1: empty, or another
+ * server's): a client that meets a high one waits for a leader that never comes. */
+static void
+mend_leader_epoch(uint8_t *batch, const struct batch_info *info)
+{
+    if (info->leader_epoch != 0 && info->leader_epoch != -1) {
+        put_u32(batch + AT_EPOCH_OF_LEADER, 0);
+    }
+}
+
 enum sl_err
 salvage_add(struct salvage *s, struct span batches, struct sl_error *err)
 {
@@ -68,6 +78,7 @@ salvage_add(struct salvage *s, struct span batches, struct sl_error *err)
     while (rc == SL_OK && batch_next(&rest, &info, &batch)) {
         rc = flush(s, err);
         bytes_append(&s->held, batch.ptr, batch.len);
+        mend_leader_epoch(s->held.data, &info);
         s->is_empty = false;
         note_hole(s, s->next, info.base_offset - 1);
         s->next = batch_last_offset(&info) + 1;
@@ -178,7 +189,7 @@ empty_batch(uint8_t out[BATCH_HEADER_BYTES], int64_t first, int32_t last_delta)
     memset(out, 0, BATCH_HEADER_BYTES);
     put_u64(out, (uint64_t)first);
     put_u32(out + AT_LENGTH, BATCH_HEADER_BYTES - BATCH_LENGTH_START);
-    put_u32(out + AT_LENGTH + 4, UINT32_MAX); /* leader epoch -1 */
+    put_u32(out + AT_EPOCH_OF_LEADER, UINT32_MAX);
     out[AT_MAGIC] = 2;
     put_u32(out + AT_LAST_DELTA, (uint32_t)last_delta);
     put_u64(out + AT_BASE_TIME, UINT64_MAX);

@@ -114,6 +114,21 @@ body__a_record_damaged__its_batch_is_the_hole(void **unused)
     expect_hole(0, 12, 14);
 }
 
+/* Lies before what the batch's checksum covers. */
+static void
+body__a_leader_epoch_damaged__is_0_again(void **unused)
+{
+    (void)unused;
+    batch(4)[12] ^= 1;
+    put_u32(batch(5) + 12, UINT32_MAX);
+    take(sizeof(body), true);
+    assert_int_equal(s.hole_count, 0);
+    const uint8_t *kept = s.builder.object->data + SEGMENT_HEADER_BYTES;
+    assert_int_equal(get_i32(kept + 4 * BATCH + 12), 0);
+    assert_int_equal(get_i32(kept + 5 * BATCH + 12), -1);
+    finish(30);
+}
+
 /* The way on is found byte by byte. */
 static void
 body__a_length_damaged__its_batch_is_the_hole(void **unused)
@@ -268,6 +283,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(body__nothing_damaged__all_is_taken),
         T(body__a_record_damaged__its_batch_is_the_hole),
+        T(body__a_leader_epoch_damaged__is_0_again),
         T(body__a_length_damaged__its_batch_is_the_hole),
         T(body__a_base_offset_damaged__is_not_taken_at_another_offset),
         T(body__a_base_offset_behind_damage__is_not_taken),
