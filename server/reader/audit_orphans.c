@@ -13,7 +13,9 @@
  *   above 0        REPLACE takes only a target that begins where one of its sources does, with a
  *                  generation above theirs. Generations of a base rise, and a base that was merged
  *                  into another segment or trimmed does not come back. So it is dead unless a
- *                  segment with the same base and a lower generation is there.
+ *                  segment with the same base and a lower generation is there, or may yet come: it
+ *                  begins where the registered ones end, or above. Beside brokers such a one comes
+ *                  about while this looks.
  *
  * That is said only of directories that a partition in S has: in others may lie what `sluice log
  * import` is to adopt. Names that are none of segments are somebody else's. */
@@ -136,8 +138,10 @@ judge_orphan(const struct judge *jd, struct audit_orphan *o)
     const struct audit_part *p = part_of(jd, &name, &j);
     if (p == NULL) {
         o->why = "no partition has segments in this directory; log import may adopt it";
-    } else if (name.generation == 0 && name.base_offset >= p->registered_end) {
-        o->why = "not registered yet; the next roller may adopt it";
+    } else if (name.base_offset >= p->registered_end) {
+        o->why = name.generation == 0
+                     ? "not registered yet; the next roller may adopt it"
+                     : "a segment may yet be registered that it takes the place of";
     } else if (name.generation > 0 && may_replace(j, p, &name)) {
         o->why = "a compaction may still put it in place";
     } else {

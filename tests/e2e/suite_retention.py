@@ -319,6 +319,7 @@ def l58_sweep_tells_dead_from_living(env):
     end = end_of(raw, topic)
     planted = {home / f"segment-{base:020}.kfs": "dead", home / f"segment-{base:020}.index": "dead",
                home / f"segment-{base + 1:020}.kfs": "dead", home / f"segment-{end:020}.kfs": "kept",
+               home / f"segment-{end:020}-1.kfs": "kept",
                home / f"segment-{base:020}-{gen + 3}.kfs": "kept",
                home / f"segment-{base + 1:020}-1.kfs": "dead", home / "notes.txt": "kept",
                home.parent / "7" / f"segment-{0:020}.kfs": "kept",
