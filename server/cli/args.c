@@ -4,6 +4,7 @@
  * customary. */
 #include "base/span.h"
 #include "cli/cli_int.h"
+#include "cli/client.h"
 
 struct option {
     uint64_t id;
@@ -107,6 +108,10 @@ option_store(const struct option *o, const char *value, struct cli__args *ret)
         return true;
     case CLI__ADDRESS:
         ret->address = value;
+        if (!client_address_is_valid(value)) {
+            (void)fprintf(stderr, "sluice %s: %s is no HOST:PORT\n", ret->command->name, value);
+            return false;
+        }
         return true;
     case CLI__ONLY:
         ret->only = value;

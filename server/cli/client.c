@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,12 +37,21 @@ now_ms(void)
 
 /* ---- connecting ---- */
 
+/* getaddrinfo takes 99999, and makes 34463 of it. */
+static bool
+port_is_valid(const char *text)
+{
+    char *end = NULL;
+    unsigned long n = strtoul(text, &end, 10);
+    return text[0] != '\0' && (*end != '\0' || (n > 0 && n <= UINT16_MAX));
+}
+
 static bool
 address_split(const char *address, char host[HOST_MAX], const char **ret_port)
 {
     const char *colon = strrchr(address, ':');
     size_t n = colon == NULL ? 0 : (size_t)(colon - address);
-    if (n == 0 || n >= HOST_MAX || colon[1] == '\0' ||
+    if (n == 0 || n >= HOST_MAX || !port_is_valid(colon + 1) ||
         strlen(address) >= (size_t)CLIENT_ADDRESS_MAX) {
         return false;
     }
@@ -49,6 +59,14 @@ address_split(const char *address, char host[HOST_MAX], const char **ret_port)
     span_to_cstr(is_bracketed ? span_of(address + 1, n - 2) : span_of(address, n), host, HOST_MAX);
     *ret_port = colon + 1;
     return true;
+}
+
+bool
+client_address_is_valid(const char *address)
+{
+    char host[HOST_MAX];
+    const char *port;
+    return address_split(address, host, &port);
 }
 
 static int

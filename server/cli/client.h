@@ -25,6 +25,8 @@ enum {
 
 struct client; /* opaque */
 
+/* Is it HOST:PORT, with a port from 1 to 65535 or the name of one? */
+bool client_address_is_valid(const char *address);
 /* Gives a connection. *err names the address that was tried. */
 MUST_CHECK enum sl_err client_open(const char *address, struct client **ret, struct sl_error *err);
 /* NULL-safe; sets *c to NULL. */

@@ -366,8 +366,10 @@ status__no_kafka_broker__says_so(void **state)
     struct canned c;
     assert_int_equal(status_of(&c, span_cstr("HTTP/1.1 400 Bad Request\r\n\r\n")), 1);
     assert_non_null(strstr(output, "no Kafka broker"));
-    assert_int_equal(run("sluice status --address nonsense"), 1);
+    assert_int_equal(run("sluice status --address nonsense"), 2);
     assert_non_null(strstr(output, "nonsense is no HOST:PORT"));
+    assert_int_equal(run("sluice status --address 127.0.0.1:65537"), 2); /* not port 1 */
+    assert_non_null(strstr(output, "127.0.0.1:65537 is no HOST:PORT"));
     assert_int_equal(run("sluice status --address 127.0.0.1:1"), 1);
     assert_non_null(strstr(output, "cannot connect to 127.0.0.1:1"));
 }
