@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -49,19 +50,34 @@ enter(struct bucket *b, const struct tool *tool, struct sched *home, struct sl_e
                            : bucket_look(b, tool->cfg, home, err);
 }
 
-/* The file store makes its directory. A tool is told of one that is there, or of a wrong name. */
+/* The file store makes its directory, and others within it. A tool is told of one that is there, or
+ * of a wrong name; and one that only looks makes nothing where no bucket is. */
 static enum sl_err
-find_directory(const struct config *cfg, struct sl_error *err)
+find_directory(const struct tool *tool, struct sl_error *err)
 {
+    const struct config *cfg = tool->cfg;
+    char path[PATH_MAX];
     struct stat st;
-    if (strcmp(cfg->storage.plugin, "fs") != 0 || stat(cfg->storage.path, &st) == 0 ||
-        errno != ENOENT) {
+    if (strcmp(cfg->storage.plugin, "fs") != 0) {
         return SL_OK;
     }
-    return sl_error_set(err, SL_ENOENT,
-                        "%.400s: no such directory. It is [storage] path; name the store with"
-                        " --config FILE or --set storage.path=DIR",
-                        cfg->storage.path);
+    if (stat(cfg->storage.path, &st) != 0) {
+        return errno != ENOENT ? SL_OK
+                               : sl_error_set(err, SL_ENOENT,
+                                              "%.400s: no such directory. It is [storage] path;"
+                                              " name the store with --config FILE or"
+                                              " --set storage.path=DIR",
+                                              cfg->storage.path);
+    }
+    int n =
+        snprintf(path, sizeof(path), "%s/%s/cluster.json", cfg->storage.path, cfg->storage.prefix);
+    bool is_bucket = n < 0 || (size_t)n >= sizeof(path) || stat(path, &st) == 0 || errno != ENOENT;
+    return is_bucket || tool->is_writer
+               ? SL_OK
+               : sl_error_set(err, SL_ENOENT,
+                              "fs store %.400s: there is no %s/cluster.json, so no broker has ever"
+                              " used this bucket",
+                              cfg->storage.path, cfg->storage.prefix);
 }
 
 static int
@@ -74,7 +90,7 @@ offline(const struct tool *tool)
     struct sl_error err = SL_ERROR_INIT;
     (void)signal(SIGPIPE, SIG_IGN);
     diag_set_level(DIAG_WARN);
-    enum sl_err rc = find_directory(tool->cfg, &err);
+    enum sl_err rc = find_directory(tool, &err);
     rc = rc != SL_OK ? rc : loops_start(1, &loops, &count, &err);
     rc = rc != SL_OK ? rc : enter(&b, tool, loop_sched(loops[0]), &err);
     if (rc == SL_OK) {

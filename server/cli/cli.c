@@ -4,6 +4,10 @@
 #include "base/diag.h"
 #include "cli/cli_int.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PLUGINS_MAX = 32 };
 
 static void
@@ -299,6 +303,26 @@ wants_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* What was printed and did not get out is not done. Whoever closed a pipe knows: `| head`. */
+static int
+printed(int status)
+{
+    char why[96];
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+    int saved = errno; /* 0: it failed earlier */
+    bool is_unheard = poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+    if (!is_unheard) {
+        (void)fprintf(stderr, "sluice: not all of the output could be written%s%s\n",
+                      saved == 0 ? "" : ": ",
+                      saved == 0 ? "" : strerror_r(saved, why, sizeof(why)));
+    }
+    return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
 int
 cli_main(const struct cli_hooks *hooks, int argc, char *const *argv)
 {
@@ -316,7 +340,7 @@ cli_main(const struct cli_hooks *hooks, int argc, char *const *argv)
         if (wants_help(argv[i])) {
             args.word = cmd->name;
             args.second = cmd->verbs != NULL && i > first ? argv[first] : NULL;
-            return help(&args);
+            return printed(help(&args));
         }
     }
     if (cmd->verbs != NULL) {
@@ -326,5 +350,5 @@ cli_main(const struct cli_hooks *hooks, int argc, char *const *argv)
     if (cmd == NULL || !cli__args_parse(cmd, argc - first, argv + first, &args)) {
         return EXIT_USAGE;
     }
-    return cmd->run(&args);
+    return printed(cmd->run(&args));
 }

@@ -76,6 +76,11 @@ def r32_stores_that_are_not_there(env):
                           capture_output=True, text=True, timeout=60, check=False)
     expect_true(done.returncode == 1 and "no broker has ever used this bucket" in done.stderr, done.stderr)
     expect(list(empty.rglob("cluster.json")), [], "a bucket")
+    for words in (["verify"], ["repair"], ["repair", "--accept-loss"], ["import"], ["sweep", "--delete"], ["cat", "t"]):
+        done = subprocess.run([str(CLI), "log", *words, "--set", f"storage.path={empty}"], capture_output=True,
+                              text=True, timeout=60, check=False)
+        expect_true(done.returncode == 1 and "no broker has ever used this bucket" in done.stderr, done.stderr)
+        expect(list(empty.iterdir()), [], f"what {words} leaves in a directory that is no bucket")
 
 
 @test(brokers=("sluice",))
@@ -225,3 +230,24 @@ def r38_topics_that_are_not_known(env):
         path.unlink()
     done = told(broker, ["log", "cat", topic], "because journal 0 cannot be read")
     expect_true("there is no topic" not in done.stderr, done.stderr)
+
+
+@test(brokers=("sluice",))
+def r39_output_that_does_not_get_out(env):
+    """A full disk: status 1 and a line that says so, for long and for short output; a closed pipe is no news."""
+    broker = env.own()
+    raw = env.client(broker)
+    topic = env.topic(partitions=1, client=raw)
+    expect(raw.produce(topic, 0, make_batch([b"x" * 10000] * 20))["error"], 0, "produce")
+    address = ["--address", f"127.0.0.1:{broker.port}"]
+    for words in (["version"], ["help"], ["status", *address], ["status", "--json", *address], ["topic", "list", *address],
+                  *(["log", *verb, *sets(broker)] for verb in (["cat", topic], ["verify"], ["sweep"], ["repair"]))):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([str(CLI), *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        expect(done.returncode, 1, f"status of {words}")
+        expect_true(done.stderr.startswith("sluice: not all of the output could be written"), f"{words}: {done.stderr}")
+        expect(done.stderr.count("\n"), 1, f"lines of {words}")
+    with subprocess.Popen([str(CLI), "log", "cat", topic, *sets(broker)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as program:
+        program.stdout.close()
+        expect((program.wait(30), program.stderr.read()), (1, ""), "a pipe that is closed")
