@@ -140,6 +140,13 @@ MUST_CHECK enum sl_err repair__head(struct broken *b, uint64_t n, struct entry_v
 /* This object will be copied. */
 void repair__damaged(struct broken *b, const char *key);
 
+/* repair_roll.c: the partition as b->st has it. dir: of its topic; NULL: none yet. names: of
+ * journal 0. */
+struct patient repair__patient(struct broken *b, const struct part_state *part, const char *dir,
+                               const struct state *names);
+/* repair_runs.c: tells what repair__runs will give up once the journal can be opened. */
+MUST_CHECK enum sl_err repair__foresee_runs(struct broken *b, const struct state *names,
+                                            struct sl_error *err);
 /* repair_roll.c: everything live in b->st becomes segments, with gaps; the gaps are told, and noted
  * in b->losses. names: of journal 0. */
 MUST_CHECK enum sl_err repair__roll(struct broken *b, const struct state *names,

@@ -293,7 +293,10 @@ finish(struct broken_set *set, struct broken *b, struct sl_error *err)
                             "journal %u lost more while it was looked at; run this again",
                             (unsigned)b->journal);
     }
-    enum sl_err rc = b->is_lossy ? finish_lossy(set, b, err) : SL_OK;
+    bool is_executed = b->rp->r->is_executed;
+    enum sl_err rc = b->is_lossy    ? finish_lossy(set, b, err)
+                     : !is_executed ? repair__foresee_runs(b, set->states[0], err)
+                                    : SL_OK;
     if (b->is_sound) {
         repair__note(b->rp, REPAIR_FAILED, NULL,
                      "journal %" PRIu32 ": its objects are as they should be; it can be opened now,"
@@ -301,18 +304,18 @@ finish(struct broken_set *set, struct broken *b, struct sl_error *err)
                      b->journal);
         return rc;
     }
-    if (rc == SL_OK && b->rp->r->is_executed) {
+    if (rc == SL_OK && is_executed) {
         rc = copy_damaged(b, err);
         rc = rc != SL_OK ? rc : repair__publish(b, err);
     }
     if (rc == SL_OK) {
         b->rp->r->totals.journals++;
         repair__note(b->rp, REPAIR_DONE, NULL,
-                     b->is_lossy ? "journal %" PRIu32
-                                   " can be opened; restart the brokers that have"
-                                   " it failed"
-                                 : "journal %" PRIu32 " can be opened, and nothing of it is lost;"
-                                   " restart the brokers that have it failed",
+                     b->is_lossy
+                         ? "journal %" PRIu32 " can be opened; restart the brokers that have"
+                           " it failed"
+                         : "journal %" PRIu32 " can be opened, and no change of its state is"
+                           " lost; restart the brokers that have it failed",
                      b->journal);
     }
     return rc;

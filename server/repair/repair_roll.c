@@ -50,9 +50,9 @@ dir_of(struct part_state *const *all, size_t count, size_t at)
     return part_dir(all[at]);
 }
 
-static struct patient
-patient_of(struct broken *b, const struct part_state *part, const char *dir,
-           const struct state *names)
+struct patient
+repair__patient(struct broken *b, const struct part_state *part, const char *dir,
+                const struct state *names)
 {
     struct patient p = {.rp = b->rp,
                         .journal = b->journal,
@@ -255,7 +255,7 @@ repair__roll(struct broken *b, const struct state *names, struct sl_error *err)
     for (size_t i = 0; i < count && rc == SL_OK; i++) {
         bool is_first = i == 0 || !uuid_eq(&all[i - 1]->topic_id, &all[i]->topic_id);
         dir = is_first ? dir_of(all, count, i) : dir;
-        const struct patient p = patient_of(b, all[i], dir, names);
+        const struct patient p = repair__patient(b, all[i], dir, names);
         rc = roll_part(&p, all[i], b, err);
     }
     sl_free(all);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define ENTRY_DAMAGED "the journal's entry is damaged or missing"
 enum { SEGMENT_BYTES = 64 << 20 };
 
 /* A partition, its live runs, copied, and how far they have to go. */
@@ -171,7 +172,7 @@ roll(const struct runs *rs, size_t from, size_t to, struct salvage *s, struct sl
     for (size_t i = 0; i < s->hole_count; i++) {
         lost += (uint64_t)(s->holes[i].last - s->holes[i].first) + 1;
     }
-    const struct loss_source from_entry = {key, "the journal's entry is damaged or missing", lost};
+    const struct loss_source from_entry = {key, ENTRY_DAMAGED, lost};
     if (MISTAKE(repair_loss_last) && rc == SL_OK && rs->p.rp->r->is_executed) {
         rc = propose(rs, &segment, err);
         rc = rc != SL_OK ? rc : repair__losses(&rs->p, s, &from_entry, err);
@@ -224,6 +225,43 @@ treat(struct runs *rs, struct sl_error *err)
     if (rc == SL_EEXIST || rc == SL_EUNKNOWN_PARTITION) {
         repair__failed(&rs->p, NULL, "the log changed meanwhile; run it again");
         return SL_OK;
+    }
+    return rc;
+}
+
+/* --- of a journal that does not open yet --- */
+
+static enum sl_err
+foresee_run(const struct patient *p, const struct run_ref *r, struct sl_error *err)
+{
+    int64_t last = r->base_offset + r->offset_count - 1;
+    struct salvage s;
+    struct segment_files f = {0};
+    char key[STORE_KEY_MAX];
+    salvage_init(&s, r->base_offset, last, r->length);
+    enum sl_err rc = repair__read_run(p, r, &s, err);
+    if (rc == SL_OK && s.next <= last) {
+        entry_key(key, sizeof(key), p->rp->r->bucket->prefix, p->journal, r->n);
+        const struct loss_source from = {key, ENTRY_DAMAGED, (uint64_t)(last - s.next) + 1};
+        rc = salvage_finish(&s, last, repair__now_ms(p->rp), &f, err);
+        rc = rc != SL_OK ? rc : repair__losses(p, &s, &from, err);
+        buf_unref(&f.kfs);
+        buf_unref(&f.index);
+    }
+    salvage_fini(&s);
+    return rc;
+}
+
+enum sl_err
+repair__foresee_runs(struct broken *b, const struct state *names, struct sl_error *err)
+{
+    enum sl_err rc = SL_OK;
+    size_t pos = 0;
+    for (struct part_state *part; rc == SL_OK && (part = state_next_part(b->st, &pos)) != NULL;) {
+        const struct patient p = repair__patient(b, part, part_dir(part), names);
+        for (size_t k = 0; k < part->run_count && rc == SL_OK; k++) {
+            rc = foresee_run(&p, part_run(part, k), err);
+        }
     }
     return rc;
 }

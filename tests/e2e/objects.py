@@ -157,6 +157,11 @@ def entries_by_journal(broker):
     return {j: sorted(rows) for j, rows in out.items()}
 
 
+def snapshots(broker, what):
+    """what: snapshot or manifest. Paths of those of every journal, oldest first."""
+    return sorted(p for p in broker.root.rglob("*") if f"/{what}/" in f"/{key_of(broker, p)}")
+
+
 def damage_entry(record, how):
     """how: flip, flip_head, destroy or delete."""
     if isinstance(record[1], BucketPath):

@@ -6,7 +6,7 @@ from filestore import read_store
 from harness import BOTH, eventually, expect, expect_true, register, sluice, test
 from kfsreader import read_bucket
 from logreader import read_log
-from objects import damage_entry, delete, destroy, entries_by_journal, flip, flip_head, key_of, laid_out
+from objects import damage_entry, delete, destroy, entries_by_journal, flip, flip_head, key_of, laid_out, snapshots
 from rawkafka import make_batch, parse_batches
 from suite_log import rolled as rolled_to
 from suite_reader import rolled, seg_exchange, seg_flip, seg_remove, seg_truncate
@@ -128,8 +128,9 @@ def p02_indexes_cost_nothing(env):
     read_bucket(laid_out(broker))
 
 
-def damaged_entry(env, how):
-    """One entry, beneath a snapshot, with runs of several partitions."""
+def damaged_entry(env, how, is_named=True):
+    """One entry, beneath a snapshot, with runs of several partitions. If no manifest names the snapshot,
+    the journal does not open; a dry run says what it will cost nevertheless."""
     broker = env.own(options=["journal.snapshot.entries=16"])
     raw = env.client(broker)
     topic = env.topic(partitions=12, client=raw)
@@ -141,6 +142,8 @@ def damaged_entry(env, how):
     _, rows = max(((j, r) for j, r in journals.items() if j != "0"), key=lambda x: len(x[1]))
     key = rows[8][0]
     damage_entry(rows[8], how)
+    for path in [] if is_named else snapshots(broker, "manifest"):
+        path.unlink()
     gone, done = repaired(broker)
     expect_true(done["runs"] > 0, f"no runs were rolled: {done}")
     expect_true(sum(len(o) for o in gone.values()) <= 24, f"too much was given up: {gone}")
@@ -158,6 +161,9 @@ def damaged_entry(env, how):
 for damage in (flip, flip_head, destroy, delete):
     register(f"p03_repaired_entry_{damage.__name__}", lambda env, how=damage: damaged_entry(env, how),
              brokers=("sluice",), stores=BOTH)
+    register(f"p03_unnamed_entry_{damage.__name__}",
+             lambda env, how=damage: damaged_entry(env, how, is_named=False), brokers=("sluice",),
+             stores=BOTH)
 
 
 @test(brokers=("sluice",), stores=BOTH)

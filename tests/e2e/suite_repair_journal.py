@@ -9,7 +9,7 @@ import subprocess
 from brokers import BUILD
 from filestore import read_store
 from harness import BOTH, CLI, eventually, expect, expect_true, register, sets, sluice, test
-from objects import damage_entry, delete, entries_by_journal, flip_head, key_of, laid_out
+from objects import damage_entry, delete, entries_by_journal, flip_head, key_of, laid_out, snapshots
 from rawkafka import make_batch, parse_batches
 from suite_groups import commit_body, fetched
 from suite_log import rolled as rolled_to
@@ -227,10 +227,6 @@ def p15_the_creation_of_a_topic(env):
     expect(len(lines), 1, f"topics that are made again: {done['lines']}")
     it.topic = lines[0].split("topic ")[1].split(" is lost")[0]
     it.check(done, 0)
-
-
-def snapshots(broker, what):
-    return sorted(p for p in broker.root.rglob("*") if f"/{what}/" in f"/{key_of(broker, p)}")
 
 
 @test(brokers=("sluice",), stores=BOTH)
