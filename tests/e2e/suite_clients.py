@@ -158,6 +158,8 @@ def cross(env, writer, readers):
         for codec in sorted(set(writer.codecs) & set(reader.codecs)):
             if codec == "snappy" and "xerial" in reader.lacks:
                 continue
+            if (codec, writer.name) == ("lz4", "aiokafka") and "lz4-block-sums" in reader.lacks:
+                continue
             topic, rows = topics[codec]
             got = program.consume(topic, len(rows))
             expect_rows(got, rows, f"{writer.name} wrote {codec}, {reader.name} read", reader)
