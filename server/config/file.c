@@ -225,9 +225,9 @@ void
 config__file_read(struct config__sections *all, const char *path, struct config__report *rep)
 {
     struct reader r = {.all = all, .rep = rep, .path = path};
+    char text[96] = "";
     r.in = fopen(path, "re");
     if (r.in == NULL) {
-        char text[96] = "";
         config__problem(rep, "cannot read the configuration %s: %s", path,
                         strerror_r(errno, text, sizeof(text)));
         return;
@@ -235,7 +235,10 @@ config__file_read(struct config__sections *all, const char *path, struct config_
     rep->where = r.where;
     (void)ini_parse_stream(read_line, &r, on_key, &r); /* the reader reports bad lines */
     if (ferror(r.in)) {
-        config__problem(rep, "cannot read the file to its end");
+        int why = errno; /* a directory, most often */
+        rep->where = NULL;
+        config__problem(rep, "cannot read the configuration %s: %s", path,
+                        strerror_r(why, text, sizeof(text)));
     } else if (r.line >= LINES_MAX) {
         config__problem(rep, "more than %d lines", LINES_MAX);
     }

@@ -374,6 +374,14 @@ status__no_kafka_broker__says_so(void **state)
     assert_non_null(strstr(output, "cannot connect to 127.0.0.1:1"));
 }
 
+static void
+check__a_directory__is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(run("sluice check -c /"), 2);
+    assert_non_null(strstr(output, "sluice: cannot read the configuration /: Is a directory"));
+}
+
 int
 main(void)
 {
@@ -392,6 +400,7 @@ main(void)
         cmocka_unit_test_setup(status__broker_tells_nothing_more__metadata_is_all, setup),
         cmocka_unit_test_setup(status__answer_cut_anywhere__is_an_error, setup),
         cmocka_unit_test_setup(status__no_kafka_broker__says_so, setup),
+        cmocka_unit_test_setup(check__a_directory__is_named, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
