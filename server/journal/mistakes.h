@@ -56,7 +56,8 @@
     X(repair_second_fence, "47 a repair does not look for the fence of one that was cut off")      \
     X(repair_any_branch, "48 the first branch behind a hole is taken, whoever vouches for it")     \
     X(repair_donor_ends, "49 an empty batch of a segment of nobody's fills a hole")                \
-    X(repair_error_is_loss, "50 an entry that the store does not give is taken for damaged")
+    X(repair_error_is_loss, "50 an entry that the store does not give is taken for damaged")       \
+    X(repair_same_version, "51 the version of a fence is only above those that are listed")
 
 enum mistake {
     MISTAKE_NONE = 0,

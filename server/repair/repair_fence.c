@@ -10,11 +10,11 @@
 #include <stdio.h>
 
 #ifdef SLUICE_MISTAKES
-enum { ROOM = 20000 }; /* the simulator keeps a list of all entries */
+enum { ROOM = 10000 }; /* the simulator keeps a list of all entries */
 #else
 enum { ROOM = 1000000 };
 #endif
-enum { ALIVE_MS = 3000, VERSIONS = 1000000 };
+enum { ALIVE_MS = 3000, VERSIONS = ROOM / 2 };
 
 void
 repair__pause(int64_t ms)
@@ -114,15 +114,32 @@ put_manifest(const struct broken *b, const struct manifest *m, struct sl_error *
                                           "%s: somebody wrote it meanwhile; run this again", key);
 }
 
-/* Everything but where the snapshot is. Its version is far above those that are listed: a broker
- * looks for manifests above the one that it knows, and that one may be what is lost. */
+static uint64_t
+newest_version(const struct broken *b)
+{
+    size_t count = b->list.manifest_count;
+    return count > 0 ? b->list.manifests[count - 1] : 0;
+}
+
+/* A broker looks for manifests above the one that it knows, and that one may be what is lost; it
+ * may be the fence of an earlier repair. So the number of a fence is its version, too: it is far
+ * above the entries that were written behind that fence. It is round, so that two tools take the
+ * same, though one of them saw an entry more, and only one puts its fence. */
+static uint64_t
+fence_number(const struct broken *b)
+{
+    uint64_t last = b->chain.first + b->chain.count, version = newest_version(b);
+    uint64_t top = last > version ? last : version;
+    return (top / ROOM + 2) * ROOM;
+}
+
+/* Everything but where the snapshot is. */
 static struct manifest
 next_manifest(const struct broken *b, uint64_t n)
 {
-    size_t count = b->list.manifest_count;
     return (struct manifest){.cluster = b->rp->r->bucket->cluster,
                              .journal = b->journal,
-                             .version = (count > 0 ? b->list.manifests[count - 1] : 0) + VERSIONS,
+                             .version = newest_version(b) + VERSIONS,
                              .snapshot_n = n,
                              .gc_boundary = n,
                              .acked_through = n,
@@ -145,7 +162,8 @@ repair__fence(struct broken *b, struct sl_error *err)
     if (b->fence.version > 0) {
         return SL_OK; /* an earlier repair got that far */
     }
-    struct manifest m = next_manifest(b, b->chain.first + b->chain.count + ROOM);
+    struct manifest m = next_manifest(b, fence_number(b));
+    m.version = MISTAKE(repair_same_version) ? m.version : m.snapshot_n;
     snapshot_key(b, &m, REPAIR_SUFFIX);
     enum sl_err rc = MISTAKE(repair_fence_last) ? SL_OK : put_manifest(b, &m, err);
     b->fence = rc == SL_OK ? m : b->fence;
