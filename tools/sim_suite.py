@@ -66,7 +66,7 @@ def main():
     tests += [(f"seeds {part} with logs that are compacted and deleted from",
                ["--clean", "--seeds", part], 0) for part in ranges(seeds // 2, cores)]
     tests += [(f"seeds {part} with journals that lose objects, and repairs",
-               ["--repairs", "--seeds", part], 0) for part in ranges(seeds, cores)]
+               ["--repairs", "--seeds", part], 0) for part in ranges(seeds // 2, cores)]
     tests += [(f"the mistake {m} is caught",
                ["--mistake", m, "--seeds", f"1..{args.mistake_seeds}"] +
                next(([flag] for start, flag in SCENES.items() if m.startswith(start)), []), 1)

@@ -199,6 +199,7 @@ int64_t rng_span(struct rng *r, int64_t lo, int64_t hi);
     X(repair_removed, "entry removed for good")                                                    \
     X(repair_corrupted, "entry corrupted for good")                                                \
     X(repair_snapshot, "newest snapshot removed or corrupted")                                     \
+    X(repair_manifest, "newest manifest removed or corrupted")                                     \
     X(repair_run, "repair begun")                                                                  \
     X(repair_second, "repair begun beside another one")                                            \
     X(repair_crash, "repair crashed")                                                              \
@@ -510,7 +511,8 @@ enum sim_fate {
     FATE_NAMED = 1,  /* a LOSS in the log names it */
     FATE_BY_OP = 2,  /* an op let go of it: who stands before that may still serve it */
     FATE_FENCED = 4, /* nobody may serve it */
-    FATE_EMPTY = 8   /* and nothing was ever there */
+    FATE_EMPTY = 8,  /* and nothing was ever there */
+    FATE_TOLD = 16   /* the entry at the fence names it, too */
 };
 struct sim_pid {
     int part;
@@ -559,8 +561,7 @@ void repairs_explain(char *out, size_t cap);
 /* A tool asks the store for something: a place to crash. */
 void repairs_tool_sent(const struct sim_sched *home);
 void repairs_object_created(const char *key, struct span bytes);
-struct truth_op;
-void repairs_truth_loss(uint32_t journal, struct span op);
+void repairs_truth_loss(struct span op);
 /* An op puts this object in the place of offsets: what it does not hold of them was named before.
  */
 void repairs_truth_gaps(struct sim_part *p, int64_t base, int64_t last, const uint8_t *present);

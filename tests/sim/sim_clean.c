@@ -489,7 +489,7 @@ clean_truth_op(const struct truth_op *op)
     case ITEM_LOSS:
         losses_truth(op->journal, op->payload);
         if (sim.is_repair_forced) {
-            repairs_truth_loss(op->journal, op->payload);
+            repairs_truth_loss(op->payload);
         }
         break;
     case ITEM_TRIM:

@@ -68,27 +68,32 @@ part_of(const uint8_t *id)
 }
 
 static void
-name(struct sim_part *p, int64_t first, int64_t last)
+name(struct sim_part *p, int64_t first, int64_t last, uint8_t how)
 {
     grow(p, last + 1);
     for (int64_t o = first; o <= last; o++) {
-        p->fate[o] |= FATE_NAMED;
+        p->fate[o] |= how;
+    }
+}
+
+static void
+name_all(struct span op, uint8_t how)
+{
+    size_t count = get_u32(op.ptr);
+    const uint8_t *at = op.ptr + 4;
+    for (size_t i = 0; i < count; i++) {
+        struct sim_part *p = part_of(at);
+        if (p != NULL) {
+            name(p, get_i64(at + 20), get_i64(at + 28), how);
+        }
+        at += 46 + get_u16(at + 44);
     }
 }
 
 void
-repairs_truth_loss(uint32_t journal, struct span op)
+repairs_truth_loss(struct span op)
 {
-    size_t count = get_u32(op.ptr);
-    const uint8_t *at = op.ptr + 4;
-    (void)journal;
-    for (size_t i = 0; i < count; i++) {
-        struct sim_part *p = part_of(at);
-        if (p != NULL) {
-            name(p, get_i64(at + 20), get_i64(at + 28));
-        }
-        at += 46 + get_u16(at + 44);
-    }
+    name_all(op, FATE_NAMED);
 }
 
 /* --- batches --- */
@@ -226,6 +231,20 @@ check_entry(const struct rebuilt *r, const struct snapshot_header *h)
     }
 }
 
+/* What the entry at the fence says of losses. */
+static void
+read_entry(const struct rebuilt *r)
+{
+    const struct sim_entry *e = &sim.entries[r->journal][r->n];
+    for (size_t at = 0; at + 8 <= e->index_len;) {
+        size_t len = get_u32(e->index + at + 4);
+        if (get_u16(e->index + at) == ITEM_LOSS) {
+            name_all(span_of(e->index + at + 8, len), FATE_TOLD);
+        }
+        at += 8 + len;
+    }
+}
+
 /* What its segments have: uid << 8 | i, or EMPTY. */
 static uint64_t *
 content_of(const struct rebuilt *r, const struct sim_part *p, const struct part_state *ps)
@@ -301,6 +320,12 @@ judge_offset(struct sim_part *p, int64_t o, uint64_t has)
     }
     if (is && is_of_lost_entry(p, has >> 8)) {
         sim_stat(ST_repair_kept);
+    }
+    bool is_new = !is && (was || o >= p->end);
+    if (is_new && (p->fate[o] & FATE_TOLD) == 0) {
+        sim_violation("a loss is in the log before what follows from it",
+                      "partition %td offset %" PRId64 " is not in the entry at the fence",
+                      p - sim.parts, o);
     }
     if (!is && was) {
         give_up(p, o, FATE_FENCED);
@@ -411,7 +436,7 @@ name_losses(const struct rebuilt *r)
         const struct loss_ref *l = state_loss(r->st, i);
         struct sim_part *p = part_of(l->topic_id.b);
         if (p != NULL) {
-            name(p, l->first, l->last);
+            name(p, l->first, l->last, FATE_NAMED);
         }
     }
     losses_truth_set(r->journal, count, count > 0 ? state_loss(r->st, count - 1)->first : 0);
@@ -433,6 +458,7 @@ judge_rebuilt(const char *key, uint32_t journal, struct span bytes)
     sim_stat(ST_repair_rebuilt);
     TRACE("truth    journal %u goes on with the state of %s", journal, key);
     check_entry(&r, &h);
+    read_entry(&r);
     name_losses(&r);
     for (int i = 0; i < sim.part_count; i++) {
         if (sim.parts[i].journal == (int)journal) {

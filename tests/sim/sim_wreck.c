@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Objects of a journal that are lost for good: entries, one or several, removed or corrupted; the
- * newest snapshot; both.
+ * newest snapshot; the newest manifest; several of these.
  *
  * Not everything may be lost. What a journal promises rests on the store keeping what it took, so
  * that a hole can be told from the tail: an entry is only taken when another one stays that vouches
@@ -11,7 +11,7 @@
 #include "journal/manifest.h"
 #include "sim_store.h"
 
-enum { ENTRIES_MAX = 4 };
+enum { ENTRIES_MAX = 4, REPAIRED = 8000 };
 
 static uint64_t spared[SIM_JOURNALS_MAX];
 static bool has_taken_snapshot;
@@ -192,6 +192,17 @@ lose_snapshot(uint32_t journal, const struct manifest *m, uint64_t *ret_above)
     return true;
 }
 
+static bool
+lose_manifest(uint32_t journal, const struct manifest *m)
+{
+    char key[STORE_KEY_MAX];
+    (void)snprintf(key, sizeof(key), "_sluice/journal/%u/manifest/%020" PRIu64, journal,
+                   m->version);
+    sim_stat(ST_repair_manifest);
+    lose(object_find(key), journal, 0);
+    return true;
+}
+
 bool
 wreck_strike(uint32_t journal)
 {
@@ -205,8 +216,12 @@ wreck_strike(uint32_t journal)
     if (m.version > 0 && what < 30) {
         has_struck = lose_snapshot(journal, &m, &above);
     }
+    uint64_t manifests = truth_last(journal) > REPAIRED ? 60 : 88; /* a fence, perhaps */
+    if (m.version > 0 && what >= manifests) {
+        has_struck = lose_manifest(journal, &m);
+    }
     above = above > spared[journal] ? above : spared[journal];
-    for (uint64_t i = rng_below(&sim.r_tool, ENTRIES_MAX); what >= 15 && i + 1 > 0; i--) {
+    for (uint64_t i = rng_below(&sim.r_tool, ENTRIES_MAX); what >= 15 && what < 93; i--) {
         has_struck = lose_entry(journal, above) || has_struck;
         if (i == 0) {
             break;
