@@ -21,6 +21,13 @@
 
 enum { OFFSETS_REMOVAL = 1, OFFSETS_ONLY_IF_EMPTY = 2, DELETE_ONLY_IF_FORGOTTEN = 1 };
 
+/* Below 0 a time means that the group is not empty; an entry may say anything. */
+static int64_t
+not_before_1970(int64_t time_ms)
+{
+    return time_ms > 0 ? time_ms : 0;
+}
+
 uint32_t
 group_journal(struct span group_id, uint32_t journal_count)
 {
@@ -180,12 +187,12 @@ STATE_APPLY(state__apply_group)
     }
     bool is_empty = next->member_count == 0;
     g = state__group_get(st, h.id);
-    state__group_exists(st, g, item->time_ms);
+    state__group_exists(st, g, not_before_1970(item->time_ms));
     state__group_put(st, g, h.version, next);
     if (!is_empty) {
         g->empty_since_ms = -1;
     } else if (g->empty_since_ms < 0) {
-        g->empty_since_ms = item->time_ms;
+        g->empty_since_ms = not_before_1970(item->time_ms);
     }
     if (st->events != NULL && st->events->group_changed != NULL) {
         st->events->group_changed(st->events_arg, g);
@@ -315,7 +322,7 @@ apply_commits(struct state *st, struct span group_id, int64_t time_ms, struct cu
     for (uint32_t i = 0; i < count && !c->is_bad; i++) {
         struct group_offset o = take_commit(c, time_ms);
         if (!c->is_bad) {
-            state__group_exists(st, g, time_ms);
+            state__group_exists(st, g, not_before_1970(time_ms));
             state__offset_put(g, &o);
         }
     }
