@@ -16,14 +16,17 @@ open_fire(struct sched_timer *t)
     journal__open_start(SL_CONTAINER_OF(t, struct journal, follow_timer));
 }
 
-/* The store did not answer: try again, for as long as it takes. */
+/* The store did not answer, or what was listed has been collected since: try again, for as long as
+ * it takes. */
 static void
 open_again(struct journal *jn, const struct store_call *call)
 {
     static struct diag_limit limit;
+    bool is_gone = call->rc == SL_OK;
     if (diag_limit_ok(&limit, 1)) {
-        SL_WARN(&jn->log, "journal.open_waits", KV_STR("object", call->key), KV_ERR(call->rc),
-                KV_STR("why", call->why));
+        SL_WARN(&jn->log, "journal.open_waits", KV_STR("object", call->key),
+                KV_ERR(is_gone ? SL_ENOENT : call->rc),
+                KV_STR("why", is_gone ? "it was listed and is gone" : call->why));
     }
     jn->follow_timer.fire = open_fire;
     sched_timer_after(jn->o.sched, &jn->follow_timer,
