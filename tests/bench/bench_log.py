@@ -70,16 +70,6 @@ def paced(o, topic):
     return ["rdkbench", "-m", "paced", "-t", topic, "-P", 12, "-s", 1024, "-r", 10000, "-d", o.seconds]
 
 
-def settle(broker, limit=120):
-    """Until it has rolled what it has to: less than 5 % of a core in a second."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        cpu = broker.cpu_s()
-        time.sleep(1)
-        if broker.cpu_s() - cpu < 0.05:
-            return
-
-
 def cpu_of(broker):
     """(time, CPU seconds of the machine, and of those the broker's and our programs')."""
     ticks = [int(x) for x in open("/proc/stat", encoding="ascii").readline().split()[1:9]]
@@ -209,7 +199,7 @@ def run_on(o, make, directory):
         start = time.monotonic()
         fill(o, broker, "old")
         say("fill", GiB=o.gib, seconds=round(time.monotonic() - start, 1))
-        settle(broker)
+        bench.settle(broker)
         say("rolled", seconds=round(time.monotonic() - start, 1), segments=store.segments(broker))
     for case in store.cases:
         if re.search(o.only, case.__name__):
