@@ -111,11 +111,10 @@ kfs_put(struct store_call *call)
     if (compact__part(j) == NULL) {
         return;
     }
-    if (call->outcome == STORE_DONE) {
+    bool is_taken = call->outcome == STORE_EXISTS;
+    if (call->outcome == STORE_DONE || (is_taken && MISTAKE(clean_takes_any_object))) {
         put_index(j);
-    } else if (call->outcome == STORE_EXISTS && MISTAKE(clean_takes_any_object)) {
-        put_index(j);
-    } else if (call->outcome == STORE_EXISTS) {
+    } else if (is_taken) {
         next_gen(j);
     } else {
         compact__retry(j, put_kfs, call->why);
