@@ -56,28 +56,3 @@ gate_wait(struct gate *g, int64_t timeout_ms)
     (void)pthread_mutex_unlock(&g->lock);
     return is_open;
 }
-
-struct errand {
-    struct sched_task task;
-    struct gate gate;
-    void (*fn)(void *arg);
-    void *arg;
-};
-
-static void
-errand_run(struct sched_task *task)
-{
-    struct errand *e = SL_CONTAINER_OF(task, struct errand, task);
-    e->fn(e->arg);
-    gate_pass(&e->gate);
-}
-
-void
-run_on(struct sched *s, void (*fn)(void *arg), void *arg)
-{
-    struct errand e = {.task.run = errand_run, .fn = fn, .arg = arg};
-    gate_init(&e.gate, 1);
-    sched_post(s, &e.task);
-    (void)gate_wait(&e.gate, -1);
-    gate_fini(&e.gate);
-}

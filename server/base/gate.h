@@ -21,6 +21,10 @@ void gate_pass(struct gate *g);
 /* False when timeout_ms passed first (negative: never). */
 bool gate_wait(struct gate *g, int64_t timeout_ms);
 
+/* --- errand.c: made of gates --- */
+
+/* Lets a thread that is no loop pass the time. */
+void gate_pause(int64_t ms);
 /* Runs fn(arg) on the loop of s and waits until it has returned. Not from a loop. */
 void run_on(struct sched *s, void (*fn)(void *arg), void *arg);
 

@@ -1,12 +1,12 @@
 /* The shards of a broker: made, opened, closed, looked at, each on its own loop. */
 #include "api/pressure.h"
 #include "base/counters.h"
+#include "base/gate.h"
 #include "broker/groups_int.h"
 #include "plugin/instance.h"
 #include "store/health.h"
 
 #include <sluice/storage.h>
-#include <time.h>
 
 enum { OPEN_WAIT_MS = 20000 };
 
@@ -198,13 +198,6 @@ shard_look(void *arg)
 }
 
 static void
-nap_ms(long ms)
-{
-    const struct timespec ts = {.tv_sec = 0, .tv_nsec = ms * 1000000};
-    (void)nanosleep(&ts, NULL);
-}
-
-static void
 journals_close(struct process *p)
 {
     for (uint32_t j = 0; j < p->broker.shard_count; j++) {
@@ -216,7 +209,7 @@ journals_close(struct process *p)
         for (c.is_idle = false; !c.is_idle;) {
             run_on(s, shard_look, &c);
             if (!c.is_idle) {
-                nap_ms(2); /* the journal's own deadline bounds this */
+                gate_pause(2); /* the journal's own deadline bounds this */
             }
         }
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/gate.h"
 #include "cli/admin_int.h"
 #include "cli/groups_int.h"
 #include "cli/table_int.h"
@@ -6,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* A coordinator may take 15 seconds; for a leader 2 are enough: who looks into an outage wants an
  * answer. */
@@ -171,7 +171,6 @@ cli__no_group(struct cli__admin *a, const char *name)
 bool
 cli__again(struct cli__admin *a, int16_t code)
 {
-    static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
     bool is_leaders = code == KAFKA_LEADER_NOT_AVAILABLE || code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
                       code == KAFKA_OFFSET_NOT_AVAILABLE;
     bool is_others = code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS ||
@@ -182,7 +181,7 @@ cli__again(struct cli__admin *a, int16_t code)
         return false;
     }
     a->tries++;
-    (void)nanosleep(&pause, NULL);
+    gate_pause(PAUSE_MS);
     return true;
 }
 

@@ -66,15 +66,6 @@ look(const struct audit *a, struct look *l)
     return l->rc;
 }
 
-static void
-pause_a_moment(void)
-{
-    struct gate g;
-    gate_init(&g, 1);
-    (void)gate_wait(&g, PAUSE_MS); /* nobody passes it */
-    gate_fini(&g);
-}
-
 /* A reader that was left behind by collection opens the journal anew; until then it is not ready.
  */
 bool
@@ -83,7 +74,7 @@ audit__is_wanted(const struct audit *a, const struct audit_journal *j, const str
 {
     struct look l = {.j = j, .item = it, .is_segment = is_segment, .is_wanted = true};
     for (int i = 0; i < TRIES_MAX && look(a, &l) == SL_ENOT_OPEN; i++) {
-        pause_a_moment();
+        gate_pause(PAUSE_MS);
     }
     return l.is_wanted;
 }

@@ -16,15 +16,6 @@ enum { ROOM = 1000000 };
 #endif
 enum { ALIVE_MS = 3000, VERSIONS = ROOM / 2 };
 
-void
-repair__pause(int64_t ms)
-{
-    struct gate g;
-    gate_init(&g, 1);
-    (void)gate_wait(&g, ms);
-    gate_fini(&g);
-}
-
 /* --- is somebody there? --- */
 
 struct newest {
@@ -60,7 +51,7 @@ repair__is_alive(struct broken *b, bool *ret, struct sl_error *err)
     uint64_t before, after = 0;
     enum sl_err rc = find_newest(b, &before, err);
     if (rc == SL_OK) {
-        repair__pause(ALIVE_MS);
+        gate_pause(ALIVE_MS);
         rc = find_newest(b, &after, err);
     }
     *ret = rc == SL_OK && after > before;

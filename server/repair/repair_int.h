@@ -177,7 +177,6 @@ MUST_CHECK enum sl_err repair__donate(const struct patient *p, const struct dono
 /* Is somebody writing there? */
 MUST_CHECK enum sl_err repair__is_alive(struct broken *b, bool *ret, struct sl_error *err);
 MUST_CHECK enum sl_err repair__fence(struct broken *b, struct sl_error *err);
-void repair__pause(int64_t ms);
 /* Puts b->st where readers begin. */
 MUST_CHECK enum sl_err repair__publish(struct broken *b, struct sl_error *err);
 

@@ -370,7 +370,7 @@ keep_out(struct broken_set *set, bool *ret_has_waited, struct sl_error *err)
                      "brokers are shut out; waiting %" PRId64
                      " ms, until none can answer from what it knew (journal.safe.window.ms)",
                      wait_ms);
-        repair__pause(MISTAKE(repair_no_wait) ? 0 : wait_ms);
+        gate_pause(MISTAKE(repair_no_wait) ? 0 : wait_ms);
     }
     return rc;
 }

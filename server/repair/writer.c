@@ -234,15 +234,6 @@ is_passing(const struct store_call *call)
            call->rc == SL_ETIMEOUT;
 }
 
-static void
-pause_ms(int64_t ms)
-{
-    struct gate g;
-    gate_init(&g, 1);
-    (void)gate_wait(&g, ms); /* nobody passes it */
-    gate_fini(&g);
-}
-
 /* An answer may be lost on its way, and then the next attempt meets the object of this one; an
  * intermediary may even send one attempt twice. So what exists is compared. */
 enum sl_err
@@ -253,7 +244,7 @@ object_put(const struct reader_options *bucket, const char *key, const struct bu
     struct store_call call;
     for (int i = 0; i < ATTEMPTS; i++) {
         if (i > 0) {
-            pause_ms((int64_t)PAUSE_MS << (i - 1));
+            gate_pause((int64_t)PAUSE_MS << (i - 1));
         }
         call = (struct store_call){.kind = STORE_PUT,
                                    .parts = {buf_span(object)},
