@@ -70,17 +70,42 @@ is_early(struct fs_seen *seen, const struct fs_direct *d)
     return true;
 }
 
-uint64_t
-fs__direct_padded(uint64_t len)
+/* What is written of so many bytes. */
+static size_t
+padded_of(uint64_t len)
 {
-    return len < SEEN_CHUNK ? len : (len + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK;
+    return (size_t)(len < SEEN_CHUNK ? len : (len + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK);
+}
+
+sluice_buf *
+fs__body_new(sluice_instance *fs, const char *key, uint64_t len, uint8_t **ret_out)
+{
+    sluice_buf *body = fs->host->buf_new(fs->host, padded_of(len), ret_out);
+    if (body == NULL) {
+        (void)fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
+                       (unsigned long long)len, key);
+        return NULL;
+    }
+    body->bytes.len = (size_t)len;
+    return body;
+}
+
+sluice_status
+fs__body_give(sluice_status rc, sluice_buf *body, sluice_get_result *result)
+{
+    if (rc == SLUICE_OK) {
+        result->body = body;
+    } else {
+        body->release(body);
+    }
+    return rc;
 }
 
 /* Whatever goes wrong: the ordinary read meets it, too. The end of a file may lie in a block. */
 static bool
 read_past(const struct fs_direct *d, uint8_t *out, size_t len)
 {
-    size_t padded = (size_t)fs__direct_padded(len);
+    size_t padded = padded_of(len);
     size_t done = 0;
     while (done < len) {
         ssize_t n = pread(d->fd, out + done, padded - done, (off_t)(d->at + done));

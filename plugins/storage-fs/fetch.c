@@ -106,26 +106,18 @@ static sluice_status
 range_read(sluice_instance *fs, const struct reading *rd, const char *key,
            const struct fs_range *range, sluice_get_result *result)
 {
-    uint64_t left = range->offset < rd->length ? rd->length - range->offset : 0;
-    uint64_t want = range->length == 0 || range->length > left ? left : range->length;
+    uint64_t want = fs__range_within(range, rd->length).length;
     /* A small object is checked even when only a range of it was asked for. */
     bool is_checked = want == rd->length && (range->length == 0 || want <= CHECK_BELOW);
     uint8_t *out;
-    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)fs__direct_padded(want), &out);
+    sluice_buf *body = fs__body_new(fs, key, want, &out);
     if (body == NULL) {
-        return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
-                        (unsigned long long)want, key);
+        return SLUICE_ENOMEM;
     }
-    body->bytes.len = (size_t)want;
     sluice_status rc = is_checked
                            ? read_checked(fs, rd, key, out)
                            : read_unchecked(fs, rd, out, (size_t)want, rd->at + range->offset);
-    if (rc != SLUICE_OK) {
-        body->release(body);
-        return rc;
-    }
-    result->body = body;
-    return SLUICE_OK;
+    return fs__body_give(rc, body, result);
 }
 
 sluice_status

@@ -123,8 +123,11 @@ struct fs_direct {
 };
 void fs__direct_init(sluice_instance *fs);
 void fs__direct_fini(sluice_instance *fs);
-/* What fs__direct_read writes of a range: so much room is needed, whether it reads or not. */
-uint64_t fs__direct_padded(uint64_t len);
+/* A body with room for what fs__direct_read writes of so many bytes. NULL: no memory, which was
+ * told. */
+sluice_buf *fs__body_new(sluice_instance *fs, const char *key, uint64_t len, uint8_t **ret_out);
+/* Takes body: into the result, or, when rc says that it could not be read, away. Gives rc. */
+sluice_status fs__body_give(sluice_status rc, sluice_buf *body, sluice_get_result *result);
 /* Reads a range past the page cache if it is large, well aligned, and not read so often yet. False:
  * nothing was read that counts; read it otherwise. [any] */
 bool fs__direct_read(sluice_instance *fs, const struct fs_direct *d, uint8_t *out, size_t len);
@@ -184,6 +187,13 @@ FS_MUST_CHECK sluice_status fs__plain_del(sluice_instance *fs, const char *key);
 struct fs_range {
     uint64_t offset, length; /* length 0: to the end */
 };
+/* What there is of it in an object of that size; length 0: nothing. */
+static inline struct fs_range
+fs__range_within(const struct fs_range *r, uint64_t size)
+{
+    uint64_t left = r->offset < size ? size - r->offset : 0;
+    return (struct fs_range){r->offset, r->length == 0 || r->length > left ? left : r->length};
+}
 FS_MUST_CHECK sluice_status fs__plain_get(sluice_instance *fs, const char *key,
                                           const struct fs_range *range, sluice_get_result *result);
 /* Is there a file of that name? Follows no promise about durability. */

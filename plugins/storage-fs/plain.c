@@ -360,10 +360,16 @@ claim_wait(sluice_instance *fs, const char *key, bool *was_free)
     return rc;
 }
 
+struct opened {
+    int fd; /* -1: not there */
+    uint64_t size, inode;
+};
+
 static sluice_status
-open_once(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
+open_once(sluice_instance *fs, const char *key, struct opened *ret)
 {
     struct stat st;
+    *ret = (struct opened){.fd = -1};
     int fd = openat(fs->root_fd, key, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
         bool is_absent = errno == ENOENT || errno == ENOTDIR;
@@ -373,25 +379,23 @@ open_once(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
         (void)close(fd);
         return SLUICE_ENOENT;
     }
-    *ret_fd = fd;
-    *ret_size = (uint64_t)st.st_size;
+    *ret = (struct opened){fd, (uint64_t)st.st_size, (uint64_t)st.st_ino};
     return SLUICE_OK;
 }
 
+/* Once the name is known to be durable. */
 static sluice_status
-open_settled(sluice_instance *fs, const char *key, int *ret_fd, uint64_t *ret_size)
+open_settled(sluice_instance *fs, const char *key, struct opened *ret)
 {
     for (int i = 0; i < REOPEN_MAX; i++) {
-        int fd = -1;
         bool was_free;
-        sluice_status found = open_once(fs, key, &fd, ret_size);
+        sluice_status found = open_once(fs, key, ret);
         sluice_status rc = claim_wait(fs, key, &was_free);
         if (rc == SLUICE_OK && was_free) {
-            *ret_fd = fd;
             return found;
         }
-        if (fd >= 0) {
-            (void)close(fd);
+        if (ret->fd >= 0) {
+            (void)close(ret->fd);
         }
         if (rc != SLUICE_OK) {
             return rc;
@@ -423,53 +427,36 @@ fs__read_exact(sluice_instance *fs, int fd, void *out, size_t len, uint64_t at, 
 
 /* Whoever asks for a range checks what it reads by itself. */
 static sluice_status
-opened_read(sluice_instance *fs, int fd, const char *key, struct fs_range at, uint8_t *out)
-{
-    struct stat st = {0};
-    bool has_name = fstat(fd, &st) == 0;
-    const struct fs_direct d = {
-        .fd = fd, .is_own = true, .times = 1, .file = (uint64_t)st.st_ino, .at = at.offset};
-    if (has_name && fs__direct_read(fs, &d, out, (size_t)at.length)) {
-        return SLUICE_OK;
-    }
-    return fs__read_exact(fs, fd, out, (size_t)at.length, at.offset, key);
-}
-
-static sluice_status
-opened_get(sluice_instance *fs, int fd, const char *key, const struct fs_range *range,
+opened_get(sluice_instance *fs, const struct opened *o, const char *key, struct fs_range at,
            sluice_get_result *result)
 {
-    uint64_t size = result->object_size;
-    uint64_t left = range->offset < size ? size - range->offset : 0;
-    uint64_t want = range->length == 0 || range->length > left ? left : range->length;
+    const struct fs_direct d = {
+        .fd = o->fd, .is_own = true, .times = 1, .file = o->inode, .at = at.offset};
     uint8_t *out;
-    sluice_buf *body = fs->host->buf_new(fs->host, (size_t)fs__direct_padded(want), &out);
+    sluice_buf *body = fs__body_new(fs, key, at.length, &out);
     if (body == NULL) {
-        return fs__fail(fs, SLUICE_ENOMEM, "no memory for %llu bytes of %.100s",
-                        (unsigned long long)want, key);
+        return SLUICE_ENOMEM;
     }
-    body->bytes.len = (size_t)want;
-    sluice_status rc = opened_read(fs, fd, key, (struct fs_range){range->offset, want}, out);
-    if (rc != SLUICE_OK) {
-        body->release(body);
-        return rc;
+    sluice_status rc = SLUICE_OK;
+    if (!fs__direct_read(fs, &d, out, (size_t)at.length)) {
+        rc = fs__read_exact(fs, o->fd, out, (size_t)at.length, at.offset, key);
     }
-    result->body = body;
-    return SLUICE_OK;
+    return fs__body_give(rc, body, result);
 }
 
 sluice_status
 fs__plain_get(sluice_instance *fs, const char *key, const struct fs_range *range,
               sluice_get_result *result)
 {
-    int fd = -1;
-    sluice_status rc = open_settled(fs, key, &fd, &result->object_size);
+    struct opened o;
+    sluice_status rc = open_settled(fs, key, &o);
     if (rc != SLUICE_OK) {
         return rc;
     }
+    result->object_size = o.size;
     if (range != NULL) {
-        rc = opened_get(fs, fd, key, range, result);
+        rc = opened_get(fs, &o, key, fs__range_within(range, o.size), result);
     }
-    (void)close(fd);
+    (void)close(o.fd);
     return rc;
 }
