@@ -215,11 +215,9 @@ note_hole(struct chain *c, size_t from, size_t to, bool is_void)
 {
     for (size_t i = from; i < to; i++) {
         struct chain_entry *e = &c->entries[i];
-        bool is_unproven = e->kind == CHAIN_SOUND && e->verdict == CHAIN_LOST;
-        if (e->kind != CHAIN_SOUND || is_unproven) {
+        if (e->kind != CHAIN_SOUND || e->verdict == CHAIN_LOST) {
             e->verdict = is_void ? CHAIN_VOID : CHAIN_LOST;
             c->lost += is_void ? 0 : 1;
-            c->is_unproven = c->is_unproven || (is_unproven && !is_void);
         }
     }
 }
@@ -270,7 +268,6 @@ static void
 forget_verdicts(struct chain *c)
 {
     c->lost = 0;
-    c->is_unproven = false;
     for (size_t i = 0; i < c->count; i++) {
         c->entries[i].verdict = CHAIN_VOID;
     }

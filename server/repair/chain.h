@@ -39,7 +39,6 @@ struct chain {
     uint64_t acked_through; /* highest that a manifest knows of */
     /* answer */
     uint64_t lost;
-    bool is_unproven; /* nothing says that some of the sound ones that are lost were valid */
 };
 void chain_judge(struct chain *c);
 

@@ -296,9 +296,13 @@ add_loss(struct losing *l, const struct patient *p, const struct hole *h, const 
     (void)snprintf(to->reason, sizeof(to->reason), "%s", reason);
 }
 
-static void
-tell_loss(const struct patient *p, const struct hole *h, const struct loss_source *from)
+uint64_t
+repair__tell_loss(const struct patient *p, struct hole *h, const struct loss_source *from)
 {
+    h->first = h->first < p->start ? p->start : h->first;
+    if (h->first > h->last) {
+        return 0;
+    }
     uint64_t offsets = (uint64_t)(h->last - h->first) + 1;
     struct repair_line line = {.kind = REPAIR_LOST,
                                .first = h->first,
@@ -309,6 +313,7 @@ tell_loss(const struct patient *p, const struct hole *h, const struct loss_sourc
     p->rp->r->totals.offsets += offsets;
     repair__tell(p, &line, "offsets %" PRId64 " to %" PRId64 ", at most %" PRIu64 " records: %s",
                  h->first, h->last, line.records, from->reason);
+    return offsets;
 }
 
 static enum sl_err
@@ -332,10 +337,9 @@ repair__losses(const struct patient *p, const struct salvage *s, const struct lo
     uint64_t offsets = 0;
     for (size_t i = 0; i < s->hole_count && from->records > 0; i++) {
         struct hole h = s->holes[i];
-        h.first = h.first < p->start ? p->start : h.first;
-        if (h.first <= h.last) {
-            offsets += (uint64_t)(h.last - h.first) + 1;
-            tell_loss(p, &h, from);
+        uint64_t here = repair__tell_loss(p, &h, from);
+        if (here > 0) {
+            offsets += here;
             add_loss(&l, p, &h, from->reason);
         }
     }

@@ -67,6 +67,8 @@ struct loss_source {
     const char *reason; /* for the log */
     uint64_t records;   /* in all holes together, at most */
 };
+/* Tells of a hole, which is cut at the partition's start. Gives its offsets; 0: it lies below. */
+uint64_t repair__tell_loss(const struct patient *p, struct hole *h, const struct loss_source *from);
 /* Tells of the holes above the partition's start, and writes them down. */
 enum sl_err repair__losses(const struct patient *p, const struct salvage *s,
                            const struct loss_source *from, struct sl_error *err);

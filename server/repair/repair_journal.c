@@ -288,22 +288,22 @@ finish_lossy(struct broken_set *set, struct broken *b, struct sl_error *err)
 static enum sl_err
 finish(struct broken_set *set, struct broken *b, struct sl_error *err)
 {
-    if (b->is_lossy && b->rp->r->is_executed && b->fence.version == 0) {
+    bool is_executed = b->rp->r->is_executed;
+    if (b->is_lossy && is_executed && b->fence.version == 0) {
         return sl_error_set(err, SL_EFENCED,
                             "journal %u lost more while it was looked at; run this again",
                             (unsigned)b->journal);
     }
-    bool is_executed = b->rp->r->is_executed;
-    enum sl_err rc = b->is_lossy    ? finish_lossy(set, b, err)
-                     : !is_executed ? repair__foresee_runs(b, set->states[0], err)
-                                    : SL_OK;
     if (b->is_sound) {
         repair__note(b->rp, REPAIR_FAILED, NULL,
                      "journal %" PRIu32 ": its objects are as they should be; it can be opened now,"
                      " or the store did not answer: run this again",
                      b->journal);
-        return rc;
+        return SL_OK;
     }
+    enum sl_err rc = b->is_lossy    ? finish_lossy(set, b, err)
+                     : !is_executed ? repair__foresee_runs(b, set->states[0], err)
+                                    : SL_OK;
     if (rc == SL_OK && is_executed) {
         rc = copy_damaged(b, err);
         rc = rc != SL_OK ? rc : repair__publish(b, err);

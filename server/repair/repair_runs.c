@@ -236,17 +236,14 @@ foresee_run(const struct patient *p, const struct run_ref *r, struct sl_error *e
 {
     int64_t last = r->base_offset + r->offset_count - 1;
     struct salvage s;
-    struct segment_files f = {0};
     char key[STORE_KEY_MAX];
     salvage_init(&s, r->base_offset, last, r->length);
     enum sl_err rc = repair__read_run(p, r, &s, err);
     if (rc == SL_OK && s.next <= last) {
+        struct hole rest = {s.next, last};
         entry_key(key, sizeof(key), p->rp->r->bucket->prefix, p->journal, r->n);
         const struct loss_source from = {key, ENTRY_DAMAGED, (uint64_t)(last - s.next) + 1};
-        rc = salvage_finish(&s, last, repair__now_ms(p->rp), &f, err);
-        rc = rc != SL_OK ? rc : repair__losses(p, &s, &from, err);
-        buf_unref(&f.kfs);
-        buf_unref(&f.index);
+        p->rp->r->totals.records += repair__tell_loss(p, &rest, &from);
     }
     salvage_fini(&s);
     return rc;
