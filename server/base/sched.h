@@ -76,6 +76,16 @@ sched_timer_stop(struct sched *s, struct sched_timer *t)
 {
     s->ops->timer_stop(s, t);
 }
+
+/* How long to wait after so many failures: twice as long each time, up to most_ns. */
+static inline int64_t
+sched_backoff(int64_t first_ns, unsigned failures, int64_t most_ns)
+{
+    enum { DOUBLINGS_MAX = 20 };
+    int64_t ns = first_ns << (failures < DOUBLINGS_MAX ? failures : DOUBLINGS_MAX);
+    return ns < most_ns ? ns : most_ns;
+}
+
 #define SCHED_ASSERT_HERE(s) SL_ASSERT((s)->ops->is_here(s))
 
 /* A binary heap of timers for implementations of struct sched. */

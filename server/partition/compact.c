@@ -99,11 +99,14 @@ note_outcome(const struct compact_job *j, bool is_fine)
         return;
     }
     struct partition *part = shard__partition_of(p);
-    unsigned count = is_fine ? 0 : part->failed.count + 1;
-    int64_t pause = count == 0 ? 0 : FAILED_PAUSE_NS << (count < 6 ? count - 1 : 5);
-    pause = pause < FAILED_PAUSE_MOST_NS ? pause : FAILED_PAUSE_MOST_NS;
-    part->failed.count = count;
-    part->failed.not_before_ns = sched_now(shard_sched(j->sh)) + pause;
+    if (is_fine) {
+        part->failed.count = 0;
+        part->failed.not_before_ns = 0;
+        return;
+    }
+    part->failed.not_before_ns =
+        sched_now(shard_sched(j->sh)) +
+        sched_backoff(FAILED_PAUSE_NS, part->failed.count++, FAILED_PAUSE_MOST_NS);
 }
 
 void
@@ -170,8 +173,7 @@ compact__retry(struct compact_job *j, void (*again)(struct compact_job *j), cons
         compact__end(j, j->is_stopping ? NULL : why);
         return;
     }
-    int64_t wait = RETRY_NS << j->tries;
-    wait = wait < RETRY_MOST_NS ? wait : RETRY_MOST_NS;
+    int64_t wait = sched_backoff(RETRY_NS, j->tries, RETRY_MOST_NS);
     j->again = again;
     j->retry.fire = retry_fire;
     sched_timer_after(s, &j->retry, wait / 2 + (int64_t)(sched_random(s) % (uint64_t)wait));

@@ -152,13 +152,15 @@ add(struct garbage_round *r, const struct garbage_ref *g)
 static void
 end_pass(struct shard *sh)
 {
-    unsigned fails = sh->garbage_pass.has_failed ? sh->garbage_pass.fails + 1 : 0;
-    int64_t pause = fails == 0 ? 0 : PAUSE_NS << (fails < 8 ? fails - 1 : 7);
     sh->garbage_pass.last_id = 0;
+    if (!sh->garbage_pass.has_failed) {
+        sh->garbage_pass.fails = 0;
+        return;
+    }
     sh->garbage_pass.has_failed = false;
-    sh->garbage_pass.fails = fails;
     sh->garbage_pass.not_before_ns =
-        sched_now(shard_sched(sh)) + (pause < PAUSE_MOST_NS ? pause : PAUSE_MOST_NS);
+        sched_now(shard_sched(sh)) +
+        sched_backoff(PAUSE_NS, sh->garbage_pass.fails++, PAUSE_MOST_NS);
 }
 
 static void

@@ -137,8 +137,7 @@ roll__retry(struct roll_job *j, void (*again)(struct roll_job *j), const char *w
         roll__job_end(j, FAILED_PAUSE_NS);
         return;
     }
-    int64_t wait = RETRY_NS << j->tries;
-    wait = wait < RETRY_MOST_NS ? wait : RETRY_MOST_NS;
+    int64_t wait = sched_backoff(RETRY_NS, j->tries, RETRY_MOST_NS);
     j->again = again;
     j->retry.fire = retry_fire;
     sched_timer_after(s, &j->retry, wait / 2 + (int64_t)(sched_random(s) % (uint64_t)wait));

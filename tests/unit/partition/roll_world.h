@@ -406,6 +406,22 @@ append_ended(struct append *a)
     a->arg = NULL;
 }
 
+/* One that is made already, as an entry of its own; lets nothing be rolled but what is due. */
+static inline void
+append_made(size_t broker, int32_t partition, const uint8_t batch[BATCH_BYTES])
+{
+    struct append a = {.topic_id = w.topic,
+                       .partition = partition,
+                       .batch = span_of(batch, BATCH_BYTES),
+                       .deadline_ns = w.loop.now_ns + SCHED_S,
+                       .done = append_ended,
+                       .arg = &a};
+    assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
+    append_submit(w.brokers[broker].shard, &a);
+    run_ms(10);
+    assert_null(a.arg);
+}
+
 /* Appends count batches of ten records, each an entry of its own; lets nothing be rolled between
  * them but what is due. */
 static inline void
@@ -413,17 +429,8 @@ append_batches(size_t broker, int32_t partition, int count)
 {
     static uint8_t batch[BATCH_BYTES];
     for (int i = 0; i < count; i++) {
-        struct append a = {.topic_id = w.topic,
-                           .partition = partition,
-                           .batch = span_of(batch, sizeof(batch)),
-                           .deadline_ns = w.loop.now_ns + SCHED_S,
-                           .done = append_ended,
-                           .arg = &a};
         batch_make(batch, i % 100);
-        assert_int_equal(batch_info_read(a.batch, &a.info), SL_OK);
-        append_submit(w.brokers[broker].shard, &a);
-        run_ms(10);
-        assert_null(a.arg);
+        append_made(broker, partition, batch);
     }
 }
 
