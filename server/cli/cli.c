@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PLUGINS_MAX = 32 };
@@ -303,19 +304,32 @@ wants_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+bool
+cli__is_unheard(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
+int64_t
+cli__now_ms(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* What was printed and did not get out is not done. Whoever closed a pipe knows: `| head`. */
 static int
 printed(int status)
 {
     char why[96];
-    struct pollfd out = {.fd = STDOUT_FILENO};
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return status;
     }
     int saved = errno; /* 0: it failed earlier */
-    bool is_unheard = poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
-    if (!is_unheard) {
+    if (!cli__is_unheard()) {
         (void)fprintf(stderr, "sluice: not all of the output could be written%s%s\n",
                       saved == 0 ? "" : ": ",
                       saved == 0 ? "" : strerror_r(saved, why, sizeof(why)));

@@ -102,6 +102,11 @@ bool cli__args_parse(const struct cli__command *cmd, int argc, char *const *argv
 /* Prints one command's options for help. */
 void cli__args_help(const struct cli__command *cmd, FILE *out);
 
+/* Whoever read our output has gone: `| head`. */
+bool cli__is_unheard(void);
+/* Milliseconds of a clock that only goes on. */
+int64_t cli__now_ms(void);
+
 int cli__config_doc(const struct cli__args *args);
 int cli__plugin(const struct cli__args *args);
 int cli__status(const struct cli__args *args);

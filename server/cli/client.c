@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/client.h"
 
+#include "cli/cli_int.h"
 #include "wire/messages/api_versions.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { KEYS_MAX = 512, HOST_MAX = 256 };
@@ -26,14 +26,6 @@ struct client {
     struct kept *answers; /* what decoded messages point into */
     char address[CLIENT_ADDRESS_MAX];
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- connecting ---- */
 
@@ -188,7 +180,7 @@ wait_readable(int fd, int64_t deadline)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - cli__now_ms();
         int n = left <= 0 ? 0 : poll(&p, 1, (int)left);
         if (n > 0) {
             return true;
@@ -248,7 +240,7 @@ send_request(struct client *c, const struct client_question *q, struct sl_error 
 static enum sl_err
 answer_read(struct client *c, struct span *ret, struct sl_error *err)
 {
-    int64_t deadline = now_ms() + CLIENT_ANSWER_MS;
+    int64_t deadline = cli__now_ms() + CLIENT_ANSWER_MS;
     uint8_t size[4];
     if (!read_all(c->fd, size, sizeof(size), deadline)) {
         (void)sl_error_sys(err, errno, "%s does not answer", c->address);

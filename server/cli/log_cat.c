@@ -3,6 +3,7 @@
  * `sluice log cat TOPIC`: records of a topic, straight from the store. Partition after partition up
  * to the end that is known when it begins; with --follow all of them from then on, in the order in
  * which they are seen. */
+#include "base/gate.h"
 #include "cli/admin_int.h"
 #include "cli/log_int.h"
 #include "cli/value_int.h"
@@ -11,10 +12,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { READ_BYTES = 4 << 20, SCRATCH_MAX = 256 << 20, OPEN_MS = 60000, PARTITIONS_MAX = 100000 };
 enum { PAUSE_MS = 50, PAUSES_MAX = 1200, TOPIC_MS = 2000, REFRESH_MS = 10000 };
@@ -178,13 +176,6 @@ print_batches(struct cat *c, size_t i, struct span run, int64_t end)
     return true;
 }
 
-static void
-pause_a_moment(void)
-{
-    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    (void)nanosleep(&pause, NULL);
-}
-
 /* A reader that was suspended for long finds its entries collected, and opens the journal anew. */
 static void
 read_or_wait(const struct reader_part *p, int64_t offset, struct part_read *r)
@@ -192,7 +183,7 @@ read_or_wait(const struct reader_part *p, int64_t offset, struct part_read *r)
     reader_wait_read(p, offset, READ_BYTES, r);
     for (int i = 0; i < PAUSES_MAX && r->rc == SL_ENOT_OPEN; i++) {
         part_read_fini(r);
-        pause_a_moment();
+        gate_pause(PAUSE_MS);
         reader_wait_read(p, offset, READ_BYTES, r);
     }
 }
@@ -293,14 +284,6 @@ parts_room(struct cat *c, int32_t count)
 
 /* --- follow --- */
 
-/* Whoever read this went away: `| head`. */
-static bool
-is_unheard(void)
-{
-    struct pollfd out = {.fd = STDOUT_FILENO};
-    return fflush(stdout) != 0 || (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0);
-}
-
 static bool
 is_through(const struct cat *c, int64_t end)
 {
@@ -310,14 +293,6 @@ is_through(const struct cat *c, int64_t end)
         }
     }
     return true;
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* In journals of which nothing is read nobody looks for what comes. */
@@ -359,13 +334,13 @@ static bool
 cat_follow(struct cat *c)
 {
     int64_t end = c->to >= 0 ? c->to : INT64_MAX;
-    int64_t looked_ms = now_ms();
-    while (!is_through(c, end) && !is_unheard()) {
-        if (now_ms() - looked_ms >= TOPIC_MS) {
+    int64_t looked_ms = cli__now_ms();
+    while (!is_through(c, end) && fflush(stdout) == 0 && !cli__is_unheard()) {
+        if (cli__now_ms() - looked_ms >= TOPIC_MS) {
             if (!parts_added(c)) {
                 return false;
             }
-            looked_ms = now_ms();
+            looked_ms = cli__now_ms();
         }
         (void)reader_wait_any(c->reader, c->parts, c->next, c->count, 1000);
         for (size_t i = 0; i < c->count; i++) {
