@@ -90,11 +90,17 @@ reply(struct produce *p)
     api_reply_bytes(req, &b);
 }
 
+/* A journal whose queue is full says SL_EAGAIN: wait, and do not look for another leader. */
+static int16_t
+error_of(enum sl_err rc)
+{
+    return rc == SL_EAGAIN ? (int16_t)KAFKA_NOT_ENOUGH_REPLICAS : api__topic_error(rc);
+}
+
 static void
 refuse(struct produce *p, struct produce_response_partition *resp, enum sl_err rc, const char *why)
 {
-    /* a journal whose queue is full says SL_EAGAIN: wait, and do not look for another leader */
-    resp->error_code = rc == SL_EAGAIN ? (int16_t)KAFKA_NOT_ENOUGH_REPLICAS : api__topic_error(rc);
+    resp->error_code = error_of(rc);
     resp->base_offset = -1;
     resp->error_message = span_cstr(why != NULL ? why : sl_err_text(rc));
     p->has_errors = true;
@@ -123,7 +129,7 @@ fail_response(struct produce *p, const struct produce_part *part)
                pressure_has_gap(p->req->broker->pressure, journal, sched_now(p->req->loop))) {
         refuse(p, part->resp, SL_EAGAIN,
                "a batch before this one was refused; send it again first");
-    } else if (kafka_error_is_retriable(api__topic_error(rc)) || rc == SL_EAGAIN) {
+    } else if (kafka_error_is_retriable(error_of(rc))) {
         refuse_for_now(p, part->resp, journal, rc);
     } else {
         refuse(p, part->resp, rc, NULL);
